@@ -1,0 +1,31 @@
+# Everything is set up by the targets themselves: Python >= 3.11 with venv, make, and a package registry suffice.
+PYTHON ?= python3
+VENV ?= .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test check install lock clean
+
+install: $(VENV)/.installed
+
+# The lock holds exact versions for Python 3.11 to 3.13; the project itself is installed from this folder.
+$(VENV)/.installed: requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "lowres_jax needs Python 3.11 or newer; run: make PYTHON=python3.12"'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+test: install
+	$(RUN) -m pytest
+
+check: install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+lock:
+	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --quiet --no-header \
+		pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf $(VENV) workdirs

@@ -1,0 +1,6 @@
+"""Low-resolution face recognition in JAX: localise, super-resolve, recognise, and measure whether it helped.
+
+Importing the package is cheap: JAX, OpenCV and TensorFlow are imported by the modules that use them.
+"""
+
+__version__ = "0.1.0"

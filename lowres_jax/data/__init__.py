@@ -1,0 +1,1 @@
+"""Pictures, data sets, records and input pipelines; knows no stage."""

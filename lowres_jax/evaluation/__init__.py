@@ -1,0 +1,1 @@
+"""Does it help? Verification, open-set identification, image quality, intervals, report."""

@@ -1,0 +1,1 @@
+"""Find a face and align it: Haar, MTCNN, the five-point template."""

@@ -1,0 +1,74 @@
+"""The command line: flags -> config -> task.
+
+    python -m lowres_jax.main --config=configs/compare.py --config.upscalers=bilinear,srgan --workdir=workdirs/compare
+
+A config file names its task (`config.task = "compare"`), and the task is the module of that name in
+`lowres_jax.tasks`, with `run(config, workdir)`.
+"""
+
+import importlib
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from absl import app, flags
+from ml_collections import config_flags
+
+from lowres_jax import configuration, runtime
+from lowres_jax.errors import UserError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; by default workdirs/<name of the config file>.")
+
+USAGE = """Low-resolution face recognition in JAX.
+
+  python -m lowres_jax.main --config=configs/NAME.py [--config.key=value ...] [--workdir=DIR]
+
+Each file in configs/ is one experiment and says in its header what it does and how to run it.
+`--config=configs/NAME.py --help` is not needed to see its keys: they stand in the file.
+"""
+
+
+def main(argv: list[str]) -> None:
+    """Runs the task that the config names."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: settings are flags, as in --config.key=value")
+    if _CONFIG.value is None:
+        raise UserError("no --config given; try --config=configs/demo.py, or --help")
+    config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
+    workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem)
+    runtime.initialize(_CONFIG.value)
+    task = importlib.import_module(f"lowres_jax.tasks.{_CONFIG.value.task}")
+    task.run(_CONFIG.value, workdir)
+
+
+def _terminate(signal_number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C, so that `finally` and `with` leave nothing half-written.
+    raise KeyboardInterrupt(signal.Signals(signal_number).name)
+
+
+def _parse_flags(argv: list[str]) -> list[str]:
+    with configuration.one_line_errors():
+        return flags.FLAGS(argv)
+
+
+def run() -> None:
+    """Entry point: bad input ends in one line and status 1, an interruption in status 130."""
+    signal.signal(signal.SIGTERM, _terminate)
+    app.usage = lambda *args, **kwargs: None  # replaced by our own help below
+    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+        print(USAGE)
+        print(flags.FLAGS.module_help(sys.modules[__name__]))
+        return
+    try:
+        app.run(main, flags_parser=_parse_flags)
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt as error:
+        print(f"interrupted{f' ({error})' if str(error) else ''}; complete results are kept", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,1 @@
+"""Face to template: networks whose unit vectors are compared by cosine."""

@@ -1,0 +1,50 @@
+"""What the process settles once: devices and the compilation cache."""
+
+import os
+from pathlib import Path
+
+from absl import logging
+from ml_collections import ConfigDict
+
+from lowres_jax.errors import UserError
+
+
+def cache_folder() -> Path:
+    """Folder for fetched weights, data sets and compiled programs: $LOWRES_JAX_CACHE or ~/.cache/lowres_jax."""
+    return Path(os.environ.get("LOWRES_JAX_CACHE") or Path.home() / ".cache" / "lowres_jax")
+
+
+def enable_compilation_cache() -> None:
+    """Keeps compiled programs between runs, unless the user's own JAX_COMPILATION_CACHE_DIR names another place."""
+    import jax
+
+    if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def initialize(config: ConfigDict) -> None:
+    """Turns the compilation cache on and checks that the platform asked for is there.
+
+    Args:
+      config: `platform` ("cpu", "gpu", "tpu", or "" for the best there is) is read if present.
+
+    Raises:
+      UserError: the platform asked for is not available.
+    """
+    import jax
+
+    enable_compilation_cache()
+    platform = config.get("platform", "")
+    if not platform:
+        return
+    try:
+        devices = jax.devices(platform)
+    except RuntimeError as error:
+        found = jax.default_backend()
+        raise UserError(
+            f"config.platform={platform}: JAX finds no such device here, only {found}; "
+            f"install jax for it (BUILD.md) or leave the key empty"
+        ) from error
+    jax.config.update("jax_default_device", devices[0])
+    logging.info("Running on %d %s device(s): %s", len(devices), platform, devices[0].device_kind)

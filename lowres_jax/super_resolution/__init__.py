@@ -1,0 +1,1 @@
+"""Enlarge a face: interpolation and super-resolution networks."""
