@@ -1,9 +1,9 @@
 """Config errors in one line: an unknown key is answered with the nearest valid ones."""
 
-import contextlib
 import difflib
-import re
-from collections.abc import Iterator
+import runpy
+from collections.abc import Sequence
+from pathlib import Path
 
 from absl import flags
 from ml_collections import ConfigDict
@@ -22,33 +22,73 @@ def keys_of(config: ConfigDict, prefix: str = "") -> list[str]:
     return found
 
 
-def nearest(name: str, valid: list[str]) -> str:
+def nearest(name: str, valid: Sequence[str]) -> str:
     """A clause that names the nearest valid names: `did you mean 'srgan'? (valid: ...)`."""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
     return (f"did you mean {close[0]!r}? " if close else "") + f"(valid: {', '.join(valid)})"
 
 
-@contextlib.contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turns what absl and ml_collections raise while flags are parsed into a `UserError`.
+def names(value: str | Sequence[str]) -> list[str]:
+    """Names from a config value: a tuple, or one string with commas as the command line gives it."""
+    parts = [value] if isinstance(value, str) else value
+    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+
+
+def parse_flags(argv: Sequence[str]) -> list[str]:
+    """Parses the command line as absl does, with every error as one line.
+
+    Args:
+      argv: program name and arguments.
+
+    Returns:
+      What is left beside the flags, program name first.
 
     Raises:
       UserError: an unknown flag or config key, a value of the wrong type, a config file that is missing or broken.
     """
+    _check_config(argv[1:])
     try:
-        yield
+        return flags.FLAGS(list(argv))
     except flags.UnrecognizedFlagError as error:
-        name = error.flagname
-        if name.startswith("config."):
-            key = name.removeprefix("config.")
-            config = flags.FLAGS["config"].value if flags.FLAGS["config"].present else None
-            valid = keys_of(config) if config is not None else []
-            raise UserError(f"unknown config key {key!r}: {nearest(key, valid)}") from error
-        raise UserError(f"unknown flag --{name}: settings are --config.key=value, --config and --workdir") from error
+        raise UserError(
+            f"unknown flag --{error.flagname}: {nearest(error.flagname, ['config', 'config.KEY', 'workdir'])}"
+        ) from error
     except flags.Error as error:
-        raise UserError(str(error).replace("\n", " ")) from error
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename or error}: no such config file; the experiments are in configs/") from error
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        text = re.sub(r"\s+", " ", str(error.args[0] if error.args else error))
-        raise UserError(f"config: {text}") from error
+        raise UserError(_one_line(error)) from error
+
+
+def _check_config(arguments: Sequence[str]) -> None:
+    """Checks the config file and the keys of its overrides before absl sees them: its own messages name neither."""
+    path = _value_of("config", arguments)
+    if path is None:
+        return
+    name, *argument_of_config = path.split(":", 1)
+    file = Path(name)
+    if not file.is_file():
+        shipped = [str(found) for found in sorted(Path("configs").glob("*.py"))]
+        advice = nearest(str(file), shipped) if shipped else "run from the project's folder to use its configs/"
+        raise UserError(f"--config={path}: no such file; {advice}")
+    try:
+        config = runpy.run_path(str(file))["get_config"](*argument_of_config)
+    except (SyntaxError, ImportError, NameError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"--config={path}: the file cannot be loaded: {_one_line(error)}") from error
+    valid = keys_of(config)
+    for argument in arguments:
+        name = argument.lstrip("-").split("=", 1)[0]
+        if argument.startswith("-") and name.startswith("config."):
+            key = name.removeprefix("config.")
+            if key.split("[")[0] not in valid:
+                raise UserError(f"unknown config key {key!r} in {file}: {nearest(key, valid)}")
+
+
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    for position, argument in enumerate(arguments):
+        name, equals, value = argument.lstrip("-").partition("=")
+        if argument.startswith("-") and name == flag:
+            return value if equals else (arguments[position + 1] if position + 1 < len(arguments) else None)
+    return None
+
+
+def _one_line(error: Exception) -> str:
+    """The last line of an error's text: ml_collections puts whole tracebacks into messages."""
+    return str(error).strip().splitlines()[-1].strip() if str(error).strip() else type(error).__name__

@@ -6,16 +6,18 @@ A config file names its task (`config.task = "compare"`), and the task is the mo
 `lowres_jax.tasks`, with `run(config, workdir)`.
 """
 
+import ast
 import importlib
+import pkgutil
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 
 from absl import app, flags
-from ml_collections import config_flags
+from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import configuration, runtime
+from lowres_jax import configuration, runtime, tasks
 from lowres_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
@@ -26,8 +28,17 @@ USAGE = """Low-resolution face recognition in JAX.
   python -m lowres_jax.main --config=configs/NAME.py [--config.key=value ...] [--workdir=DIR]
 
 Each file in configs/ is one experiment and says in its header what it does and how to run it.
-`--config=configs/NAME.py --help` is not needed to see its keys: they stand in the file.
+
 """
+
+
+def _help() -> str:
+    """The usage, with one line for each experiment in configs/ (the first line of its header)."""
+    lines = []
+    for file in sorted(Path("configs").glob("*.py")):
+        header = ast.get_docstring(ast.parse(file.read_text())) or ""
+        lines.append(f"  {file!s:36}{header.partition(chr(10))[0]}")
+    return USAGE + "\n".join(lines or ["  (none here: run from the project's folder, or give a path of your own)"])
 
 
 def main(argv: list[str]) -> None:
@@ -39,8 +50,18 @@ def main(argv: list[str]) -> None:
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem)
     runtime.initialize(_CONFIG.value)
-    task = importlib.import_module(f"lowres_jax.tasks.{_CONFIG.value.task}")
+    task = importlib.import_module(f"lowres_jax.tasks.{_task_name(_CONFIG.value)}")
     task.run(_CONFIG.value, workdir)
+
+
+def _task_name(config: ConfigDict) -> str:
+    """The config's task, checked against the modules there are."""
+    valid = [found.name for found in pkgutil.iter_modules(tasks.__path__)]
+    if config.get("task") not in valid:
+        raise UserError(
+            f"config.task={config.get('task')!r}: no such task; {configuration.nearest(str(config.get('task')), valid)}"
+        )
+    return config.task
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> None:
@@ -48,21 +69,14 @@ def _terminate(signal_number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(signal_number).name)
 
 
-def _parse_flags(argv: list[str]) -> list[str]:
-    with configuration.one_line_errors():
-        return flags.FLAGS(argv)
-
-
 def run() -> None:
     """Entry point: bad input ends in one line and status 1, an interruption in status 130."""
     signal.signal(signal.SIGTERM, _terminate)
-    app.usage = lambda *args, **kwargs: None  # replaced by our own help below
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        print(USAGE)
-        print(flags.FLAGS.module_help(sys.modules[__name__]))
+        print(_help())
         return
     try:
-        app.run(main, flags_parser=_parse_flags)
+        app.run(main, flags_parser=configuration.parse_flags)
     except UserError as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as error:

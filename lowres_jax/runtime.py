@@ -1,9 +1,9 @@
 """What the process settles once: devices and the compilation cache."""
 
+import logging as logging
 import os
 from pathlib import Path
 
-from absl import logging
 from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
@@ -34,6 +34,8 @@ def initialize(config: ConfigDict) -> None:
     """
     import jax
 
+    # JAX tells at INFO which backends it did not find; a missing one that was asked for is our own error below.
+    logging.getLogger("jax").setLevel(logging.WARNING)
     enable_compilation_cache()
     platform = config.get("platform", "")
     if not platform:
@@ -47,4 +49,4 @@ def initialize(config: ConfigDict) -> None:
             f"install jax for it (BUILD.md) or leave the key empty"
         ) from error
     jax.config.update("jax_default_device", devices[0])
-    logging.info("Running on %d %s device(s): %s", len(devices), platform, devices[0].device_kind)
+    print(f"running on {len(devices)} {platform} device(s): {devices[0].device_kind}")

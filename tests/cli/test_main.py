@@ -1,0 +1,125 @@
+"""The command line as a user meets it: every mistake is one line and a non-zero status."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from lowres_jax import configuration
+
+CONFIG = """
+from ml_collections import ConfigDict
+
+def get_config(variant=""):
+    config = ConfigDict({"task": "%s", "upscaler": "bilinear", "batch_size": 3, "platform": ""})
+    config.sub = ConfigDict({"alpha": 1.0})
+    return config
+"""
+
+
+def run_main(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lowres_jax.main", *arguments], capture_output=True, text=True, cwd=cwd, timeout=120
+    )
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    path = tmp_path / "experiment.py"
+    path.write_text(CONFIG % "compare")
+    return path
+
+
+def assert_one_line_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    assert result.returncode == 1
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("flag", "parts"),
+    [
+        ("--config.upscalr=srgan", ("'upscalr'", "did you mean 'upscaler'?")),
+        ("--config.sub.alph=2", ("'sub.alph'", "did you mean 'sub.alpha'?")),
+        ("--config.batch_size=many", ("batch_size", "many")),
+        ("--wrokdir=x", ("wrokdir", "did you mean 'workdir'?")),
+        ("--config.platform=tpu", ("tpu", "BUILD.md")),
+        ("surplus", ("surplus",)),
+    ],
+)
+def test_a_wrong_flag_is_one_line(config_file: Path, flag: str, parts: tuple[str, ...]) -> None:
+    assert_one_line_error(run_main(f"--config={config_file}", flag), *parts)
+
+
+def test_a_missing_config_is_one_line(tmp_path: Path) -> None:
+    assert_one_line_error(run_main(f"--config={tmp_path / 'absent.py'}"), "absent.py", "no such file")
+    assert_one_line_error(run_main(), "no --config")
+
+
+def test_a_broken_config_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("def get_config(:\n")
+    assert_one_line_error(run_main(f"--config={path}"), "broken.py", "cannot be loaded")
+    path.write_text("value = 1\n")
+    assert_one_line_error(run_main(f"--config={path}"), "broken.py", "get_config")
+
+
+def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "experiment.py"
+    path.write_text(CONFIG % "compar")
+    assert_one_line_error(run_main(f"--config={path}"), "did you mean 'compare'?")
+
+
+def test_help_lists_the_experiments() -> None:
+    result = run_main("--help", cwd=Path(__file__).parents[2])
+    assert result.returncode == 0
+    for config in sorted(Path(__file__).parents[2].glob("configs/*.py")):
+        assert f"configs/{config.name}" in result.stdout
+
+
+def test_importing_the_program_is_cheap() -> None:
+    heavy = ("jax", "flax", "cv2", "tensorflow", "tensorflow_datasets", "matplotlib")
+    code = f"import sys, lowres_jax.main; print([name for name in {heavy!r} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_ends_without_a_traceback(tmp_path: Path, signal_number: signal.Signals) -> None:
+    code = (
+        "import sys, time, types; from lowres_jax import main, runtime\n"
+        "runtime.initialize = lambda config: (print('started', flush=True), time.sleep(60))\n"
+        f"sys.argv = ['main', '--config={tmp_path / 'experiment.py'}']\n"
+        "main.run()\n"
+    )
+    (tmp_path / "experiment.py").write_text(CONFIG % "compare")
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().strip() == "started"
+    time.sleep(0.1)
+    process.send_signal(signal_number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    assert "interrupted" in error
+
+
+def test_keys_and_names_of_a_config() -> None:
+    config = ConfigDict({"a": 1, "b": {"c": 2, "d": {"e": 3}}})
+    assert configuration.keys_of(config) == ["a", "b.c", "b.d.e"]
+    assert configuration.names(("bilinear", "srgan, edsr")) == ["bilinear", "srgan", "edsr"]
+    assert configuration.names("bilinear") == ["bilinear"]
