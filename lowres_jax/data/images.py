@@ -4,7 +4,6 @@ Everywhere else in the package an image is float32 RGB in [0, 1], height x width
 """
 
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from lowres_jax.errors import UserError
+from lowres_jax.files import write_atomically
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
 
@@ -97,21 +97,11 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
       UserError: the folder cannot be written, the disk is full, or the suffix names no picture format.
     """
     path = Path(path)
-    picture = Image.fromarray(to_uint8(image))
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        with os.fdopen(handle, "wb") as file:
-            picture.save(file, format=Image.registered_extensions().get(path.suffix.lower()))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be written ({error})") from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    image_format = Image.registered_extensions().get(path.suffix.lower())
+    if image_format is None:
+        raise UserError(f"{path}: {path.suffix or 'no suffix'} names no picture format; use .png")
+    with write_atomically(path) as file:
+        Image.fromarray(to_uint8(image)).save(file, format=image_format)
 
 
 def list_images(path: str | os.PathLike[str]) -> list[Path]:
