@@ -7,6 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lowres_jax.errors import UserError
+from lowres_jax.evaluation.table import print_table
+
+__all__ = ["Curve", "GridFace", "ReportData", "TurnedPair", "print_table", "write_report"]
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -91,6 +96,7 @@ class ReportData:
       turned: see `TurnedPair`.
       detector_gallery: PNG file content, or None.
       detector_caption: what the gallery shows.
+      quality_space: colour space and border of PSNR and SSIM, written beside the numbers.
       false_accept_rule: at which threshold `false_accepts` was counted, completing "counted at ...".
       licences: what was used -> its licence and source, in words.
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
@@ -105,6 +111,7 @@ class ReportData:
     turned: Sequence[TurnedPair] = ()
     detector_gallery: bytes | None = None
     detector_caption: str = ""
+    quality_space: str = "RGB, no border cut"
     false_accept_rule: str = "the threshold at which the HR originals give a false accept rate of 1 %"
     licences: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
@@ -113,10 +120,26 @@ class ReportData:
 
 
 def write_report(path: str | Path, data: ReportData) -> None:
-    """Writes the report as one HTML file without external references."""
-    raise NotImplementedError
+    """Writes the report as one HTML file that needs nothing else: no script, no request to anywhere.
 
+    Args:
+      path: file to write; its folder is made. Written whole or not at all.
+      data: what to show; missing parts are left out or named as missing.
 
-def print_table(results: Mapping[str, Any]) -> str:
-    """Returns the results as a table for the terminal."""
-    raise NotImplementedError
+    Raises:
+      UserError: rows that cannot be read (see `table.group_rows`), or a path that cannot be written.
+    """
+    # The page module takes its types from here.
+    from lowres_jax.evaluation import page
+
+    path = Path(path)
+    content = page.render(data)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: the report cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
