@@ -24,8 +24,8 @@ _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--line", _PAGE: "--page"
 SERIES_COLOURS = 7
 _DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
-# Lowest FAR and highest rank that the plots show.
-_LOWEST_FAR = 1e-4
+# A rate of fewer than three false accepts is noise; ranks beyond 50 say nothing new.
+_FEWEST_FALSE_ACCEPTS = 3
 _HIGHEST_RANK = 50
 
 
@@ -122,7 +122,7 @@ def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, titl
     """TAR or DIR against FAR on a logarithmic axis, as inline SVG; "" where no line has a point."""
     drawn = []
     for line in lines:
-        lowest = max(_LOWEST_FAR, float(np.min(line.x[line.x > 0], initial=1.0)))
+        lowest = _FEWEST_FALSE_ACCEPTS * float(np.min(line.x[line.x > 0], initial=1.0))
         if lowest < 1.0:
             grid = np.unique(
                 np.append(np.geomspace(lowest, 1.0, 160), [point for point in (1e-3, 1e-2, 1e-1) if point >= lowest])
@@ -255,8 +255,10 @@ def _draw(axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], looks:
 
 
 def _percent_axis(axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], label: str) -> None:
-    lowest = min(float(np.min(y)) for _, _, y in drawn)
-    bottom = np.floor(lowest * 10) / 10 if lowest > 0.5 else 0.0
+    """The axis spans what the methods reach; the floor may leave it below, lest it squeeze them together."""
+    lowest = min([float(np.min(y)) for method, _, y in drawn if method != "raw"] or [0.0])
+    step = 0.05 if lowest > 0.8 else 0.1
+    bottom = max(0.0, float(np.floor(lowest / step - 0.2) * step))
     axes.set_ylim(bottom, 1.0 + 0.02 * (1.0 - bottom))
     axes.yaxis.set_major_formatter(lambda tick, _: f"{100 * tick:g} %")
     axes.set_ylabel(label)

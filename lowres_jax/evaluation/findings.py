@@ -9,6 +9,11 @@ from lowres_jax.evaluation.wording import Verdict
 
 _FIELD = {"all_against_all": "open-set identification", "lfw": "pair accuracy"}
 
+_FALSE_ACCEPT_FIELD = {"all_against_all": "in open-set identification", "lfw": "on pairs"}
+
+# A method and its paired difference (value, low, high) to the reference.
+_Entry = tuple[str, tuple[float, ...]]
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -19,33 +24,43 @@ class Finding:
       recognizer: name of the recogniser.
       winners: super-resolution methods (no interpolation) that beat the reference in identification, best first.
       measured: whether differences to a reference were measured at all.
-      sentences: the finding in words.
+      headline: the finding in one sentence.
+      details: further sentences: the other methods, bilinear, the share of the loss recovered.
     """
 
     lr_size: int | None
     recognizer: str
     winners: tuple[str, ...]
     measured: bool
-    sentences: tuple[str, ...]
+    headline: str
+    details: tuple[str, ...]
 
 
 def find(group: Group) -> Finding:
     """Puts a group's intervals into words."""
     reference = group.reference()
     opening = f"At {wording.size(group.lr_size)}, with {wording.printed(group.recognizer)}, "
-    if reference is None:
-        text = f"{opening}no differences to bicubic or bilinear were measured, so no method can be called better."
-        return Finding(group.lr_size, group.recognizer, (), False, (text,))
-    sentences: list[str] = []
-    for protocol, name in (IDENTIFICATION, PAIRS):
-        sentences += _protocol_sentences(group, protocol, name, reference, "" if sentences else opening)
-    sentences += _recovered_sentence(group, reference)
-    winners = tuple(
-        method
-        for method, _ in _by_verdict(group, *IDENTIFICATION, reference)[Verdict.BETTER]
-        if method not in REFERENCES
-    )
-    return Finding(group.lr_size, group.recognizer, winners, True, tuple(sentences))
+    identification = _by_verdict(group, *IDENTIFICATION, reference)
+    pairs = _by_verdict(group, *PAIRS, reference)
+    if reference is None or not (any(identification.values()) or any(pairs.values())):
+        text = f"{opening}no difference to bicubic or bilinear was measured, so no method can be called better."
+        return Finding(group.lr_size, group.recognizer, (), False, text, ())
+    winners = tuple(method for method, _ in identification[Verdict.BETTER] if method not in REFERENCES)
+    clauses = []
+    if any(identification.values()):
+        clauses.append(_main_clause(*IDENTIFICATION, reference, identification))
+        if any(pairs.values()):
+            clauses.append(_pair_clause(reference, identification, pairs))
+    else:
+        clauses.append(_main_clause(*PAIRS, reference, pairs))
+    details = [
+        *_against_other(group, reference, identification[Verdict.BETTER]),
+        *_recovered_sentence(group, identification[Verdict.BETTER]),
+        *_rest(*IDENTIFICATION, reference, identification),
+        *_rest(*PAIRS, reference, pairs),
+    ]
+    headline = f"{opening}{'; '.join(clauses)}."
+    return Finding(group.lr_size, group.recognizer, winners, True, headline, tuple(details))
 
 
 def answer(findings: Sequence[Finding]) -> list[str]:
@@ -53,8 +68,9 @@ def answer(findings: Sequence[Finding]) -> list[str]:
     sentences = []
     for recognizer in dict.fromkeys(finding.recognizer for finding in findings):
         own = [finding for finding in findings if finding.recognizer == recognizer and finding.measured]
+        judge = f"With {wording.printed(recognizer)} as the judge, "
         if not own:
-            sentences.append(f"With {wording.printed(recognizer)}: nothing was compared.")
+            sentences.append(f"{judge}nothing was compared.")
             continue
         won = [
             f"{wording.joined([wording.printed(name) for name in finding.winners])} at {wording.size(finding.lr_size)}"
@@ -62,16 +78,45 @@ def answer(findings: Sequence[Finding]) -> list[str]:
             if finding.winners
         ]
         lost = [finding for finding in own if not finding.winners]
-        at = f"{wording.joined([str(finding.lr_size) for finding in lost])} px"
-        with_recognizer = f"With {wording.printed(recognizer)}, "
+        at = f"at {wording.joined([str(finding.lr_size) for finding in lost])} px"
         if won and lost:
-            text = f"super-resolution helps identification in part: {'; '.join(won)}. Not measurably at {at}."
+            text = f"super-resolution helps identification at some sizes: {'; '.join(won)}. Not measurably {at}."
         elif won:
             text = f"super-resolution helps identification: {'; '.join(won)}."
         else:
-            text = f"no super-resolution method measurably helps identification at {at}."
-        sentences.append(with_recognizer + text)
+            text = f"no super-resolution method measurably helps identification {at}."
+        sentences.append(judge + text)
     return sentences
+
+
+def false_accepts(group: Group) -> list[str]:
+    """Names the methods that measurably make more false accepts than the reference, one sentence a protocol."""
+    reference = group.reference()
+    sentences = []
+    for protocol, field in _FALSE_ACCEPT_FIELD.items():
+        more = _more_false_accepts(group, protocol)
+        if not more or reference is None:
+            continue
+        counts = [f"{wording.printed(method)} {_count(group, method, protocol)}" for method, _ in more]
+        verb = "makes" if len(more) == 1 else "make"
+        sentences.append(
+            f"At {wording.size(group.lr_size)}, with {wording.printed(group.recognizer)}, {_names(more)} {verb} "
+            f"measurably more false accepts than {reference} {field}: {wording.joined(counts)} "
+            f"against {_count(group, reference, protocol)}."
+        )
+    return sentences
+
+
+def caution(groups: Sequence[Group]) -> str:
+    """All groups' false accepts in one sentence: which methods make measurably more, and where; "" if none."""
+    places = []
+    for group in groups:
+        for protocol, field in _FALSE_ACCEPT_FIELD.items():
+            more = _more_false_accepts(group, protocol)
+            if more:
+                judge = wording.printed(group.recognizer)
+                places.append(f"{_names(more)} at {wording.size(group.lr_size)} {field} ({judge})")
+    return f"Measurably more false accepts than {groups[0].reference()}: {'; '.join(places)}." if places else ""
 
 
 def recovered(group: Group, method: str) -> tuple[float, float | None, float | None] | None:
@@ -97,89 +142,126 @@ def recovered(group: Group, method: str) -> tuple[float, float | None, float | N
     return share, difference[1] / (original - reference), difference[2] / (original - reference)
 
 
-def _by_verdict(
-    group: Group, protocol: str, name: str, reference: str
-) -> dict[Verdict, list[tuple[str, tuple[float, ...]]]]:
+def _by_verdict(group: Group, protocol: str, name: str, reference: str | None) -> dict[Verdict, list[_Entry]]:
     """Methods with a difference to the reference, by verdict, from the best to the worst."""
-    found: dict[Verdict, list[tuple[str, tuple[float, ...]]]] = {verdict: [] for verdict in Verdict}
+    found: dict[Verdict, list[_Entry]] = {verdict: [] for verdict in Verdict}
+    if reference is None:
+        return found
     for method in group.methods:
         difference = group.difference(method, protocol, name, reference)
         if difference is not None and method != reference:
             found[wording.verdict(name, difference)].append((method, difference))
+    sign = 1.0 if wording.metric(name).higher_is_better else -1.0
     for entries in found.values():
-        entries.sort(key=lambda entry: -entry[1][0])
+        entries.sort(key=lambda entry: -sign * entry[1][0])
     return found
 
 
-def _protocol_sentences(group: Group, protocol: str, name: str, reference: str, opening: str) -> list[str]:
-    found = _by_verdict(group, protocol, name, reference)
-    if not any(found.values()):
-        return []
-    field = _FIELD[protocol]
-    label = f"{wording.metric(name).label} " if protocol == "all_against_all" else ""
-    better, worse, level = found[Verdict.BETTER], found[Verdict.WORSE], found[Verdict.NONE]
-    sentences = []
+def _more_false_accepts(group: Group, protocol: str) -> list[_Entry]:
+    return _by_verdict(group, protocol, "false_accepts", group.reference())[Verdict.WORSE]
+
+
+def _count(group: Group, method: str, protocol: str) -> str:
+    return wording.show("false_accepts", group.value(method, protocol, "false_accepts"))
+
+
+def _main_clause(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> str:
+    field, label = _FIELD[protocol], _label(protocol, name)
+    better = found[Verdict.BETTER]
     if better:
         verb = "beats" if len(better) == 1 else "beat"
-        sentences.append(f"{_names(better)} {verb} {reference} in {field}: {label}{_amounts(name, better)}")
-        sentences += _against_other(group, protocol, name, reference, better)
-    if level and not better and not worse:
-        every = " for every method" if len(level) > 1 else f" for {_names(level)}"
-        sentences.append(
-            f"in {field} the difference to {reference} includes zero{every}: {label}{_listed(name, level)}"
+        return f"{_names(better)} {verb} {reference} in {field}: {label}{_amounts(name, better)}"
+    entries = [*found[Verdict.NONE], *found[Verdict.WORSE]]
+    closest = max(entries, key=lambda entry: entry[1][0])
+    amount = wording.show_difference(name, closest[1])
+    if len(entries) > 1:
+        nearest = f"the closest, {wording.printed(closest[0])}: {label}{amount}"
+        return f"no method measurably beats {reference} in {field} ({nearest})"
+    if found[Verdict.NONE]:
+        return (
+            f"{wording.printed(closest[0])} shows no measurable difference to {reference} in {field}: {label}{amount}"
         )
-    elif level:
-        sentences.append(f"no measurable difference in {field}: {'' if better else label}{_listed(name, level)}")
-    if worse:
-        verb = "is" if len(worse) == 1 else "are"
-        prefix = "" if better or level else label
-        sentences.append(f"{_names(worse)} {verb} worse than {reference} in {field}: {prefix}{_amounts(name, worse)}")
-    sentences = [f"{sentence}." for sentence in sentences]
-    first = opening + sentences[0]
-    return [first[0].upper() + first[1:], *(sentence[0].upper() + sentence[1:] for sentence in sentences[1:])]
+    return f"{wording.printed(closest[0])} is worse than {reference} in {field}: {label}{amount}"
 
 
-def _against_other(
-    group: Group, protocol: str, name: str, reference: str, better: Sequence[tuple[str, tuple[float, ...]]]
-) -> list[str]:
-    """A win over one reference only is no win over interpolation: says where the other one is not beaten."""
+def _pair_clause(
+    reference: str, identification: dict[Verdict, list[_Entry]], pairs: dict[Verdict, list[_Entry]]
+) -> str:
+    """What pair accuracy says of the methods that won in identification, or of all where none did."""
+    name = PAIRS[1]
+    winners = [method for method, _ in identification[Verdict.BETTER]]
+    better = pairs[Verdict.BETTER]
+    if better:
+        verb = "beats" if len(better) == 1 else "beat"
+        again = "also " if [method for method, _ in better] == winners else ""
+        return f"in pair accuracy {_names(better)} {again}{verb} {reference}: {_amounts(name, better)}"
+    subjects = [entry for entry in [*pairs[Verdict.NONE], *pairs[Verdict.WORSE]] if not winners or entry[0] in winners]
+    undecided = [entry for entry in pairs[Verdict.NONE] if entry in subjects]
+    if not subjects:
+        return (
+            "in pair accuracy it was not compared" if len(winners) == 1 else "in pair accuracy they were not compared"
+        )
+    if len(subjects) == 1:
+        said = "the difference includes zero" if undecided else f"{wording.printed(subjects[0][0])} is worse"
+        return f"in pair accuracy {said}: {wording.show_difference(name, subjects[0][1])}"
+    if undecided == subjects:
+        return f"in pair accuracy every difference includes zero{f': {_amounts(name, subjects)}' if winners else ''}"
+    return (
+        f"in pair accuracy no method measurably beats {reference} either"
+        if not winners
+        else (f"in pair accuracy none of these measurably beats it: {_amounts(name, subjects)}")
+    )
+
+
+def _against_other(group: Group, reference: str, better: Sequence[_Entry]) -> list[str]:
+    """A win over one interpolation only is no win over interpolation: says where the other one is not beaten."""
+    name = IDENTIFICATION[1]
     sentences = []
     for other in REFERENCES:
-        if other == reference:
-            continue
         for method, _ in better:
-            difference = group.difference(method, protocol, name, other)
-            if method == other or difference is None or wording.verdict(name, difference) is Verdict.BETTER:
+            difference = group.difference(method, *IDENTIFICATION, other)
+            if other in (reference, method) or difference is None:
                 continue
-            said = (
-                "is worse" if wording.verdict(name, difference) is Verdict.WORSE else "shows no measurable difference"
-            )
+            verdict = wording.verdict(name, difference)
+            if verdict is Verdict.BETTER:
+                continue
+            said = "is worse" if verdict is Verdict.WORSE else "shows no measurable difference"
             amount = wording.show_difference(name, difference)
-            sentences.append(f"against {other}, {wording.printed(method)} {said}: {amount}")
+            sentences.append(f"Against {other}, however, {wording.printed(method)} {said}: {amount}.")
     return sentences
 
 
-def _recovered_sentence(group: Group, reference: str) -> list[str]:
-    if reference != "bicubic":
-        return []
-    for method, _ in _by_verdict(group, *IDENTIFICATION, reference)[Verdict.BETTER]:
-        share = recovered(group, method)
-        if share is not None:
-            return [
-                f"{wording.printed(method)} wins back {wording.percent(share[0])} of what bicubic loses against HR."
-            ]
-    return []
+def _recovered_sentence(group: Group, better: Sequence[_Entry]) -> list[str]:
+    shares = [(method, recovered(group, method)) for method, _ in better]
+    words = [f"{wording.printed(method)} {wording.percent(share[0])}" for method, share in shares if share is not None]
+    return [f"Of what bicubic loses against HR, this wins back: {wording.joined(words)}."] if words else []
 
 
-def _names(entries: Sequence[tuple[str, tuple[float, ...]]]) -> str:
+def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> list[str]:
+    """The methods that are level with the reference or worse, by name."""
+    parts = []
+    if found[Verdict.NONE]:
+        verb = "shows" if len(found[Verdict.NONE]) == 1 else "show"
+        parts.append(f"{_names(found[Verdict.NONE])} {verb} no measurable difference to {reference}")
+    if found[Verdict.WORSE]:
+        verb = "is" if len(found[Verdict.WORSE]) == 1 else "are"
+        parts.append(f"{_names(found[Verdict.WORSE])} {verb} worse{'' if parts else f' than {reference}'}")
+    field = _FIELD[protocol]
+    return [f"{field[0].upper()}{field[1:]}: {'; '.join(parts)}."] if parts else []
+
+
+def _label(protocol: str, name: str) -> str:
+    return f"{wording.metric(name).label} " if protocol == "all_against_all" else ""
+
+
+def _names(entries: Sequence[_Entry]) -> str:
     return wording.joined([wording.printed(method) for method, _ in entries])
 
 
-def _amounts(name: str, entries: Sequence[tuple[str, tuple[float, ...]]]) -> str:
-    return wording.joined([wording.show_difference(name, difference) for _, difference in entries])
+def _amounts(name: str, entries: Sequence[_Entry]) -> str:
+    """The difference alone where one method is spoken of, with the names where there are several."""
+    return wording.show_difference(name, entries[0][1]) if len(entries) == 1 else _listed(name, entries)
 
 
-def _listed(name: str, entries: Sequence[tuple[str, tuple[float, ...]]]) -> str:
-    return wording.joined(
-        [f"{wording.printed(method)} {wording.show_difference(name, difference)}" for method, difference in entries]
-    )
+def _listed(name: str, entries: Sequence[_Entry]) -> str:
+    return ", ".join(f"{wording.printed(method)} {wording.show_difference(name, found)}" for method, found in entries)

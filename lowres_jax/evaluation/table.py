@@ -77,7 +77,8 @@ class Group:
 def group_rows(results: Mapping[str, Any]) -> list[Group]:
     """Arranges the rows: recognisers in their order, within each the LR sizes from large to small.
 
-    Rows of upscaler "none" join the groups of every LR size; image-quality rows without a recogniser join those of
+    A row of upscaler "none" joins the group of its own LR size and those that have no such row of their own (there
+    without its differences, if there are several sizes); image-quality rows without a recogniser join the groups of
     every recogniser.
 
     Raises:
@@ -101,8 +102,11 @@ def group_rows(results: Mapping[str, Any]) -> list[Group]:
         for group in groups:
             if row.get("recognizer") and row["recognizer"] != group.recognizer:
                 continue
-            if row["upscaler"] != CEILING and row.get("lr_size") != group.lr_size:
-                continue
+            if row.get("lr_size") != group.lr_size:
+                if row["upscaler"] != CEILING or (CEILING, row["protocol"]) in group.rows:
+                    continue
+                # The original is the same at every size, but its difference is to the methods of one size only.
+                row = {**row, "difference": {}} if len(sizes) > 1 else row
             group.rows[row["upscaler"], row["protocol"]] = row
             if row["upscaler"] not in (CEILING, FLOOR, *group.methods):
                 group.methods.append(row["upscaler"])
@@ -129,7 +133,7 @@ def print_table(results: Mapping[str, Any]) -> str:
     """The results as a table for the terminal: a block for each LR size and recogniser, rates in per cent.
 
     Returns:
-      Text of several lines, about 130 characters wide.
+      Text of several lines, about 120 characters wide.
 
     Raises:
       UserError: see `group_rows`.
@@ -139,24 +143,25 @@ def print_table(results: Mapping[str, Any]) -> str:
         return "No results."
     return "\n\n".join(blocks) + (
         "\n\nRates in per cent; ± is half the width of the 95 % interval. Differences are paired, in points, with their"
-        "\n95 % interval: ▲ better and ▼ worse only where it excludes zero. * best of its column, told apart from every"
-        "\nother method."
+        "\n95 % interval: ▲ better, ▼ worse only where it excludes zero. * best: told apart from every other method."
+        "\naccepts: false accepts, a count."
     )
 
 
 def _block(group: Group) -> str:
     reference = group.reference()
     columns: list[tuple[str, str, str]] = []
-    for protocol, name in (IDENTIFICATION, ("all_against_all", "rank1"), PAIRS, ("lfw", "tar_at_far_1e-2")):
-        columns.append((protocol, name, "value"))
-        if reference and (protocol, name) in (IDENTIFICATION, PAIRS):
-            columns.append((protocol, name, "difference"))
-    columns += [("image_quality", name, "value") for name in ("psnr", "ssim", "identity_cosine")]
-    columns += [(protocol, "false_accepts", "value") for protocol in ("all_against_all", "lfw")]
+    for protocol, name in (IDENTIFICATION, PAIRS):
+        columns += [(protocol, name, "value"), (protocol, name, "difference")]
+        if (protocol, name) == IDENTIFICATION:
+            columns.append((protocol, "rank1", "value"))
+        columns.append((protocol, "false_accepts", "value"))
+    columns += [("image_quality", name, "value") for name in ("psnr", "ssim")]
     cells = [[_cell(group, method, column, reference) for column in columns] for method in group.everyone]
     kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
     protocols = [wording.PROTOCOLS[columns[index][0]] for index in kept]
     header = [f"vs {reference}" if columns[i][2] == "difference" else wording.metric(columns[i][1]).label for i in kept]
+    header = [label.removeprefix("False ") for label in header]
     body = [
         [wording.printed(method), *(row[i] for i in kept)] for method, row in zip(group.everyone, cells, strict=True)
     ]
@@ -190,7 +195,7 @@ def _cell(group: Group, method: str, column: tuple[str, str, str], reference: st
         return ""
     text = wording.show(name, value)
     interval = group.interval(method, protocol, name)
-    if interval is not None and wording.metric(name).kind == "rate":
+    if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS):
         text += f" ±{50 * (interval[1] - interval[0]):.2f}"
     return f"{text}{'*' if best(group, protocol, name) == method else ' '}"
 

@@ -207,12 +207,6 @@ def show_difference(name: str, difference: Sequence[float] | None, unit: bool = 
     return f"{_signed(value, digits)}{words} {bounds}"
 
 
-def show_change(name: str, value: float) -> str:
-    """A difference without interval: "+1.7"."""
-    digits = {"rate": 1, "decibel": 2, "count": 0, "speed": 1}.get(metric(name).kind, 3)
-    return _signed(value * _factor(name), digits)
-
-
 def percent(share: float) -> str:
     """A share as a whole number of per cent."""
     return f"{_signed(100 * share, 0, plus=False)} %"
@@ -234,15 +228,15 @@ def show_duration(seconds: float) -> str:
 
 
 def undetected_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence for each distinct (images, undetected) count among the rows that have one."""
-    counts: dict[tuple[float | None, float], None] = {}
+    """One sentence for each distinct count of undetected faces, with the largest number of images it was told of."""
+    counts: dict[float, float] = {}
     for row in rows:
-        undetected = number(row.get("undetected"))
-        if undetected is not None and row.get("protocol") != "lfw":
-            counts[number(row.get("images")), undetected] = None
+        undetected, images = number(row.get("undetected")), number(row.get("images"))
+        if undetected is not None:
+            counts[undetected] = max(counts.get(undetected, 0.0), images or 0.0)
     sentences = []
-    for images, undetected in counts:
-        of = f" of {images:,.0f} images" if images is not None else ""
+    for undetected, images in counts.items():
+        of = f" of {images:,.0f} images" if images else ""
         if undetected:
             sentences.append(f"In {undetected:,.0f}{of} no face was found; they stay in, as the picture's centre crop.")
         else:
