@@ -1,0 +1,120 @@
+"""Model cards: the file that stands behind a model's name.
+
+`cards/NAME.toml` says which module makes the model (its class is `Model`), with which sizes, which reader turns which
+weight file into its variables, and under which licence. A name is a file: there is no other registry.
+"""
+
+import importlib
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from lowres_jax import configuration
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import weights
+
+_FOLDER = Path(__file__).parent / "cards"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A model card.
+
+    Attributes:
+      name: of the file.
+      summary: one line: what it is.
+      module: below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
+      licence: of the weights.
+      source: where they come from, with the paper.
+      model: fields of the module's `Model`.
+      weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
+        (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`); empty for models without weights.
+      input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
+    """
+
+    name: str
+    summary: str
+    module: str
+    licence: str
+    source: str
+    model: dict[str, Any] = field(default_factory=dict)
+    weights: dict[str, str] = field(default_factory=dict)
+    input_size: int = 0
+
+
+def names(room: str) -> list[str]:
+    """Names of all cards of a room, as "super_resolution"."""
+    cards = {path.stem: tomllib.loads(path.read_text()) for path in sorted(_FOLDER.glob("*.toml"))}
+    return [name for name, card in cards.items() if card["module"].startswith(f"{room}.")]
+
+
+def load_card(name: str, room: str) -> Card:
+    """Reads the card of a name.
+
+    Raises:
+      UserError: the room has no model of that name; the message names the nearest.
+    """
+    valid = names(room)
+    if name not in valid:
+        what = {"super_resolution": "upscaler", "recognition": "recognizer"}[room]
+        raise UserError(f"{what} {name!r}: no such model; {configuration.nearest(name, valid)}")
+    return Card(name=name, **tomllib.loads((_FOLDER / f"{name}.toml").read_text()))
+
+
+def build_module(card: Card) -> Any:
+    """The card's `Model` with the card's sizes."""
+    return importlib.import_module(f"lowres_jax.{card.module}").Model(**card.model)
+
+
+def weight_path(card: Card, path: str = "") -> Path:
+    """The weight file: the user's path if given, else the card's own, with its checksum compared.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    if path:
+        if not Path(path).is_file():
+            raise UserError(f"{path}: no such weight file")
+        return Path(path)
+    entry = card.weights
+    if "fetch" in entry:
+        found = weights.find_fetched_file(entry["fetch"], entry["file"])
+    else:
+        found = weights.find_package_file(entry["package"], entry["file"])
+    return weights.verified(found, entry["sha256"])
+
+
+def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...], path: str = "") -> Any:
+    """Reads a model's variables and compares their shapes with the module's.
+
+    Args:
+      card: the model's.
+      module: what the variables are for.
+      example_shape: shape of an input batch.
+      path: a weight file of the same format to use instead of the card's own.
+
+    Raises:
+      UserError: the file is missing, damaged, or holds the weights of another network.
+    """
+    file = weight_path(card, path)
+    reader_module, reader = card.weights["reader"].split(".")
+    variables = getattr(importlib.import_module(f"lowres_jax.pretrained.{reader_module}"), reader)(file)
+    example = jax.ShapeDtypeStruct(example_shape, jnp.float32)
+    expected = _flat_shapes(jax.eval_shape(module.init, jax.random.key(0), example))
+    found = _flat_shapes(variables)
+    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+    if wrong:
+        raise UserError(
+            f"{file}: weights of another network than {card.name}: {wrong[0]} has shape "
+            f"{found.get(wrong[0], 'none')}, not {expected.get(wrong[0], 'none')} ({len(wrong)} such)"
+        )
+    return jax.device_put(variables)
+
+
+def _flat_shapes(variables: Any) -> dict[str, tuple[int, ...]]:
+    return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(variables)}

@@ -1,0 +1,88 @@
+"""Any enlargement by its name: what the other stages know of super-resolution."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+
+from lowres_jax.batching import default_batch_size, map_batches
+from lowres_jax.data import resize
+from lowres_jax.pretrained import cards
+from lowres_jax.super_resolution import interpolation
+
+
+class Upscaler:
+    """Enlarges batches of images by a fixed factor; a network is compiled once for each image size.
+
+    Attributes:
+      name: of its model card.
+      scale: enlargement of each side.
+      card: its model card.
+    """
+
+    def __init__(self, card: cards.Card, scale: int, enlarge: Callable[[np.ndarray], np.ndarray]):
+        self.name = card.name
+        self.card = card
+        self.scale = scale
+        self._enlarge = enlarge
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Enlarges images of one size.
+
+        Args:
+          images: (B, H, W, 3) float32 RGB in [0, 1]; B may be anything, 0 too.
+
+        Returns:
+          (B, scale * H, scale * W, 3) float32 RGB, clipped to [0, 1].
+        """
+        if images.ndim != 4 or images.shape[-1] != 3:
+            raise ValueError(f"an upscaler takes (B, H, W, 3) images, not shape {images.shape}")
+        if not len(images):
+            return np.zeros((0, images.shape[1] * self.scale, images.shape[2] * self.scale, 3), np.float32)
+        return np.clip(self._enlarge(np.asarray(images, np.float32)), 0.0, 1.0)
+
+
+def load_upscaler(name: str, weights: str = "") -> Upscaler:
+    """Loads an upscaler by the name of its model card.
+
+    Args:
+      name: a card of `lowres_jax/pretrained/cards`, as "bicubic" or "srgan".
+      weights: a weight file of the same format to use instead of the card's own.
+
+    Raises:
+      UserError: there is no such model; its weights are missing, damaged, or another network's.
+    """
+    card = cards.load_card(name, "super_resolution")
+    module = cards.build_module(card)
+    if isinstance(module, interpolation.Model):
+        return Upscaler(card, module.scale, module)
+    variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
+    apply = jax.jit(module.apply)
+    batch_size = default_batch_size()
+
+    def enlarge(images: np.ndarray) -> np.ndarray:
+        return map_batches(lambda batch: apply(variables, batch), images, batch_size)
+
+    return Upscaler(card, module.scale, enlarge)
+
+
+def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:
+    """Enlarges LR faces to the size that recognisers take, by the rules of the comparison protocol.
+
+    The upscaler is applied once; again as long as another application does not pass `size` (a x4 model at 8 px is
+    applied twice, at 16 px once). What then is not `size` is resized: bicubic where it grows, area where it shrinks.
+
+    Args:
+      upscaler: any.
+      images: (B, h, h, 3) float32 RGB in [0, 1].
+      size: side of the result in pixels.
+
+    Returns:
+      (B, size, size, 3) float32 RGB in [0, 1].
+    """
+    images = upscaler(images)
+    while images.shape[1] * upscaler.scale <= size:
+        images = upscaler(images)
+    if images.shape[1:3] == (size, size):
+        return images
+    return np.stack([resize.resize(image, size, size) for image in images])

@@ -1,0 +1,115 @@
+"""Sizes of the networks, and their layers against hand-worked values."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
+from lowres_jax.super_resolution.layers import PReLU, depth_to_space
+
+
+def parameter_count(module: nn.Module) -> int:
+    variables = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32))
+    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+
+
+def convolution(inputs: int, outputs: int, side: int = 3) -> int:
+    return side * side * inputs * outputs + outputs
+
+
+@pytest.mark.parametrize(
+    ("module", "count"),
+    [
+        # Worked from the papers' figures: convolutions, two numbers a channel for BN, one for PReLU.
+        (
+            srresnet.Model(),
+            convolution(3, 64, 9)
+            + 64
+            + 16 * (2 * convolution(64, 64) + 4 * 64 + 64)
+            + convolution(64, 64)
+            + 2 * 64
+            + 2 * (convolution(64, 256) + 64)
+            + convolution(64, 3, 9),
+        ),
+        (
+            edsr.Model(),
+            convolution(3, 256) + 65 * convolution(256, 256) + 2 * convolution(256, 1024) + convolution(256, 3),
+        ),
+        (edsr.Model(tail="direct"), convolution(3, 256) + 65 * convolution(256, 256) + convolution(256, 48)),
+        (
+            edsr.Model(scale=3),
+            convolution(3, 256) + 65 * convolution(256, 256) + convolution(256, 2304) + convolution(256, 3),
+        ),
+        (
+            edsr.Model(blocks=16, features=64, residual_scale=1.0),
+            convolution(3, 64) + 33 * convolution(64, 64) + 2 * convolution(64, 256) + convolution(64, 3),
+        ),
+        (
+            rrdbnet.Model(),
+            convolution(3, 64)
+            + 69 * (sum(convolution(64 + 32 * k, 32) for k in range(4)) + convolution(192, 64))
+            + 4 * convolution(64, 64)
+            + convolution(64, 3),
+        ),
+    ],
+    ids=["srresnet", "edsr", "edsr-direct", "edsr-x3", "edsr-baseline", "rrdbnet"],
+)
+def test_parameter_counts(module: nn.Module, count: int) -> None:
+    assert parameter_count(module) == count
+
+
+@pytest.mark.parametrize(
+    ("module", "millions"),
+    [
+        (srresnet.Model(), 1.55),
+        (edsr.Model(), 43.1),
+        (edsr.Model(tail="direct"), 38.5),
+        (edsr.Model(blocks=16, features=64), 1.52),
+        (rrdbnet.Model(), 16.7),
+    ],
+)
+def test_published_sizes(module: nn.Module, millions: float) -> None:
+    assert parameter_count(module) / 1e6 == pytest.approx(millions, rel=0.004)
+
+
+def test_depth_to_space_by_hand() -> None:
+    # One pixel of 2 x 2 cells of 2 channels: cell (i, j) channel c is number (2 i + j) * 2 + c.
+    output = depth_to_space(jnp.arange(8.0).reshape(1, 1, 1, 8), 2)
+    np.testing.assert_array_equal(output[0, :, :, 0], [[0, 2], [4, 6]])
+    np.testing.assert_array_equal(output[0, :, :, 1], [[1, 3], [5, 7]])
+
+
+def test_depth_to_space_keeps_neighbours_together() -> None:
+    image = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
+    cells = image.reshape(2, 2, 2, 3, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 12)
+    np.testing.assert_array_equal(depth_to_space(cells, 2), image)
+
+
+def test_prelu_by_hand() -> None:
+    variables = {"params": {"slope": jnp.asarray([0.5, -1.0])}}
+    output = PReLU().apply(variables, jnp.asarray([[-2.0, -3.0], [4.0, 5.0]]))
+    np.testing.assert_array_equal(output, [[-1.0, 3.0], [4.0, 5.0]])
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        srresnet.Model(scale=4, blocks=1, features=8),
+        edsr.Model(scale=3, blocks=1, features=8),
+        edsr.Model(scale=2, blocks=1, features=8, tail="direct"),
+        rrdbnet.Model(scale=2, blocks=1, features=8, growth=4),
+    ],
+    ids=lambda module: type(module).__module__.rsplit(".", 1)[-1],
+)
+def test_a_network_sees_no_further_than_its_convolutions(module: nn.Module) -> None:
+    """Moving the input by one pixel moves the output by `scale` pixels, away from the borders."""
+    image = jax.random.uniform(jax.random.key(1), (1, 40, 40, 3))
+    variables = module.init(jax.random.key(0), image)
+    moved = module.apply(variables, jnp.roll(image, 1, axis=2))
+    expected = jnp.roll(module.apply(variables, image), module.scale, axis=2)
+    border = 17 * module.scale
+    np.testing.assert_allclose(
+        moved[:, border:-border, border:-border], expected[:, border:-border, border:-border], atol=2e-5
+    )
