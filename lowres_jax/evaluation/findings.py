@@ -22,16 +22,15 @@ class Finding:
     Attributes:
       lr_size: side of the low-resolution image in pixels.
       recognizer: name of the recogniser.
-      winners: super-resolution methods (no interpolation) that beat the reference in identification, best first.
-      measured: whether differences to a reference were measured at all.
+      winners: protocol -> super-resolution methods (no interpolation) that beat the reference there, best first; only
+        protocols whose difference was measured.
       headline: the finding in one sentence.
       details: further sentences: the other methods, bilinear, the share of the loss recovered.
     """
 
     lr_size: int | None
     recognizer: str
-    winners: tuple[str, ...]
-    measured: bool
+    winners: dict[str, tuple[str, ...]]
     headline: str
     details: tuple[str, ...]
 
@@ -44,8 +43,12 @@ def find(group: Group) -> Finding:
     pairs = _by_verdict(group, *PAIRS, reference)
     if reference is None or not (any(identification.values()) or any(pairs.values())):
         text = f"{opening}no difference to bicubic or bilinear was measured, so no method can be called better."
-        return Finding(group.lr_size, group.recognizer, (), False, text, ())
-    winners = tuple(method for method, _ in identification[Verdict.BETTER] if method not in REFERENCES)
+        return Finding(group.lr_size, group.recognizer, {}, text, ())
+    winners = {
+        protocol: tuple(method for method, _ in found[Verdict.BETTER] if method not in REFERENCES)
+        for protocol, found in ((IDENTIFICATION[0], identification), (PAIRS[0], pairs))
+        if any(found.values())
+    }
     clauses = []
     if any(identification.values()):
         clauses.append(_main_clause(*IDENTIFICATION, reference, identification))
@@ -60,33 +63,38 @@ def find(group: Group) -> Finding:
         *_rest(*PAIRS, reference, pairs),
     ]
     headline = f"{opening}{'; '.join(clauses)}."
-    return Finding(group.lr_size, group.recognizer, winners, True, headline, tuple(details))
+    return Finding(group.lr_size, group.recognizer, winners, headline, tuple(details))
 
 
 def answer(findings: Sequence[Finding]) -> list[str]:
-    """The shortest answer to "does super-resolution help?": one sentence for each recogniser."""
-    sentences = []
+    """The shortest answer to "does super-resolution help?": one sentence or two for each recogniser."""
+    answers = []
     for recognizer in dict.fromkeys(finding.recognizer for finding in findings):
-        own = [finding for finding in findings if finding.recognizer == recognizer and finding.measured]
+        sentences = []
+        for protocol, task in (("all_against_all", "identification"), ("lfw", "the decision on pairs")):
+            own = [
+                (finding.lr_size, finding.winners[protocol])
+                for finding in findings
+                if finding.recognizer == recognizer and protocol in finding.winners
+            ]
+            won = [f"{wording.joined(list(map(wording.printed, who)))} at {wording.size(at)}" for at, who in own if who]
+            lost = f"at {wording.joined([str(at) for at, who in own if not who])} px"
+            if won and len(won) < len(own):
+                sentences.append(
+                    f"super-resolution helps {task} at some sizes: {'; '.join(won)}. Not measurably {lost}."
+                )
+            elif won:
+                sentences.append(f"super-resolution helps {task}: {'; '.join(won)}.")
+            elif own:
+                sentences.append(f"no super-resolution method measurably helps {task} {lost}.")
         judge = f"With {wording.printed(recognizer)} as the judge, "
-        if not own:
-            sentences.append(f"{judge}nothing was compared.")
-            continue
-        won = [
-            f"{wording.joined([wording.printed(name) for name in finding.winners])} at {wording.size(finding.lr_size)}"
-            for finding in own
-            if finding.winners
-        ]
-        lost = [finding for finding in own if not finding.winners]
-        at = f"at {wording.joined([str(finding.lr_size) for finding in lost])} px"
-        if won and lost:
-            text = f"super-resolution helps identification at some sizes: {'; '.join(won)}. Not measurably {at}."
-        elif won:
-            text = f"super-resolution helps identification: {'; '.join(won)}."
-        else:
-            text = f"no super-resolution method measurably helps identification {at}."
-        sentences.append(judge + text)
-    return sentences
+        # One sentence where both protocols say the same: no help, at the same sizes.
+        merged = [sentence.replace("identification", "the decision on pairs") for sentence in sentences]
+        if len(sentences) == 2 and merged[0] == merged[1] and merged[0].startswith("no "):
+            sentences = [sentences[0].replace("identification", "identification or the decision on pairs")]
+        later = [sentence[0].upper() + sentence[1:] for sentence in sentences[1:]]
+        answers.append(judge + " ".join([*sentences[:1], *later]) if sentences else f"{judge}nothing was compared.")
+    return answers
 
 
 def false_accepts(group: Group) -> list[str]:

@@ -89,7 +89,8 @@ def complete(group: Group, protocol: str) -> dict[str, Any]:
                     lines.append(f"{reference}: {wording.show_difference(name, difference, unit=False)}")
             value = wording.show(name, group.value(method, protocol, name))
             cells.append({"value": value, "lines": [line for line in lines if line]})
-        counts = [f"{row[key]:,} {key}" for key in ("images", "folds", "undetected") if isinstance(row.get(key), int)]
+        known = [(wording.number(row.get(key)), key) for key in ("images", "folds", "undetected")]
+        counts = [f"{count:,.0f} {key}" for count, key in known if count is not None]
         rows.append({"method": wording.printed(method), "cells": cells, "counts": counts})
     heads = [wording.metric(name).label for name in names]
     return {"protocol": wording.PROTOCOLS[protocol], "heads": heads, "rows": rows}

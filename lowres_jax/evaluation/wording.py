@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+import numpy as np
+
 # Typographic signs, by name: in source they look like a hyphen.
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
@@ -131,11 +133,11 @@ def number(value: Any) -> float | None:
 
 
 def numbers(values: Any, count: int) -> tuple[float, ...] | None:
-    """`count` finite numbers, or None if any is missing."""
-    if not isinstance(values, Sequence) or isinstance(values, str) or len(values) != count:
+    """`count` finite numbers of a list, tuple or array, or None if any is missing."""
+    if not isinstance(values, Sequence | np.ndarray) or len(values) != count:
         return None
-    found = tuple(number(value) for value in values)
-    return None if any(value is None for value in found) else found  # type: ignore[return-value]
+    found = tuple(value for value in map(number, values) if value is not None)
+    return found if len(found) == count else None
 
 
 def verdict(name: str, difference: Sequence[float] | None) -> Verdict:

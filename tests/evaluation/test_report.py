@@ -183,7 +183,7 @@ def test_sentences_of_a_win_and_of_no_difference():
         "At 32 px, with SFace, SRResNet beats bicubic in open-set identification: DIR at FAR 1 % +1.7 points "
         f"[0.9, 2.4]; in pair accuracy the difference includes zero: {MINUS}0.1 points [{MINUS}0.3, 0.2]."
     )
-    assert at_32.winners == ("srresnet",)
+    assert at_32.winners == {"all_against_all": ("srresnet",), "lfw": ()}
     assert at_32.details == (
         "Of what bicubic loses against HR, this wins back: SRResNet 20 %.",
         "Open-set identification: bilinear shows no measurable difference to bicubic; SRGAN is worse.",
@@ -195,7 +195,7 @@ def test_sentences_of_a_win_and_of_no_difference():
     )
     assert findings.answer([at_32, at_16]) == [
         "With SFace as the judge, super-resolution helps identification at some sizes: SRResNet at 32 px. "
-        "Not measurably at 16 px."
+        "Not measurably at 16 px. No super-resolution method measurably helps the decision on pairs at 32 px."
     ]
     assert findings.answer([at_16]) == [
         "With SFace as the judge, no super-resolution method measurably helps identification at 16 px."
@@ -217,11 +217,26 @@ def test_sentence_when_every_method_is_worse_or_level():
     )
 
 
+def test_answer_when_only_pairs_were_measured_or_nothing_helps():
+    pairs = [row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [0.003, 0.001, 0.005]})]
+    assert findings.answer([findings.find(group) for group in group_rows({"rows": pairs})]) == [
+        "With SFace as the judge, super-resolution helps the decision on pairs: SRGAN at 32 px."
+    ]
+    both = [
+        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [-0.003, -0.005, -0.001]}),
+        row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}),
+    ]
+    assert findings.answer([findings.find(group) for group in group_rows({"rows": both})]) == [
+        "With SFace as the judge, no super-resolution method measurably helps identification or the decision on pairs "
+        "at 32 px."
+    ]
+
+
 def test_interpolation_that_wins_is_not_called_super_resolution():
     rows = [row("bilinear", IDENTIFICATION, {DIR: 0.85}, {DIR: [0.01, 0.004, 0.016]})]
     finding = findings.find(group_rows({"rows": rows})[0])
     assert finding.headline.startswith("At 32 px, with SFace, bilinear beats bicubic")
-    assert finding.winners == ()
+    assert finding.winners == {"all_against_all": ()}
 
 
 def test_a_win_over_bicubic_alone_is_told_with_its_limit():
@@ -233,7 +248,8 @@ def test_a_win_over_bicubic_alone_is_told_with_its_limit():
 
 def test_no_reference_gives_no_verdict():
     finding = findings.find(group_rows({"rows": [row("srgan", IDENTIFICATION, {DIR: 0.85})]})[0])
-    assert not finding.measured
+    assert finding.winners == {}
+    assert findings.answer([finding]) == ["With SFace as the judge, nothing was compared."]
     assert finding.headline == (
         "At 32 px, with SFace, no difference to bicubic or bilinear was measured, so no method can be called better."
     )
@@ -345,7 +361,9 @@ def test_page_needs_nothing_from_outside(page):
     for anchor in (value[1:] for value in parser.found if value.startswith("#")):
         assert anchor in parser.identifiers
     assert len(set(parser.identifiers)) == len(parser.identifiers)
-    assert "http" not in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert "default-src 'none'" in page
     assert "@import" not in page
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
 
