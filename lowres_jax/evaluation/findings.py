@@ -116,15 +116,21 @@ def false_accepts(group: Group) -> list[str]:
 
 
 def caution(groups: Sequence[Group]) -> str:
-    """All groups' false accepts in one sentence: which methods make measurably more, and where; "" if none."""
-    places = []
-    for group in groups:
-        for protocol, field in _FALSE_ACCEPT_FIELD.items():
+    """All groups' false accepts in short, a sentence a protocol: which methods make measurably more; "" if none do."""
+    several = len({group.recognizer for group in groups}) > 1
+    sentences = []
+    for protocol, field in _FALSE_ACCEPT_FIELD.items():
+        places = []
+        for group in groups:
             more = _more_false_accepts(group, protocol)
+            judge = f" ({wording.printed(group.recognizer)})" if several else ""
             if more:
-                judge = wording.printed(group.recognizer)
-                places.append(f"{_names(more)} at {wording.size(group.lr_size)} {field} ({judge})")
-    return f"Measurably more false accepts than {groups[0].reference()}: {'; '.join(places)}." if places else ""
+                places.append(f"{_names(more)} at {wording.size(group.lr_size)}{judge}")
+        if places:
+            sentences.append(
+                f"Measurably more false accepts than {groups[0].reference()} {field}: {'; '.join(places)}."
+            )
+    return " ".join(sentences)
 
 
 def recovered(group: Group, method: str) -> tuple[float, float | None, float | None] | None:

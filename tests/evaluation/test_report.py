@@ -102,7 +102,7 @@ def full_data() -> ReportData:
         recognizer="sface",
         outcome="wrong",
         same=False,
-        names=("Bob & Co", "Eve"),
+        names=("Bob_&_Co", "Eve"),
         images=(picture(0.1), picture(0.3)),
         reference_images=(picture(0.5), picture(0.7)),
         score=0.4123,
@@ -262,7 +262,7 @@ def test_more_false_accepts_are_named_only_where_measurable():
         "SRGAN 187 against 132."
     ]
     assert findings.caution(groups) == (
-        "Measurably more false accepts than bicubic: SRGAN at 32 px in open-set identification (SFace)."
+        "Measurably more false accepts than bicubic in open-set identification: SRGAN at 32 px."
     )
 
 
