@@ -494,5 +494,5 @@ def test_broken_rows_are_named():
 
 def test_a_path_that_cannot_be_written_is_one_line(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"report\.html: the report cannot be written"):
+    with pytest.raises(UserError, match=r"report\.html: cannot be written"):
         write_report(tmp_path / "file" / "report.html", ReportData({}))
