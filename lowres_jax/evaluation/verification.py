@@ -1,0 +1,182 @@
+"""Verification of pairs: LFW's ten-fold protocol, ROC, AUC, EER.
+
+Huang et al., "Labeled Faces in the Wild", University of Massachusetts, Technical Report 07-49, 2007.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class VerificationResult:
+    """What the pairs of one method say.
+
+    Attributes:
+      fold_accuracies: (F,) fraction of each fold decided rightly, by the threshold chosen on the other folds.
+      fold_thresholds: (F,) these thresholds; a pair is "same" above it.
+      folds: (F,) the folds' numbers, in the same order.
+      accuracy: mean of the fold accuracies.
+      accuracy_se: standard error of that mean: their ddof-1 standard deviation / sqrt(F). (facenet and InsightFace
+        print the ddof-0 standard deviation itself, another number.)
+      far: ROC over all pairs: false accept rate, ascending from 0 to 1.
+      tar: true accept rate at `far`.
+      auc: area under the ROC; ties count half.
+      eer: FAR = 1 - TAR, by linear interpolation at the crossing.
+    """
+
+    fold_accuracies: np.ndarray
+    fold_thresholds: np.ndarray
+    folds: np.ndarray
+    accuracy: float
+    accuracy_se: float
+    far: np.ndarray
+    tar: np.ndarray
+    auc: float
+    eer: float
+
+    def tar_at_far(self, far: float) -> float:
+        """True accept rate at the loosest threshold whose false accept rate is at most `far`."""
+        return float(self.tar[np.searchsorted(self.far, far, side="right") - 1])
+
+    def thresholds_of(self, folds: np.ndarray) -> np.ndarray:
+        """The threshold of each pair's fold: (P,) fold numbers -> (P,)."""
+        return self.fold_thresholds[np.searchsorted(self.folds, folds)]
+
+
+def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
+    """The threshold of highest accuracy among the midpoints of adjacent distinct scores.
+
+    Of equally good ones the middle one is taken (the lower of two). Where all scores are equal there is no midpoint:
+    the score itself is returned, above which nothing lies.
+
+    Args:
+      scores: (P,) similarities.
+      same: (P,) bool.
+    """
+    values, correct = _correct_at_midpoints(scores, same)
+    if len(values) == 1:
+        return float(values[0])
+    best = np.flatnonzero(correct == correct.max())
+    gap = best[(len(best) - 1) // 2]
+    return float((values[gap] + values[gap + 1]) / 2)
+
+
+def _correct_at_midpoints(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct scores (ascending), and how many pairs a threshold between each and the next decides rightly."""
+    values, inverse = np.unique(np.asarray(scores, np.float64), return_inverse=True)
+    same = np.asarray(same, bool)
+    genuine = np.bincount(inverse, weights=same, minlength=len(values))
+    impostor = np.bincount(inverse, weights=~same, minlength=len(values))
+    accepted_genuine = same.sum() - np.cumsum(genuine)
+    rejected_impostors = np.cumsum(impostor)
+    return values, (accepted_genuine + rejected_impostors)[:-1]
+
+
+def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Operating points of all thresholds, from rejecting to accepting everything.
+
+    Args:
+      scores: (P,) similarities.
+      same: (P,) bool, with both kinds present.
+
+    Returns:
+      (far, tar), ascending, one point for each distinct score and (0, 0) first.
+    """
+    values, inverse = np.unique(-np.asarray(scores, np.float64), return_inverse=True)
+    same = np.asarray(same, bool)
+    genuine = np.cumsum(np.bincount(inverse, weights=same, minlength=len(values)))
+    impostor = np.cumsum(np.bincount(inverse, weights=~same, minlength=len(values)))
+    far = np.concatenate([[0.0], impostor / impostor[-1]])
+    tar = np.concatenate([[0.0], genuine / genuine[-1]])
+    return far, tar
+
+
+def equal_error_rate(false_accepts: np.ndarray, false_rejects: np.ndarray) -> float:
+    """Where two rates cross, by linear interpolation between the operating points on both sides.
+
+    Args:
+      false_accepts: (n,) FAR, ascending.
+      false_rejects: (n,) FRR at the same thresholds, descending.
+    """
+    difference = np.asarray(false_accepts, np.float64) - false_rejects
+    after = int(np.argmax(difference >= 0)) if (difference >= 0).any() else len(difference) - 1
+    if after == 0 or difference[after] <= 0:
+        return float((false_accepts[after] + false_rejects[after]) / 2)
+    share = -difference[after - 1] / (difference[after] - difference[after - 1])
+    return float(false_accepts[after - 1] + share * (false_accepts[after] - false_accepts[after - 1]))
+
+
+def evaluate_pairs(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> VerificationResult:
+    """The protocol of LFW's View 2, for any number of folds.
+
+    Args:
+      scores: (P,) cosine similarities.
+      same: (P,) bool: whether the pair shows one person.
+      folds: (P,) fold of each pair; at least two folds.
+
+    Raises:
+      ValueError: fewer than two folds, or scores that are not finite.
+    """
+    scores, same, folds = np.asarray(scores, np.float64), np.asarray(same, bool), np.asarray(folds)
+    numbers = np.unique(folds)
+    if len(numbers) < 2:
+        raise ValueError("the protocol needs at least two folds")
+    if not np.isfinite(scores).all():
+        raise ValueError("a score is not finite")
+    thresholds = np.asarray([best_threshold(scores[folds != fold], same[folds != fold]) for fold in numbers])
+    accuracies = np.asarray(
+        [
+            np.mean((scores[folds == fold] > threshold) == same[folds == fold])
+            for fold, threshold in zip(numbers, thresholds, strict=True)
+        ]
+    )
+    far, tar = roc(scores, same)
+    return VerificationResult(
+        fold_accuracies=accuracies,
+        fold_thresholds=thresholds,
+        folds=numbers,
+        accuracy=float(accuracies.mean()),
+        accuracy_se=float(accuracies.std(ddof=1) / np.sqrt(len(numbers))),
+        far=far,
+        tar=tar,
+        auc=float(np.trapezoid(tar, far)),
+        eer=equal_error_rate(far, 1.0 - tar),
+    )
+
+
+def make_pairs(
+    labels: np.ndarray, number_of_folds: int, pairs_per_fold: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs for a set that has none: folds of disjoint people, half same and half different, as LFW's are made.
+
+    Args:
+      labels: (N,) identities; the people with two images or more are spread over the folds at random.
+      number_of_folds: at least two.
+      pairs_per_fold: at most; both halves shrink to what the fold's people can give.
+      seed: of the draw.
+
+    Returns:
+      pairs (P, 2) image numbers, same (P,) bool, folds (P,) from 1.
+
+    Raises:
+      ValueError: a fold gets fewer than two people.
+    """
+    generator = np.random.default_rng(seed)
+    labels = np.asarray(labels)
+    people = generator.permutation(np.unique(labels))
+    pairs, same, folds = [], [], []
+    for fold in range(number_of_folds):
+        members = people[fold::number_of_folds]
+        if len(members) < 2:
+            raise ValueError(f"{len(people)} people are too few for {number_of_folds} folds of pairs")
+        images = np.flatnonzero(np.isin(labels, members))
+        first, second = (images[side] for side in np.triu_indices(len(images), 1))
+        genuine = labels[first] == labels[second]
+        half = min(pairs_per_fold // 2, int(genuine.sum()), int((~genuine).sum()))
+        for kind in (True, False):
+            chosen = generator.choice(np.flatnonzero(genuine == kind), half, replace=False)
+            pairs.append(np.stack([first[chosen], second[chosen]], axis=1))
+            same.append(np.full(half, kind))
+            folds.append(np.full(half, fold + 1))
+    return np.concatenate(pairs), np.concatenate(same), np.concatenate(folds)
