@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.super_resolution.layers import PReLU, depth_to_space
+from lowres_jax.layers import PReLU
+from lowres_jax.super_resolution.layers import depth_to_space
 
 
 class ResidualBlock(nn.Module):

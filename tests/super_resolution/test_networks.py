@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
+from lowres_jax.layers import PReLU
 from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
-from lowres_jax.super_resolution.layers import PReLU, depth_to_space
+from lowres_jax.super_resolution.layers import depth_to_space
 
 
 def parameter_count(module: nn.Module) -> int:
