@@ -1,0 +1,122 @@
+"""Photograph -> aligned crop: the ArcFace five-point template, and what stands in for it without landmarks.
+
+One framing serves preparation, training, evaluation, `identify` and `enhance`: the template of ArcFace (Deng et al.,
+https://arxiv.org/abs/1801.07698), made for 112 x 112 pixels, times size / 112.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from lowres_jax.localization.detector import Face
+
+CROP_SIZE = 128
+_TEMPLATE_SIZE = 112
+# Eye at the left, eye at the right, nose, corners of the mouth; x, y.
+_TEMPLATE = np.asarray(
+    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
+)
+# The crop's square in units of the box, where a detector gives no landmarks: medians over LFW of where the aligned crop
+# lies in the box of the Haar cascade (benchmarks/framing.py).
+_BOX_CENTRE = (0.5, 0.5)
+_BOX_SIDE = 1.0
+# The same in units of the picture's shorter side, where no face was found.
+_PICTURE_CENTRE = (0.5, 0.5)
+_PICTURE_SIDE = 0.5
+# Bicubic interpolation looks at four pixels a direction: a reduction by more than this would skip some (aliasing).
+_SMALLEST_SCALE = 0.75
+_LARGEST_FACTOR = 32  # of the finer crop: 4096 pixels, 200 MB
+
+
+def similarity_transform(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The rotation, uniform scale and shift that bring points nearest to others (least squares; Umeyama, PAMI 1991).
+
+    Args:
+      source: (n, 2) x, y, not all equal.
+      target: (n, 2).
+
+    Returns:
+      (2, 3) float64: `matrix @ [x, y, 1]`.
+    """
+    source_complex = np.asarray(source, np.float64) @ [1, 1j]
+    target_complex = np.asarray(target, np.float64) @ [1, 1j]
+    centred = source_complex - source_complex.mean()
+    factor = np.vdot(centred, target_complex - target_complex.mean()) / np.vdot(centred, centred)
+    shift = target_complex.mean() - factor * source_complex.mean()
+    return np.asarray([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def crop_transform(face: Face | None, image_shape: tuple[int, ...], size: int = CROP_SIZE) -> np.ndarray:
+    """The similarity that maps pixels of a photograph to pixels of the aligned crop.
+
+    By the landmarks where there are some; by the box (Haar) upright, on the same framing; a face that was not found
+    (None) is taken to be where LFW has it, in the middle of the picture.
+
+    Args:
+      face: in the photograph.
+      image_shape: of the photograph, height and width first.
+      size: side of the crop in pixels.
+
+    Returns:
+      (2, 3) float64 matrix between pixel centres, as `cv2.warpAffine` takes it.
+    """
+    if face is not None and face.landmarks is not None:
+        return similarity_transform(face.landmarks, _TEMPLATE * (size / _TEMPLATE_SIZE))
+    if face is not None:
+        x0, y0, x1, y1 = (float(value) for value in face.box)
+        width, height = x1 - x0, y1 - y0
+        centre = x0 + width * _BOX_CENTRE[0], y0 + height * _BOX_CENTRE[1]
+        side = max(width, height) * _BOX_SIDE
+    else:
+        height, width = image_shape[:2]
+        centre = width * _PICTURE_CENTRE[0], height * _PICTURE_CENTRE[1]
+        side = min(height, width) * _PICTURE_SIDE
+    scale = size / max(side, 1.0)
+    # Pixel centres: the crop's left edge, -0.5, lies on the square's left edge.
+    left, top = centre[0] - side / 2 - 0.5, centre[1] - side / 2 - 0.5
+    return np.asarray([[scale, 0.0, -0.5 - scale * left], [0.0, scale, -0.5 - scale * top]])
+
+
+def warp(image: np.ndarray, matrix: np.ndarray, size: int = CROP_SIZE) -> np.ndarray:
+    """Cuts a crop out of a photograph by bicubic interpolation; of a larger face a finer crop, reduced by area.
+
+    Args:
+      image: (H, W, 3) float32 RGB in [0, 1].
+      matrix: (2, 3) similarity, photograph -> crop (`crop_transform`).
+      size: side of the crop in pixels.
+
+    Returns:
+      (size, size, 3) float32 RGB in [0, 1]; beyond its border the photograph goes on with its outermost pixels.
+    """
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    factor = 1 if scale >= _SMALLEST_SCALE else min(math.ceil(1 / scale - 1e-9), _LARGEST_FACTOR)
+    # Pixel p of the crop covers pixels factor * p ... factor * p + factor - 1 of the finer crop.
+    finer = factor * np.asarray(matrix, np.float64)
+    finer[:, 2] += (factor - 1) / 2
+    crop = cv2.warpAffine(
+        image, finer, (size * factor, size * factor), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+    )
+    if factor > 1:
+        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+    return np.clip(crop, 0.0, 1.0)
+
+
+def align(image: np.ndarray, landmarks: np.ndarray, size: int = CROP_SIZE) -> np.ndarray:
+    """The crop in which a face's five landmarks lie nearest the ArcFace template.
+
+    Args:
+      image: (H, W, 3) float32 RGB in [0, 1].
+      landmarks: (5, 2) x, y in pixels, in the order of `Face.landmarks`.
+      size: side of the crop in pixels.
+
+    Returns:
+      (size, size, 3) float32 RGB in [0, 1].
+    """
+    face = Face(box=np.zeros(4, np.float32), score=1.0, landmarks=landmarks)
+    return crop_face(image, face, size)
+
+
+def crop_face(image: np.ndarray, face: Face | None, size: int = CROP_SIZE) -> np.ndarray:
+    """The aligned crop of a face, or the picture's middle if there is none; see `crop_transform` and `warp`."""
+    return warp(image, crop_transform(face, image.shape, size), size)
