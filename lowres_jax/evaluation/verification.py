@@ -54,23 +54,25 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
       scores: (P,) similarities.
       same: (P,) bool.
     """
-    values, correct = _correct_at_midpoints(scores, same)
-    if len(values) == 1:
-        return float(values[0])
-    best = np.flatnonzero(correct == correct.max())
-    gap = best[(len(best) - 1) // 2]
-    return float((values[gap] + values[gap + 1]) / 2)
-
-
-def _correct_at_midpoints(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct scores (ascending), and how many pairs a threshold between each and the next decides rightly."""
     values, inverse = np.unique(np.asarray(scores, np.float64), return_inverse=True)
     same = np.asarray(same, bool)
     genuine = np.bincount(inverse, weights=same, minlength=len(values))
     impostor = np.bincount(inverse, weights=~same, minlength=len(values))
-    accepted_genuine = same.sum() - np.cumsum(genuine)
-    rejected_impostors = np.cumsum(impostor)
-    return values, (accepted_genuine + rejected_impostors)[:-1]
+    return best_midpoint(values, same.sum() - np.cumsum(genuine) + np.cumsum(impostor))
+
+
+def best_midpoint(values: np.ndarray, correct: np.ndarray) -> float:
+    """`best_threshold` of counted scores.
+
+    Args:
+      values: (V,) distinct scores, ascending.
+      correct: (V,) how many pairs are decided rightly if "same" is said above each.
+    """
+    if len(values) == 1:
+        return float(values[0])
+    best = np.flatnonzero(correct[:-1] == correct[:-1].max())
+    gap = best[(len(best) - 1) // 2]
+    return float((values[gap] + values[gap + 1]) / 2)
 
 
 def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,72 @@
+"""How sure a figure is: paired bootstrap over people or folds, 95 % percentile intervals.
+
+Every method is evaluated on the same resamples, so that a difference of two methods has its own interval, usually much
+narrower than what the two intervals suggest. Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one method scored, once on the data as they are and once in every resample.
+
+    Attributes:
+      metrics: name -> value.
+      samples: name -> (R,) values in the resamples, in their order; metrics without samples get no interval.
+    """
+
+    metrics: Mapping[str, float]
+    samples: Mapping[str, np.ndarray]
+
+
+def draw_counts(units: int, resamples: int, seed: int) -> np.ndarray:
+    """Draws as many units as there are, with replacement, once for each resample.
+
+    Args:
+      units: how many people (or folds) there are.
+      resamples: R.
+      seed: of the draw; the same seed gives the same resamples, which makes differences paired.
+
+    Returns:
+      (R, units) int32: how often each unit was drawn; every row sums to `units`.
+    """
+    generator = np.random.default_rng(seed)
+    counts = np.empty((resamples, units), np.int32)
+    for row in counts:
+        row[:] = np.bincount(generator.integers(units, size=units), minlength=units)
+    return counts
+
+
+def interval(samples: np.ndarray) -> tuple[float, float]:
+    """The percentile interval (low, high) of (R,) resampled values."""
+    tail = 50.0 * (1.0 - CONFIDENCE)
+    low, high = np.percentile(samples, [tail, 100.0 - tail])
+    return float(low), float(high)
+
+
+def difference(method: Estimate, reference: Estimate, name: str) -> tuple[float, float, float]:
+    """(value, low, high) of method minus reference, paired: resample by resample."""
+    low, high = interval(method.samples[name] - reference.samples[name])
+    return method.metrics[name] - reference.metrics[name], low, high
+
+
+def mean_estimate(values: Mapping[str, np.ndarray], people: np.ndarray, counts: np.ndarray) -> Estimate:
+    """Means over images, with people resampled.
+
+    Args:
+      values: name -> (N,) value of each image.
+      people: (N,) number of each image's person, 0 to P - 1.
+      counts: (R, P) of `draw_counts`.
+    """
+    images = counts @ np.bincount(people, minlength=counts.shape[1]).astype(np.float64)
+    sums = {name: np.bincount(people, weights=each, minlength=counts.shape[1]) for name, each in values.items()}
+    return Estimate(
+        metrics={name: float(np.mean(each)) for name, each in values.items()},
+        samples={name: (counts @ each) / images for name, each in sums.items()},
+    )
