@@ -20,12 +20,15 @@ def get_config() -> ConfigDict:
     config.data_dir = ""  # folder of prepared sets; empty: the cache folder
     config.dataset = "orl_faces/mtcnn"  # builder/variant below data_dir
 
-    # Names of model cards. The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.
+    # Names of model cards; "edsr@32" or "edsr@32+16" is measured at these LR sizes only, a plain name at all.
+    # The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.
     config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan")
     config.lr_sizes = (32, 16)
     config.recognizers = ("sface",)
+    config.flip_sum = False  # templates as the sum of the embeddings of an image and its mirror
 
-    # LFW: which folds of View 2, counted from 1; empty: all. A subset takes all images of the people in its pairs.
+    # Which folds, counted from 1, for upscalers too slow for the whole set; empty: all. Every method is then measured
+    # on the same subset: all images of the people in the pairs of these folds.
     config.folds = ()
     # Sets without pairs of their own get this many folds of pairs made from the identities.
     config.made_folds = 10
@@ -36,5 +39,8 @@ def get_config() -> ConfigDict:
     config.batch_size = 32
     config.grid_people = 6  # rows of the picture grid
     config.examples = 6  # pairs shown that super-resolution turned right, and wrong
-    config.title = ""  # of the report; empty: made from the data set's name
+    config.title = ""  # of the report; empty: the question
+    # Where measurements are kept, image by image; comparisons with the same folder share them. Empty: in the workdir.
+    config.measurements = ""
+    config.detectors = ""  # workdir of compare_detectors, for its gallery; empty: the workdir's folder "detectors"
     return config

@@ -1,21 +1,24 @@
 """One pass of one method over a set of aligned crops: enlarge, recognise, measure image quality.
 
 Passes stream: crops are decoded in the background, a batch at a time, and only templates and per-image figures stay.
-A finished pass is kept in the workdir, so that a stopped comparison goes on where it was.
+These are kept in files, image by image, so that a stopped comparison goes on where it was, and a comparison of a subset
+is read from the files of the whole set.
 """
 
+import contextlib
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from lowres_jax.data import resize
-from lowres_jax.data.records import RecordSource
 from lowres_jax.evaluation import image_quality
 from lowres_jax.files import write_atomically
 from lowres_jax.recognition.recognizer import Recognizer
@@ -24,6 +27,15 @@ from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 # The two inputs that are no enlargement: the high-resolution crop (ceiling) and the low-resolution one (floor).
 NONE, RAW = "none", "raw"
 CROP_SIZE = 128
+
+# A run that is killed, not interrupted, loses at most so much.
+_SECONDS_BETWEEN_SAVES = 60.0
+
+
+class Source(Protocol):
+    """Records by position; `data.records.RecordSource` is one."""
+
+    def __getitem__(self, index: int, /) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, order=True)
@@ -37,21 +49,60 @@ class Method:
         return "HR" if self.upscaler == NONE else f"{self.upscaler} at {self.lr_size} px"
 
 
-@dataclass(frozen=True)
 class Measurement:
-    """Everything one pass leaves, in the order of the images.
+    """What one method under one recogniser has left so far of a set of N images, and the file it is kept in.
 
     Attributes:
-      templates: recogniser name -> (N, D) float32 unit vectors.
+      done: (N,) bool: which images have been measured; the other arrays hold nothing elsewhere.
+      templates: (N, D) float32 unit vectors.
       psnr: (N,) decibels, RGB, no border crop; NaN for `none` and `raw`, which have no enlarged image to compare.
       ssim: (N,), RGB, no border crop; NaN likewise.
-      images_per_second: of the enlargement alone, compilation excluded; NaN likewise.
+      seconds: that the enlargement of `timed` images took, compilation excluded.
+      timed: see `seconds`.
     """
 
-    templates: dict[str, np.ndarray]
-    psnr: np.ndarray
-    ssim: np.ndarray
-    images_per_second: float
+    def __init__(self, path: Path, fingerprint: str, count: int, dimension: int):
+        """Reads what is kept.
+
+        Args:
+          path: an .npz file; one that is damaged, or was made from other input, counts as none.
+          fingerprint: names everything that the measurement depends on.
+          count: N.
+          dimension: D.
+        """
+        self.path = path
+        self._fingerprint = fingerprint
+        self.done = np.zeros(count, bool)
+        self.templates = np.zeros((count, dimension), np.float32)
+        self.psnr, self.ssim = np.full((2, count), np.nan, np.float32)
+        self.seconds, self.timed = 0.0, 0
+        with (
+            contextlib.suppress(FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError),
+            np.load(path) as kept,
+        ):
+            if str(kept["fingerprint"]) == fingerprint:
+                arrays = {name: kept[name] for name in ("done", "templates", "psnr", "ssim")}
+                self.seconds, self.timed = float(kept["seconds"]), int(kept["timed"])
+                self.__dict__.update(arrays)
+
+    @property
+    def images_per_second(self) -> float:
+        """Speed of the enlargement alone; NaN where nothing was enlarged."""
+        return self.timed / self.seconds if self.seconds else float("nan")
+
+    def save(self) -> None:
+        """Writes everything to the file, whole or not at all."""
+        with write_atomically(self.path) as file:
+            np.savez(
+                file,
+                fingerprint=self._fingerprint,
+                done=self.done,
+                templates=self.templates,
+                psnr=self.psnr,
+                ssim=self.ssim,
+                seconds=self.seconds,
+                timed=self.timed,
+            )
 
 
 def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
@@ -59,97 +110,82 @@ def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
     return np.stack([resize.downscale_area(crop, size, size) for crop in crops])
 
 
-def crop_batches(source: RecordSource, indices: Sequence[int], batch_size: int) -> Iterator[np.ndarray]:
-    """Yields the crops at `indices` as float32 (B, 128, 128, 3) in [0, 1], decoded ahead in two threads."""
-    starts = range(0, len(indices), batch_size)
+def load_crop(source: Source, index: int) -> np.ndarray:
+    """The crop of one record as float32 (128, 128, 3) in [0, 1]."""
+    return source[index]["image"].astype(np.float32) / np.float32(255.0)
 
-    def load(start: int) -> np.ndarray:
-        images = [source[int(index)]["image"] for index in indices[start : start + batch_size]]
-        return np.stack(images).astype(np.float32) / np.float32(255.0)
+
+def crop_batches(source: Source, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yields each batch of positions as float32 crops (B, 128, 128, 3) in [0, 1], decoded ahead in two threads."""
+
+    def load(indices: np.ndarray) -> np.ndarray:
+        return np.stack([load_crop(source, int(index)) for index in indices])
 
     with ThreadPoolExecutor(max_workers=2) as pool:
-        ahead = [pool.submit(load, start) for start in starts[:2]]
-        for start in starts[2:]:
+        ahead = [pool.submit(load, indices) for indices in batches[:2]]
+        for indices in batches[2:]:
             yield ahead.pop(0).result()
-            ahead.append(pool.submit(load, start))
+            ahead.append(pool.submit(load, indices))
         for future in ahead:
             yield future.result()
 
 
 def measure(
     method: Method,
-    source: RecordSource,
-    indices: Sequence[int],
+    source: Source,
+    indices: np.ndarray,
     upscaler: Upscaler | None,
     recognizers: Mapping[str, Recognizer],
+    measurements: Mapping[str, Measurement],
     batch_size: int,
-) -> Measurement:
-    """Runs one method over the images at `indices`.
+    progress: tqdm,
+) -> None:
+    """Runs one method over the images at `indices` and adds what it finds to the measurements, and to their files.
+
+    What was done when an error or an interruption ends the pass is kept.
 
     Args:
-      method: what to do; `upscaler` must be None exactly for "none" and "raw".
+      method: what to do.
       source: prepared crops of 128x128.
-      indices: which records, in which order.
-      upscaler: enlarges the LR images.
+      indices: (n,) which records.
+      upscaler: enlarges the LR images; None exactly for "none" and "raw".
       recognizers: by name.
-      batch_size: images per compiled call; the ragged last batch is padded by upscaler and recogniser.
+      measurements: by the recogniser's name.
+      batch_size: images per call; the ragged last batch is padded by upscaler and recogniser.
+      progress: told of every image.
     """
-    templates: dict[str, list[np.ndarray]] = {name: [] for name in recognizers}
-    psnr, ssim = [], []
-    seconds, timed_images = 0.0, 0
-    with tqdm(total=len(indices), desc=str(method), unit="image", dynamic_ncols=True) as progress:
-        for number, crops in enumerate(crop_batches(source, indices, batch_size)):
+    batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
+    saved = time.monotonic()
+    try:
+        for number, (batch, crops) in enumerate(zip(batches, crop_batches(source, batches), strict=True)):
             images = crops if method.upscaler == NONE else low_resolution(crops, method.lr_size)
+            quality = None
             if upscaler is not None:
                 begin = time.perf_counter()
                 images = enlarge_to(upscaler, images, CROP_SIZE)
-                if number > 0 or len(indices) <= batch_size:  # the first batch compiles
-                    seconds += time.perf_counter() - begin
-                    timed_images += len(crops)
-                psnr.append(image_quality.psnr(images, crops))
-                ssim.append(image_quality.ssim(images, crops))
+                # The first batch compiles, and the ragged last one may.
+                seconds = time.perf_counter() - begin if number > 0 and len(batch) == batch_size else 0.0
+                quality = image_quality.psnr(images, crops), image_quality.ssim(images, crops)
+                for each in measurements.values():
+                    each.seconds += seconds
+                    each.timed += len(batch) if seconds else 0
             for name, recognizer in recognizers.items():
-                templates[name].append(recognizer.templates(images))
-            progress.update(len(crops))
-    missing = np.full(len(indices), np.nan, np.float32)
-    return Measurement(
-        templates={name: np.concatenate(parts) for name, parts in templates.items()},
-        psnr=np.concatenate(psnr) if psnr else missing,
-        ssim=np.concatenate(ssim) if ssim else missing,
-        images_per_second=timed_images / seconds if seconds else float("nan"),
-    )
+                each = measurements[name]
+                each.templates[batch] = recognizer.templates(images)
+                if quality is not None:
+                    each.psnr[batch], each.ssim[batch] = quality
+                each.done[batch] = True
+            progress.update(len(batch))
+            if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                saved = time.monotonic()
+                _save(measurements)
+    finally:
+        _save(measurements)
 
 
-def kept(path: Path, fingerprint: str, compute: Callable[[], Measurement]) -> Measurement:
-    """The measurement kept at `path` if it was made from the same input, else a new one, kept there for next time.
-
-    Args:
-      path: an .npz file in the workdir.
-      fingerprint: names everything the measurement depends on; a kept one with another fingerprint is made anew.
-      compute: makes the measurement.
-    """
-    if path.exists():
-        with np.load(path, allow_pickle=False) as arrays:
-            if str(arrays["fingerprint"]) == fingerprint:
-                names = [name.removeprefix("templates_") for name in arrays.files if name.startswith("templates_")]
-                return Measurement(
-                    templates={name: arrays[f"templates_{name}"] for name in names},
-                    psnr=arrays["psnr"],
-                    ssim=arrays["ssim"],
-                    images_per_second=float(arrays["images_per_second"]),
-                )
-    measurement = compute()
-    arrays = {f"templates_{name}": value for name, value in measurement.templates.items()}
-    with write_atomically(path) as file:
-        np.savez(
-            file,
-            fingerprint=fingerprint,
-            psnr=measurement.psnr,
-            ssim=measurement.ssim,
-            images_per_second=measurement.images_per_second,
-            **arrays,
-        )
-    return measurement
+def _save(measurements: Mapping[str, Measurement]) -> None:
+    for measurement in measurements.values():
+        measurement.save()
 
 
 def fingerprint(*parts: object) -> str:

@@ -1,1 +1,219 @@
-"""Compares upscalers."""
+"""Compares upscalers: every one, at every LR size, under every recogniser, through both protocols, with a report."""
+
+import hashlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from lowres_jax import __version__, configuration, runtime
+from lowres_jax.data.records import RecordSource, open_records
+from lowres_jax.errors import UserError
+from lowres_jax.evaluation import comparison, comparison_report, examples, results, verification
+from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
+from lowres_jax.evaluation.report import ReportData, print_table, write_report
+from lowres_jax.evaluation.subjects import Subjects
+from lowres_jax.pretrained import cards
+from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
+
+# Raised when a measurement means something else than before, lest kept ones be taken for it.
+_MEASUREMENT_VERSION = 1
+_SMALLEST_LR_SIZE = 4
+
+Measurements = dict[Method, dict[str, Measurement]]
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Runs the comparison: measurements (kept in files, so that a stopped run goes on), results.json, report.html.
+
+    Args:
+      config: see configs/compare.py.
+      workdir: folder for the results.
+
+    Raises:
+      UserError: unknown names, LR sizes or folds that cannot be, a set that is not prepared.
+    """
+    begin = time.monotonic()
+    methods = planned_methods(config)
+    upscalers = {
+        name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
+    }
+    names = configuration.names(config.recognizers)
+    if not names:
+        raise UserError("config.recognizers is empty; name one, as in --config.recognizers=sface")
+    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
+    directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset
+    source = open_records(directory)
+    everyone = _subjects(source, config)
+    subjects = everyone.only(_numbers(config.folds))
+    print(f"{config.dataset}: {comparison_report.described(subjects)}")
+
+    folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
+    measurements = _measure(config, source, _digest(directory), methods, upscalers, recognizers, subjects, folder)
+    rows, curves, turned = [], [], []
+    for recognizer in recognizers:
+        passes = tqdm(
+            [(method, measurements[method][recognizer]) for method in methods],
+            desc=f"protocols, {recognizer}",
+            unit="method",
+            dynamic_ncols=True,
+        )
+        judged = comparison.judge(recognizer, passes, subjects, config.resamples, config.seed)
+        rows += comparison.rows(recognizer, judged, subjects)
+        curves += [each.curve for each in judged.values()]
+        reference = next((name for name in comparison.REFERENCES if name in upscalers), None)
+        if reference is not None:
+            turned += examples.turned_pairs(
+                recognizer,
+                judged,
+                reference,
+                subjects,
+                upscalers,
+                lambda number: load_crop(source, int(subjects.images[number])),
+                config.examples,
+            )
+    found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
+    results.write_results(workdir / "results.json", found)
+    grid = examples.grid_faces(
+        lambda number: load_crop(source, int(subjects.images[number])),
+        subjects.names.tolist(),
+        upscalers,
+        methods,
+        config.grid_people,
+        config.seed,
+    )
+    detectors = Path(config.detectors or workdir / "detectors")
+    data = ReportData(
+        results=found,
+        curves=curves,
+        grid=grid,
+        turned=turned,
+        detector_gallery=comparison_report.gallery(detectors),
+        detector_caption="MTCNN against Haar, the five kinds of outcome, from the comparison of detectors.",
+        licences=comparison_report.licences(list(upscalers), names),
+        notes=comparison_report.notes(subjects, not source.has_pairs, config.resamples, config.seed, config.flip_sum),
+        command=comparison_report.command_line(),
+        duration=time.monotonic() - begin,
+        **({"title": config.title} if config.title else {}),
+    )
+    write_report(workdir / "report.html", data)
+    print(f"\n{print_table(found)}\n\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
+
+
+def planned_methods(config: ConfigDict) -> list[Method]:
+    """All methods of a config: the originals, then at each LR size the upscalers in their order, and the raw image.
+
+    Raises:
+      UserError: an LR size or an upscaler's name that cannot be.
+    """
+    lr_sizes = _numbers(config.lr_sizes)
+    if not lr_sizes:
+        raise UserError("config.lr_sizes is empty; name some, as in --config.lr_sizes=32,16")
+    for size in lr_sizes:
+        if not _SMALLEST_LR_SIZE <= size < CROP_SIZE:
+            raise UserError(
+                f"config.lr_sizes: {size} px is no low resolution of a crop of {CROP_SIZE} px; "
+                f"choose from {_SMALLEST_LR_SIZE} to {CROP_SIZE - 1}"
+            )
+    sizes_of: dict[str, list[int]] = {}
+    valid = cards.names("super_resolution")
+    for entry in configuration.names(config.upscalers):
+        name, at, sizes = entry.partition("@")
+        if name not in valid:
+            raise UserError(f"config.upscalers: {name!r}: no such upscaler; {configuration.nearest(name, valid)}")
+        own = sizes.split("+") if at else [str(size) for size in lr_sizes]
+        wrong = [size for size in own if size not in map(str, lr_sizes)]
+        if wrong:
+            raise UserError(f"config.upscalers: {entry}: {wrong[0] or 'nothing'} is none of config.lr_sizes {lr_sizes}")
+        sizes_of.setdefault(name, []).extend(int(size) for size in own)
+    methods = [Method(CROP_SIZE, NONE)]
+    for size in dict.fromkeys(lr_sizes):
+        methods += [Method(size, name) for name, sizes in sizes_of.items() if size in sizes]
+        methods.append(Method(size, RAW))
+    return methods
+
+
+def _numbers(value: int | Sequence[int]) -> list[int]:
+    return [value] if isinstance(value, int) else [int(number) for number in value]
+
+
+def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:
+    """All images of the set, with LFW's own pairs or pairs made from the identities."""
+    labels = source.labels
+    if source.has_pairs:
+        found = source.pairs("view2")
+        pairs, same, folds = np.stack([found.first, found.second], axis=1), found.same, found.fold + 1
+    else:
+        try:
+            pairs, same, folds = verification.make_pairs(
+                labels, config.made_folds, config.made_pairs_per_fold, config.seed
+            )
+        except ValueError as error:
+            raise UserError(f"config.made_folds={config.made_folds}: {error}; choose fewer") from error
+    return Subjects(np.arange(len(labels)), labels, source.names, source.detected, pairs, same, folds)
+
+
+def _measure(
+    config: ConfigDict,
+    source: RecordSource,
+    digest: str,
+    methods: Sequence[Method],
+    upscalers: Mapping[str, Upscaler],
+    recognizers: Mapping[str, Recognizer],
+    subjects: Subjects,
+    folder: Path,
+) -> Measurements:
+    """Measures what is not kept already, and shows how long all of it will take."""
+    found: Measurements = {}
+    for method in methods:
+        name = NONE if method.upscaler == NONE else f"{method.upscaler}_{method.lr_size}"
+        found[method] = {
+            recognizer: Measurement(
+                folder / recognizer / f"{name}.npz",
+                fingerprint(
+                    _MEASUREMENT_VERSION,
+                    __version__,
+                    digest,
+                    name,
+                    _model(method.upscaler, "super_resolution"),
+                    _model(recognizer, "recognition"),
+                    config.flip_sum,
+                ),
+                len(source),
+                recognizers[recognizer].dimension,
+            )
+            for recognizer in recognizers
+        }
+    missing = {
+        method: subjects.images[~np.all([each.done[subjects.images] for each in own.values()], axis=0)]
+        for method, own in found.items()
+    }
+    planned = [method for method in methods if len(missing[method])]
+    with tqdm(total=sum(map(len, missing.values())), unit="image", dynamic_ncols=True, disable=not planned) as progress:
+        for number, method in enumerate(planned, start=1):
+            progress.set_description(f"{number}/{len(planned)} {method}")
+            upscaler = upscalers.get(method.upscaler)
+            images = missing[method]
+            measure(method, source, images, upscaler, recognizers, found[method], config.batch_size, progress)
+    return found
+
+
+def _model(name: str, room: str) -> str:
+    """What a model's measurements depend on: its network and its weights."""
+    if name in (NONE, RAW):
+        return name
+    card = cards.load_card(name, room)
+    return repr((card.module, sorted(card.model.items()), card.weights.get("sha256")))
+
+
+def _digest(directory: Path) -> str:
+    """A digest of a prepared set's content."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.glob("*.tfrecord*")):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

@@ -1,0 +1,28 @@
+"""Compare upscalers on LFW, all 13,233 images and the ten folds of View 2, with SFace.
+
+Needs the prepared set:
+
+    python -m lowres_jax.main --config=configs/prepare_lfw.py
+    python -m lowres_jax.main --config=configs/compare_lfw.py --workdir=workdirs/lfw
+
+The slow upscalers are compared on whole folds, with every method on the same images. What the first run measured is
+read from its files, so that this costs only what is new (EDSR: about a second for an image on two CPU cores):
+
+    python -m lowres_jax.main --config=configs/compare_lfw.py --workdir=workdirs/lfw_slow --config.folds=1,2 \
+        --config.upscalers=bilinear,bicubic,srresnet@32+16,srgan@32+16,esrgan@32,edsr@32 --config.lr_sizes=32,16
+"""
+
+import runpy
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the config of the comparison."""
+    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("compare.py")))["get_config"]()
+    config.dataset = "lfw/mtcnn"
+    config.upscalers = ("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16")
+    config.lr_sizes = (32, 16, 8)
+    config.measurements = "workdirs/lfw_measurements"  # shared by comparisons of the whole set and of its folds
+    return config

@@ -1,0 +1,129 @@
+"""Every method through every protocol on the same images, pairs and resamples: rows of results.json, and curves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lowres_jax.evaluation import (
+    identification,
+    identification_resamples,
+    image_quality,
+    intervals,
+    results,
+    verification,
+    verification_resamples,
+)
+from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method
+from lowres_jax.evaluation.report_data import Curve
+from lowres_jax.evaluation.subjects import Subjects
+from lowres_jax.evaluation.verification import VerificationResult
+
+REFERENCES = ("bicubic", "bilinear")
+_HIGHEST_RANK = 100
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What one method scored under one recogniser.
+
+    Attributes:
+      estimates: protocol -> estimate.
+      scores: (P,) cosine of each pair.
+      verification: the pairs' result, for curves and thresholds.
+      curve: what the report draws.
+    """
+
+    estimates: Mapping[str, Estimate]
+    scores: np.ndarray
+    verification: VerificationResult
+    curve: Curve
+
+
+def judge(
+    recognizer: str,
+    measurements: Iterable[tuple[Method, Measurement]],
+    subjects: Subjects,
+    resamples: int,
+    seed: int,
+) -> dict[Method, Judged]:
+    """Puts every method through both protocols and image quality.
+
+    Args:
+      recognizer: name, for the curves.
+      measurements: of every method, complete on the subjects' images; the originals ("none") come first.
+      subjects: images and pairs.
+      resamples: of the paired bootstrap.
+      seed: of the resamples, which are the same for every method.
+    """
+    people = subjects.people
+    people_counts = intervals.draw_counts(int(people.max()) + 1, resamples, seed)
+    fold_counts = intervals.draw_counts(len(np.unique(subjects.folds)), resamples, seed)
+    judged: dict[Method, Judged] = {}
+    originals: tuple[np.ndarray, identification.ProbeStatistics, np.ndarray] | None = None
+    for method, measurement in measurements:
+        templates = measurement.templates[subjects.images]
+        statistics = identification.probe_statistics(templates, subjects.labels)
+        scores = image_quality.identity_cosine(templates[subjects.pairs[:, 0]], templates[subjects.pairs[:, 1]])
+        if originals is None:
+            if method.upscaler != NONE:
+                raise ValueError("the originals must come first")
+            originals = templates, statistics, scores
+        verified = verification.evaluate_pairs(scores, subjects.same, subjects.folds)
+        estimates = {
+            "all_against_all": identification_resamples.estimate(statistics, originals[1], people, people_counts),
+            "lfw": verification_resamples.estimate(scores, originals[2], subjects.same, subjects.folds, fold_counts),
+        }
+        if method.upscaler != NONE:
+            estimates["image_quality"] = _quality(method, measurement, subjects, originals[0], people_counts)
+        points = identification.operating_points(statistics)
+        curve = Curve(
+            upscaler=method.upscaler,
+            lr_size=None if method.upscaler == NONE else method.lr_size,
+            recognizer=recognizer,
+            verification_roc=(verified.far, verified.tar),
+            dir_at_far=(points.far, points.dir_rank1),
+            cmc=(np.arange(1, _HIGHEST_RANK + 1), identification.cumulative_match(statistics, _HIGHEST_RANK)),
+        )
+        judged[method] = Judged(estimates, scores, verified, curve)
+    return judged
+
+
+def _quality(
+    method: Method, measurement: Measurement, subjects: Subjects, originals: np.ndarray, counts: np.ndarray
+) -> Estimate:
+    templates = measurement.templates[subjects.images]
+    values = {"identity_cosine": image_quality.identity_cosine(templates, originals)}
+    if method.upscaler != RAW:
+        values |= {"psnr": measurement.psnr[subjects.images], "ssim": measurement.ssim[subjects.images]}
+    estimate = intervals.mean_estimate(values, subjects.people, counts)
+    return Estimate({**estimate.metrics, "images_per_second": measurement.images_per_second}, estimate.samples)
+
+
+def rows(recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects) -> list[dict[str, Any]]:
+    """The rows of results.json for one recogniser: at every LR size the originals, the methods, the raw images."""
+    originals = next(each for method, each in judged.items() if method.upscaler == NONE)
+    found = []
+    folds = {"lfw": len(np.unique(subjects.folds))}
+    for lr_size in dict.fromkeys(method.lr_size for method in judged if method.upscaler != NONE):
+        own = {method.upscaler: each for method, each in judged.items() if method.lr_size == lr_size}
+        own = {NONE: originals, **{upscaler: each for upscaler, each in own.items() if upscaler != NONE}}
+        for upscaler, each in own.items():
+            for protocol, estimate in each.estimates.items():
+                references = {name: own[name].estimates[protocol] for name in REFERENCES if name in own}
+                found.append(
+                    results.row(
+                        upscaler,
+                        lr_size,
+                        recognizer,
+                        protocol,
+                        estimate,
+                        references,
+                        images=len(subjects.images),
+                        folds=folds.get(protocol, len(subjects.chosen_folds) or None),
+                        undetected=subjects.undetected,
+                    )
+                )
+    return found

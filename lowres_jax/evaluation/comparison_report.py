@@ -1,0 +1,85 @@
+"""What a comparison tells its reader beside the figures: what was compared, on what, under which licences, and how."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lowres_jax.evaluation import verification_resamples
+from lowres_jax.evaluation.subjects import Subjects
+from lowres_jax.evaluation.wording import joined, printed
+from lowres_jax.pretrained import cards
+
+
+def described(subjects: Subjects) -> str:
+    """The images in words: "400 images of 40 people; 1,200 pairs in 10 folds"."""
+    people = len(np.unique(subjects.labels))
+    pairs = f"{len(subjects.pairs):,} pairs in {len(np.unique(subjects.folds))} folds"
+    return f"{len(subjects.images):,} images of {people:,} people; {pairs}"
+
+
+def notes(subjects: Subjects, made_pairs: bool, resamples: int, seed: int, flip_sum: bool) -> list[str]:
+    """Remarks on the data and the run, one sentence each."""
+    found = []
+    if subjects.chosen_folds:
+        chosen = joined([str(fold) for fold in subjects.chosen_folds])
+        found.append(
+            f"A subset: the pairs of folds {chosen}, and in open-set identification every image of the people in them. "
+            "Every method was measured on the same images; figures of other subsets cannot be compared with these."
+        )
+    half = int(subjects.same.sum())
+    found.append(
+        f"The pairs were made from the identities by seed {seed}: folds of disjoint people, {half:,} pairs of one "
+        f"person and {len(subjects.same) - half:,} of two."
+        if made_pairs
+        else f"The pairs are those of LFW's View 2: {half:,} of one person and {len(subjects.same) - half:,} of two."
+    )
+    impostors = len(subjects.same) - half
+    if impostors < 10_000:
+        found.append(
+            f"TAR at FAR 0.1 % rests on {impostors // 1000} of the {impostors:,} impostor pairs: take it as a hint."
+        )
+    people, folds = len(np.unique(subjects.labels)), len(np.unique(subjects.folds))
+    found.append(
+        f"Intervals: {resamples:,} resamples of the {people:,} people (identification, picture) and of the {folds} "
+        "folds (pairs), the same for every method, thresholds chosen again in each."
+    )
+    if folds < verification_resamples.FEWEST_FOLDS:
+        found.append(
+            f"{folds} folds are too few to carry an interval, so pair accuracies stand without one: with fewer than "
+            f"{verification_resamples.FEWEST_FOLDS} folds, all may differ in one direction by chance."
+        )
+    found.append(
+        "GRR, FAR and DIR at ranks 5 and 15 are read at the threshold of the equal error rate, which stands beside "
+        "them; “of all” counts people with a single image as searches that fail."
+    )
+    found.append("Low-resolution images are area averages of the 128 px crops; raw ones were fed by nearest neighbour.")
+    if flip_sum:
+        found.append("Templates are the sum of the embeddings of an image and its mirror.")
+    return found
+
+
+def licences(upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
+    """Every model that was used -> licence and source of its weights, from its card."""
+    found = {}
+    for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):
+        for name in names:
+            card = cards.load_card(name, room)
+            if card.weights:
+                found[printed(name)] = f"{card.licence}. {card.source}"
+    return found
+
+
+def command_line() -> str:
+    """The command that the user typed, or "" where the comparison was called from Python."""
+    if Path(sys.argv[0]).name != "main.py":
+        return ""
+    return f"python -m lowres_jax.main {shlex.join(sys.argv[1:])}"
+
+
+def gallery(folder: Path) -> bytes | None:
+    """The picture gallery that a comparison of detectors left in its workdir, or None."""
+    path = folder / "gallery.png"
+    return path.read_bytes() if path.is_file() else None

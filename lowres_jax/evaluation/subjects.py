@@ -1,0 +1,74 @@
+"""What a comparison measures every method on: images, the people on them, and pairs in folds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lowres_jax.errors import UserError
+
+
+@dataclass(frozen=True)
+class Subjects:
+    """The images and pairs that every method is measured on.
+
+    Attributes:
+      images: (N,) positions in the whole set, ascending.
+      labels: (N,) identities.
+      names: (N,) of the person on each image.
+      detected: (N,) bool: whether the detector found the face.
+      pairs: (P, 2) positions in `images`.
+      same: (P,) bool.
+      folds: (P,) fold of each pair, from 1.
+      chosen_folds: the folds from which people and pairs were taken; empty where they are the whole set.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    names: np.ndarray
+    detected: np.ndarray
+    pairs: np.ndarray
+    same: np.ndarray
+    folds: np.ndarray
+    chosen_folds: tuple[int, ...] = ()
+
+    @property
+    def people(self) -> np.ndarray:
+        """(N,) number of each image's person, from 0."""
+        return np.unique(self.labels, return_inverse=True)[1]
+
+    @property
+    def undetected(self) -> int:
+        """In how many images no face was found."""
+        return int((~self.detected).sum())
+
+    def only(self, folds: Sequence[int]) -> "Subjects":
+        """The pairs of some folds, and every image of the people in them.
+
+        Args:
+          folds: numbers from 1; none means all.
+
+        Raises:
+          UserError: a fold that is not there, or only one (its threshold is chosen on the others).
+        """
+        if not folds:
+            return self
+        valid = [int(fold) for fold in np.unique(self.folds)]
+        for fold in folds:
+            if fold not in valid:
+                raise UserError(f"config.folds: there is no fold {fold}, only {valid[0]} to {valid[-1]}")
+        if len(set(folds)) < 2:
+            raise UserError("config.folds: one fold is too few, as its threshold is chosen on others; name two or more")
+        kept = np.isin(self.folds, folds)
+        pairs = self.pairs[kept]
+        images = np.flatnonzero(np.isin(self.labels, self.labels[pairs.ravel()]))
+        return Subjects(
+            images=self.images[images],
+            labels=self.labels[images],
+            names=self.names[images],
+            detected=self.detected[images],
+            pairs=np.searchsorted(images, pairs),
+            same=self.same[kept],
+            folds=self.folds[kept],
+            chosen_folds=tuple(sorted(set(folds))),
+        )
