@@ -28,6 +28,8 @@ from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 NONE, RAW = "none", "raw"
 CROP_SIZE = 128
 
+# An enlargement without error (of a black picture) has infinite PSNR, and so would the mean of all images.
+_HIGHEST_PSNR = 100.0
 # A run that is killed, not interrupted, loses at most so much.
 _SECONDS_BETWEEN_SAVES = 60.0
 
@@ -55,7 +57,7 @@ class Measurement:
     Attributes:
       done: (N,) bool: which images have been measured; the other arrays hold nothing elsewhere.
       templates: (N, D) float32 unit vectors.
-      psnr: (N,) decibels, RGB, no border crop; NaN for `none` and `raw`, which have no enlarged image to compare.
+      psnr: (N,) decibels, at most 100, RGB, no border crop; NaN for `none` and `raw`, where nothing was enlarged.
       ssim: (N,), RGB, no border crop; NaN likewise.
       seconds: that the enlargement of `timed` images took, compilation excluded.
       timed: see `seconds`.
@@ -76,10 +78,8 @@ class Measurement:
         self.templates = np.zeros((count, dimension), np.float32)
         self.psnr, self.ssim = np.full((2, count), np.nan, np.float32)
         self.seconds, self.timed = 0.0, 0
-        with (
-            contextlib.suppress(FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError),
-            np.load(path) as kept,
-        ):
+        damaged = (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError)
+        with contextlib.suppress(*damaged), path.open("rb") as file, np.load(file) as kept:
             if str(kept["fingerprint"]) == fingerprint:
                 arrays = {name: kept[name] for name in ("done", "templates", "psnr", "ssim")}
                 self.seconds, self.timed = float(kept["seconds"]), int(kept["timed"])
@@ -165,7 +165,8 @@ def measure(
                 images = enlarge_to(upscaler, images, CROP_SIZE)
                 # The first batch compiles, and the ragged last one may.
                 seconds = time.perf_counter() - begin if number > 0 and len(batch) == batch_size else 0.0
-                quality = image_quality.psnr(images, crops), image_quality.ssim(images, crops)
+                psnr = np.minimum(image_quality.psnr(images, crops), _HIGHEST_PSNR)
+                quality = psnr, image_quality.ssim(images, crops)
                 for each in measurements.values():
                     each.seconds += seconds
                     each.timed += len(batch) if seconds else 0

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import intervals
 from lowres_jax.evaluation.intervals import Estimate
@@ -44,19 +46,20 @@ def row(
       undetected: images in which no face was found.
     """
     found = {name: estimate for name, estimate in references.items() if name != upscaler}
+    resampled = {name: samples for name, samples in estimate.samples.items() if np.isfinite(samples).all()}
     return {
         "upscaler": upscaler,
         "lr_size": lr_size,
         "recognizer": recognizer,
         "protocol": protocol,
         "metrics": _finite({name: (value,) for name, value in estimate.metrics.items()}, scalar=True),
-        "interval": _finite({name: intervals.interval(samples) for name, samples in estimate.samples.items()}),
+        "interval": _finite({name: intervals.interval(samples) for name, samples in resampled.items()}),
         "difference": {
             reference: _finite(
                 {
                     name: intervals.difference(estimate, other, name)
-                    for name in estimate.samples
-                    if name in other.samples
+                    for name in resampled
+                    if name in other.samples and np.isfinite(other.samples[name]).all()
                 }
             )
             for reference, other in found.items()
