@@ -1,5 +1,6 @@
 """Any enlargement by its name: what the other stages know of super-resolution."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -42,12 +43,13 @@ class Upscaler:
         return np.clip(self._enlarge(np.asarray(images, np.float32)), 0.0, 1.0)
 
 
-def load_upscaler(name: str, weights: str = "") -> Upscaler:
+def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) -> Upscaler:
     """Loads an upscaler by the name of its model card.
 
     Args:
       name: a card of `lowres_jax/pretrained/cards`, as "bicubic" or "srgan".
       weights: a weight file of the same format to use instead of the card's own.
+      interpolation_scale: enlargement by bilinear and bicubic; networks have their own.
 
     Raises:
       UserError: there is no such model; its weights are missing, damaged, or another network's.
@@ -55,6 +57,7 @@ def load_upscaler(name: str, weights: str = "") -> Upscaler:
     card = cards.load_card(name, "super_resolution")
     module = cards.build_module(card)
     if isinstance(module, interpolation.Model):
+        module = dataclasses.replace(module, scale=interpolation_scale)
         return Upscaler(card, module.scale, module)
     variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
     apply = jax.jit(module.apply)

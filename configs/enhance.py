@@ -1,0 +1,37 @@
+"""Enlarge the faces of photographs, alone or pasted back into the enlarged photograph; or crops as they are.
+
+    python -m lowres_jax.main --config=configs/enhance.py --config.input=FILE|DIR --config.output=DIR
+
+    --config.upscaler=srgan     another network (default srresnet); every name in lowres_jax/pretrained/cards
+    --config.paste_back=true    the whole photograph enlarged as well, its faces pasted in with a soft edge
+    --config.aligned=true       every picture is a face crop already (32x32, or any size): enlarged as it is, in batches
+
+Writes PNG files into the output folder, in the subfolders of the input: NAME_face1.png, NAME_face2.png, ... (from left
+to right), NAME_x4.png for the photograph, NAME.png for aligned crops. The detail that a network adds is invented: such
+a picture is no evidence of what somebody looks like.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the config of the enlargement."""
+    config = ConfigDict()
+    config.task = "enhance"
+    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
+
+    config.input = ""  # a picture, or a folder of pictures with its subfolders
+    config.output = ""  # folder for the results
+    config.upscaler = "srresnet"  # name of a model card
+    config.weights = ""  # a weight file of your own for it
+    config.detector = "mtcnn"  # or "haar"
+
+    config.aligned = False  # pictures are face crops already
+    config.face_size = 0  # cut faces to this many pixels before the enlargement; 0: as many as the photograph has
+    config.paste_back = False
+    config.background = ""  # what enlarges the rest of the photograph; "" is the upscaler itself, "bicubic" is quick
+
+    config.tile = 128  # larger pictures go through the network in tiles of this side
+    config.overlap = 32  # that share so many pixels
+    config.batch_size = 16  # aligned crops, or photographs searched for faces, at a time
+    return config

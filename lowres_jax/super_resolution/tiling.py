@@ -1,0 +1,157 @@
+"""Pictures of any size through a network that is compiled for one tile, without seams and with constant memory.
+
+Neighbouring tiles share `overlap` pixels. Three eighths of them at each tile's edge, where the network sees its own
+padding instead of the picture, are thrown away; over the quarter between, one tile fades linearly into the next. Where
+three eighths of the overlap exceed the network's reach, the result is the whole picture's own.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import jax
+import numpy as np
+
+from lowres_jax.errors import UserError
+from lowres_jax.super_resolution.upscaler import Upscaler
+
+# Pictures smaller than a tile take the smallest of 16, 32, 64, ... that holds them: few shapes are ever compiled.
+_SMALLEST_SIDE = 16
+
+
+def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> np.ndarray:
+    """Enlarges one picture of any size.
+
+    Args:
+      upscaler: any.
+      image: (H, W, 3) float32 RGB in [0, 1].
+      tile: side of a tile in pixels of the picture.
+      overlap: how many pixels neighbouring tiles share at least, from 0 to half a tile.
+
+    Returns:
+      (scale * H, scale * W, 3) float32 RGB in [0, 1].
+
+    Raises:
+      UserError: tile and overlap do not go together.
+    """
+    return np.concatenate(list(upscale_bands(upscaler, image, tile, overlap)))
+
+
+def upscale_bands(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> Iterator[np.ndarray]:
+    """`upscale_tiled` as a stream of finished bands, (rows, scale * W, 3) each, from top to bottom."""
+    check(tile, overlap)
+    height, width = image.shape[:2]
+    scale, rows, columns = upscaler.scale, tile_side(height, tile), tile_side(width, tile)
+    padding = ((0, max(rows - height, 0)), (0, max(columns - width, 0)), (0, 0))
+    image = np.pad(np.asarray(image, np.float32), padding, mode="edge")
+    tops = tile_starts(height, rows, overlap)
+    row_weights = tile_weights(tops, rows, overlap, scale)
+    lefts = tile_starts(width, columns, overlap)
+    column_weights = tile_weights(lefts, columns, overlap, scale)
+    # Rows that the band above has begun and this one completes.
+    begun = np.zeros((0, image.shape[1] * scale, 3), np.float32)
+    for number, top in enumerate(tops):
+        band = np.zeros((rows * scale, image.shape[1] * scale, 3), np.float32)
+        band[: len(begun)] = begun
+        strips = [image[top : top + rows, left : left + columns] for left in lefts]
+        for left, weights, enlarged in zip(lefts, column_weights, _upscale_tiles(upscaler, strips), strict=True):
+            place = slice(left * scale, (left + columns) * scale)
+            band[:, place] += enlarged * (row_weights[number][:, None] * weights)[..., None]
+        last = number == len(tops) - 1
+        finished = height * scale - top * scale if last else (tops[number + 1] - top) * scale
+        begun = band[finished:]
+        # The weights sum to one only up to rounding.
+        yield np.clip(band[:finished, : width * scale], 0.0, 1.0)
+
+
+def upscale_each(
+    upscaler: Upscaler, images: Sequence[np.ndarray], tile: int = 128, overlap: int = 32
+) -> list[np.ndarray]:
+    """Enlarges pictures of different sizes; those that fit into one tile go in batches of few shapes.
+
+    Args:
+      upscaler: any.
+      images: (H, W, 3) float32 RGB in [0, 1] each.
+      tile: see `upscale_tiled`.
+      overlap: see `upscale_tiled`.
+
+    Returns:
+      (scale * H, scale * W, 3) float32 RGB in [0, 1] for each, in order.
+
+    Raises:
+      UserError: tile and overlap do not go together.
+    """
+    check(tile, overlap)
+    results: list[np.ndarray] = [np.empty(0)] * len(images)
+    shapes: dict[tuple[int, int], list[int]] = {}
+    for number, image in enumerate(images):
+        height, width = image.shape[:2]
+        if max(height, width) > tile:
+            results[number] = upscale_tiled(upscaler, image, tile, overlap)
+        else:
+            shapes.setdefault((tile_side(height, tile), tile_side(width, tile)), []).append(number)
+    for (rows, columns), numbers in shapes.items():
+        padded = [
+            np.pad(image, ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0)), mode="edge")
+            for image in (images[number] for number in numbers)
+        ]
+        for number, enlarged in zip(numbers, upscaler(np.stack(padded)), strict=True):
+            height, width = images[number].shape[:2]
+            results[number] = enlarged[: height * upscaler.scale, : width * upscaler.scale]
+    return results
+
+
+def tile_side(length: int, tile: int) -> int:
+    """Side of the tiles along an axis: `tile`, or less where the picture is shorter."""
+    side = _SMALLEST_SIDE
+    while side < min(length, tile):
+        side *= 2
+    return min(side, tile)
+
+
+def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
+    """First pixels of evenly spaced tiles that cover an axis and share at least `overlap` pixels each."""
+    if length <= tile:
+        return [0]
+    count = -(-(length - overlap) // (tile - overlap))
+    return [round(number * (length - tile) / (count - 1)) for number in range(count)]
+
+
+def tile_weights(starts: Sequence[int], tile: int, overlap: int, scale: int) -> np.ndarray:
+    """Weights of each tile along an axis, on the enlarged grid; wherever tiles overlap they sum to one.
+
+    Args:
+      starts: of the tiles.
+      tile: side of a tile.
+      overlap: pixels that tiles share at least; the fade is a quarter as long, in the middle of what two share.
+      scale: enlargement.
+
+    Returns:
+      (tiles, scale * tile) float32.
+    """
+    within = (np.arange(tile * scale) + 0.5) / scale
+    weights = np.ones((len(starts), tile * scale))
+    for number in range(1, len(starts)):
+        middle = (starts[number] + starts[number - 1] + tile) / 2
+        for one, sign in ((number - 1, -1.0), (number, 1.0)):
+            distance = starts[one] + within - middle
+            fade = np.clip(distance / (overlap / 4) + 0.5, 0.0, 1.0) if overlap else np.heaviside(distance, 1.0)
+            # As a difference of fades the weights of three tiles that share a pixel sum to one as well.
+            weights[one] = weights[one] - fade if sign < 0 else weights[one] - (1.0 - fade)
+    return weights.astype(np.float32)
+
+
+def check(tile: int, overlap: int) -> None:
+    """Raises UserError where tile and overlap do not go together."""
+    if tile < _SMALLEST_SIDE or not 0 <= overlap <= tile // 2:
+        raise UserError(
+            f"tiles of {tile} pixels that share {overlap}: a tile has at least {_SMALLEST_SIDE} pixels, "
+            "and tiles share from 0 to half of them"
+        )
+
+
+def _upscale_tiles(upscaler: Upscaler, tiles: list[np.ndarray]) -> Iterator[np.ndarray]:
+    """Enlarges tiles in groups of one size: single ones fill a CPU, an accelerator wants several."""
+    group = 1 if jax.default_backend() == "cpu" else min(16, len(tiles))
+    for start in range(0, len(tiles), group):
+        batch = np.stack(tiles[start : start + group])
+        padding = [(0, group - len(batch))] + [(0, 0)] * 3
+        yield from upscaler(np.pad(batch, padding))[: len(batch)]
