@@ -51,11 +51,6 @@ def notes(subjects: Subjects, made_pairs: bool, resamples: int, seed: int, flip_
             f"{folds} folds are too few to carry an interval, so pair accuracies stand without one: with fewer than "
             f"{verification_resamples.FEWEST_FOLDS} folds, all may differ in one direction by chance."
         )
-    found.append(
-        "GRR, FAR and DIR at ranks 5 and 15 are read at the threshold of the equal error rate, which stands beside "
-        "them; “of all” counts people with a single image as searches that fail."
-    )
-    found.append("Low-resolution images are area averages of the 128 px crops; raw ones were fed by nearest neighbour.")
     if flip_sum:
         found.append("Templates are the sum of the embeddings of an image and its mirror.")
     return found

@@ -45,7 +45,8 @@ def estimate(
     blocks = [_metrics(own, reference, counts[start : start + size]) for start in range(0, len(counts), size)]
     return Estimate(
         metrics={name: float(value[0]) for name, value in once.items()},
-        samples={name: np.concatenate([block[name] for block in blocks]) for name in once},
+        # More or less of a threshold is neither better nor worse, so that it gets no interval.
+        samples={name: np.concatenate([block[name] for block in blocks]) for name in once if name != "threshold"},
     )
 
 
