@@ -1,0 +1,285 @@
+"""`enhance` from the command line and as a function: values of what it writes, and every refusal."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from ml_collections import ConfigDict
+from PIL import Image
+
+from lowres_jax.data import images
+from lowres_jax.errors import UserError
+from lowres_jax.localization import align, paste
+from lowres_jax.localization.detector import load_detector
+from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.tasks import enhance
+
+ROOT = Path(__file__).parents[2]
+
+
+def settings(source: Path, output: Path, **changes: object) -> ConfigDict:
+    scope: dict = {}
+    exec((ROOT / "configs" / "enhance.py").read_text(), scope)
+    config = scope["get_config"]()
+    config.update({"input": str(source), "output": str(output), "upscaler": "bicubic", "detector": "haar"} | changes)
+    return config
+
+
+def run_main(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lowres_jax.main", "--config=configs/enhance.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120)
+
+
+def read(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def made(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> np.ndarray:
+    """A photograph of 200x200 with one face of about 50 pixels."""
+    picture = skimage.data.astronaut()[:400, 50:450].astype(np.float32) / 255.0
+    return images.to_uint8(cv2.resize(picture, (200, 200), interpolation=cv2.INTER_AREA)) / np.float32(255)
+
+
+@pytest.fixture
+def photograph(tmp_path: Path, astronaut: np.ndarray) -> Path:
+    path = tmp_path / "in" / "astronaut.png"
+    images.write_image(path, astronaut)
+    return path
+
+
+@pytest.fixture(scope="module")
+def crops() -> np.ndarray:
+    """Five 32x32 crops of 8-bit values."""
+    picture = skimage.data.astronaut()[40:200, 145:305].astype(np.float32) / 255.0
+    small = cv2.resize(picture, (48, 48), interpolation=cv2.INTER_AREA)
+    return images.to_uint8(np.stack([small[k : k + 32, k : k + 32] for k in range(5)])) / np.float32(255)
+
+
+@pytest.mark.parametrize("name", ["bicubic", "srgan"])
+def test_aligned_crops_are_what_the_upscaler_makes(tmp_path: Path, crops: np.ndarray, name: str) -> None:
+    for number, crop in enumerate(crops):
+        images.write_image(tmp_path / "in" / f"p{number % 2}" / f"crop{number}.png", crop)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True, upscaler=name, batch_size=4), tmp_path)
+    expected = load_upscaler(name)(crops)
+    assert made(tmp_path / "out") == [f"p{n % 2}/crop{n}.png" for n in (0, 2, 4, 1, 3)]
+    for number in range(5):
+        found = read(tmp_path / "out" / f"p{number % 2}" / f"crop{number}.png")
+        assert found.shape == (128, 128, 3)
+        assert np.abs(found - expected[number] * 255.0).max() <= 0.5 + 1e-2
+
+
+def test_aligned_crops_of_one_size_go_together(
+    tmp_path: Path, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, crop in enumerate(crops):
+        images.write_image(tmp_path / "in" / f"a{number}.png", crop)
+        images.write_image(tmp_path / "in" / f"b{number}.png", crop[:24])
+    shapes = []
+    original = enhance.load_upscaler
+
+    def load(*arguments: str) -> object:
+        upscaler = original(*arguments)
+        inner = upscaler._enlarge
+        upscaler._enlarge = lambda batch: (shapes.append(batch.shape), inner(batch))[1]
+        return upscaler
+
+    monkeypatch.setattr(enhance, "load_upscaler", load)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True, batch_size=4), tmp_path)
+    assert sorted(shapes) == [(1, 24, 32, 3), (1, 32, 32, 3), (4, 24, 32, 3), (4, 32, 32, 3)]
+    assert read(tmp_path / "out" / "b3.png").shape == (96, 128, 3)
+
+
+def test_many_sizes_do_not_mean_many_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enhance, "_MAX_EXACT_SIZES", 2)
+    generator = np.random.default_rng(0)
+    pictures = {f"{side}.png": generator.random((side, side, 3), np.float32) for side in (20, 22, 24, 26, 28)}
+    for name, picture in pictures.items():
+        images.write_image(tmp_path / "in" / name, picture)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True), tmp_path)
+    for name in pictures:
+        expected = load_upscaler("bicubic")(images.read_image(tmp_path / "in" / name)[None])[0]
+        assert np.abs(read(tmp_path / "out" / name) - expected * 255).max() < 0.51
+
+
+def test_a_face_is_cut_at_its_own_resolution(tmp_path: Path, photograph: Path, astronaut: np.ndarray) -> None:
+    enhance.run(settings(photograph, tmp_path / "out"), tmp_path)
+    (face,) = load_detector("haar").detect(astronaut)
+    size = paste.native_size(face, astronaut.shape)
+    assert 30 < size < 70
+    assert made(tmp_path / "out") == ["astronaut_face1.png"]
+    expected = load_upscaler("bicubic")(align.crop_face(astronaut, face, size)[None])[0]
+    found = read(tmp_path / "out" / "astronaut_face1.png")
+    assert found.shape == (4 * size, 4 * size, 3)
+    assert np.abs(found - expected * 255).max() <= 0.51
+
+
+def test_face_size_reduces_the_crop(tmp_path: Path, photograph: Path, astronaut: np.ndarray) -> None:
+    enhance.run(settings(photograph, tmp_path / "out", face_size=32), tmp_path)
+    (face,) = load_detector("haar").detect(astronaut)
+    expected = load_upscaler("bicubic")(align.crop_face(astronaut, face, 32)[None])[0]
+    assert np.abs(read(tmp_path / "out" / "astronaut_face1.png") - expected * 255).max() <= 0.51
+
+
+def test_paste_back_changes_the_face_only(tmp_path: Path, photograph: Path, astronaut: np.ndarray) -> None:
+    enhance.run(
+        settings(photograph, tmp_path / "out", paste_back=True, upscaler="bilinear", background="bicubic"), tmp_path
+    )
+    assert made(tmp_path / "out") == ["astronaut_face1.png", "astronaut_x4.png"]
+    found = read(tmp_path / "out" / "astronaut_x4.png").astype(int)
+    background = images.to_uint8(load_upscaler("bicubic")(astronaut[None])[0]).astype(int)
+    assert found.shape == (800, 800, 3)
+    (face,) = load_detector("haar").detect(astronaut)
+    corners = cv2.invertAffineTransform(align.crop_transform(face, astronaut.shape, 100)) @ np.asarray(
+        [[-0.5, 99.5], [-0.5, 99.5], [1, 1]]
+    )
+    (x0, x1), (y0, y1) = np.rint((corners + 0.5) * 4).astype(int)
+    outside = np.ones((800, 800), bool)
+    outside[y0 - 1 : y1 + 1, x0 - 1 : x1 + 1] = False
+    # Tiles and the whole picture may round differently by one level.
+    assert np.abs(found - background)[outside].max() <= 1
+    middle = np.s_[(3 * y0 + y1) // 4 : (y0 + 3 * y1) // 4, (3 * x0 + x1) // 4 : (x0 + 3 * x1) // 4]
+    bilinear = images.to_uint8(load_upscaler("bilinear")(astronaut[None])[0]).astype(int)
+    assert np.abs(found - bilinear)[middle].mean() < 0.4 * np.abs(background - bilinear)[middle].mean() + 0.5
+    assert np.abs(found - background)[middle].max() > 5
+
+
+def test_mtcnn_s_face_is_cut_by_its_landmarks(
+    tmp_path: Path, photograph: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enhance.run(settings(photograph.parent, tmp_path / "out", detector="mtcnn", face_size=48), tmp_path)
+    assert "1 faces in 1 pictures" in capsys.readouterr().out
+    (face,) = load_detector("mtcnn").detect(astronaut)
+    assert face.landmarks is not None
+    expected = load_upscaler("bicubic")(align.align(astronaut, face.landmarks, 48)[None])[0]
+    assert np.abs(read(tmp_path / "out" / "astronaut_face1.png") - expected * 255).max() <= 0.51
+
+
+def test_the_background_has_the_upscaler_s_scale(tmp_path: Path) -> None:
+    doubling = load_upscaler("bilinear", interpolation_scale=2)
+    assert enhance._background(settings(tmp_path, tmp_path, background="bicubic"), doubling).scale == 2
+    assert enhance._background(settings(tmp_path, tmp_path, background="bilinear"), doubling) is doubling
+    assert enhance._background(settings(tmp_path, tmp_path), doubling) is doubling
+    with pytest.raises(UserError, match=r"background=srresnet enlarges x4, config\.upscaler=bilinear x2"):
+        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), doubling)
+
+
+def test_a_folder_with_all_kinds_of_pictures(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    levels = images.to_uint8(astronaut)
+    Image.fromarray(levels).convert("L").save(folder / "grey.png")
+    shades = np.asarray(Image.fromarray(levels).convert("L")).astype(np.uint16)
+    Image.fromarray(shades * np.uint16(257)).save(folder / "sixteen.png")
+    Image.fromarray(np.dstack([levels, np.full((200, 200), 255, np.uint8)])).save(folder / "sub" / "alpha.png")
+    Image.fromarray(levels[:1, :1]).save(folder / "one.png")
+    Image.fromarray(np.full((20, 20_000, 3), 77, np.uint8)).save(folder / "long.png")
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("no picture")
+    content = (folder / "grey.png").read_bytes()
+    (folder / "sub" / "cut.png").write_bytes(content[: len(content) // 2])
+    enhance.run(settings(folder, tmp_path / "out", paste_back=True), tmp_path)
+    printed = capsys.readouterr().out
+    for name in ("empty.jpg", "text.jpg", "cut.png"):
+        assert f"{name}: " in printed
+    assert "3 faces in 5 pictures" in printed
+    assert "2 pictures without a face; 3 unreadable" in printed
+    assert made(tmp_path / "out") == [
+        "grey_face1.png",
+        "grey_x4.png",
+        "long_x4.png",
+        "one_x4.png",
+        "sixteen_face1.png",
+        "sixteen_x4.png",
+        "sub/alpha_face1.png",
+        "sub/alpha_x4.png",
+    ]
+    long = read(tmp_path / "out" / "long_x4.png")
+    assert long.shape == (80, 80_000, 3)
+    assert (long == 77).all()
+    assert read(tmp_path / "out" / "one_x4.png").tolist() == [[levels[0, 0].tolist()] * 4] * 4
+    grey = read(tmp_path / "out" / "grey_face1.png").astype(int)
+    assert (grey == read(tmp_path / "out" / "sixteen_face1.png")).all()
+    assert (grey[..., 0] == grey[..., 2]).all()
+
+
+def test_names_that_differ_by_their_ending_do_not_overwrite_each_other(tmp_path: Path, crops: np.ndarray) -> None:
+    for name, crop in zip(("a.jpg", "a.png", "b.c.png", "b.png", "a.jpg.png"), crops, strict=True):
+        images.write_image(tmp_path / "in" / name, crop)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True), tmp_path)
+    assert made(tmp_path / "out") == ["a.jpg.png", "a.jpg.png.png", "a.png.png", "b.c.png", "b.png"]
+    expected = load_upscaler("bicubic")(crops[1:2])[0]
+    assert np.abs(read(tmp_path / "out" / "a.png.png") - expected * 255).max() <= 0.51
+
+
+def test_refusals(tmp_path: Path, photograph: Path, crops: np.ndarray) -> None:
+    folder = photograph.parent
+    images.write_image(folder / "crop.png", crops[0])
+    with pytest.raises(UserError, match=r"config\.input is empty"):
+        enhance.run(settings(folder, tmp_path / "out", input=""), tmp_path)
+    for output in (folder, folder / "sub"):
+        with pytest.raises(UserError, match="is the input folder or inside it"):
+            enhance.run(settings(folder, output), tmp_path)
+    with pytest.raises(UserError, match=r"crop\.png there is an input picture"):
+        enhance.run(settings(folder / "crop.png", folder, aligned=True), tmp_path)
+    with pytest.raises(UserError, match="is a file"):
+        enhance.run(settings(folder, folder / "crop.png"), tmp_path)
+    with pytest.raises(UserError, match=r"'bicubi'.*did you mean 'bicubic'\?"):
+        enhance.run(settings(folder, tmp_path / "out", upscaler="bicubi"), tmp_path)
+    with pytest.raises(UserError, match="tiles of 8 pixels"):
+        enhance.run(settings(folder, tmp_path / "out", tile=8), tmp_path)
+    with pytest.raises(UserError, match=r"absent\.h5: no such weight file"):
+        enhance.run(
+            settings(folder, tmp_path / "out", weights=str(tmp_path / "absent.h5"), upscaler="srresnet"), tmp_path
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_to_do_is_an_error(tmp_path: Path, crops: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    images.write_image(tmp_path / "in" / "noface.png", np.full((60, 60, 3), 0.5, np.float32))
+    with pytest.raises(UserError, match="no face found in 1 pictures by haar"):
+        enhance.run(settings(tmp_path / "in", tmp_path / "out"), tmp_path)
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "text.png").write_text("no picture")
+    with pytest.raises(UserError, match=r"nothing could be enhanced \(1 unreadable"):
+        enhance.run(settings(tmp_path / "bad", tmp_path / "out"), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_picture_that_would_grow_too_large_is_named(
+    tmp_path: Path, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(enhance, "_MAX_ENLARGED_PIXELS", 128 * 128)
+    images.write_image(tmp_path / "in" / "fits.png", crops[0])
+    images.write_image(tmp_path / "in" / "large.png", np.pad(crops[0], ((0, 1), (0, 0), (0, 0))))
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True), tmp_path)
+    printed = capsys.readouterr().out
+    assert "large.png: would have" in printed
+    assert "1 pictures enlarged" in printed
+    assert made(tmp_path / "out") == ["fits.png"]
+
+
+def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:
+    images.write_image(tmp_path / "in" / "crop.png", crops[0])
+    result = run_main(
+        f"--config.input={tmp_path / 'in'}",
+        f"--config.output={tmp_path / 'out'}",
+        "--config.upscaler=bilinear",
+        "--config.aligned=true",
+    )
+    assert result.returncode == 0, result.stderr
+    assert "1 pictures enlarged" in result.stdout
+    assert made(tmp_path / "out") == ["crop.png"]
+    result = run_main(f"--config.input={tmp_path / 'absent'}", f"--config.output={tmp_path / 'out'}")
+    assert result.returncode == 1
+    assert result.stderr.strip() == f"error: {tmp_path / 'absent'}: no such file or folder"
