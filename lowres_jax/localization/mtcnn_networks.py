@@ -17,16 +17,18 @@ _LOWEST = jnp.finfo(jnp.float32).min / 2  # loses every maximum, and stays finit
 class FirstConvolution(nn.Module):
     """3x3 convolution without padding, its PReLU, and max pooling, for images of three channels.
 
-    A matrix product over 27 numbers leaves a CPU idle, so the convolution is a sum of shifted planes, each a vector
-    operation along the rows, which XLA fuses with PReLU and pooling: four times as fast as its convolution here.
+    A matrix product over 27 numbers leaves a CPU idle, so the convolution is a sum of shifted products, which XLA fuses
+    with bias and PReLU: two to four times as fast as its own convolution here.
 
     Attributes:
       features: channels of the result.
       window: side of the pooling window; the stride is 2 and the padding SAME.
+      planar: whether the sums run along rows of pixels (few features, wide images) or along the features.
     """
 
     features: int
     window: int
+    planar: bool = False
 
     @nn.compact
     def __call__(self, images: jax.Array, sizes: jax.Array | None = None) -> jax.Array:
@@ -43,19 +45,24 @@ class FirstConvolution(nn.Module):
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (3, 3, channels, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         slope = self.param("slope", nn.initializers.constant(0.25), (self.features,))
-        planes = jnp.moveaxis(images, -1, 1)
         height, width = images.shape[1] - 2, images.shape[2] - 2
-        total = jnp.broadcast_to(bias[:, None, None], (len(images), self.features, height, width))
+        if self.planar:
+            images = jnp.moveaxis(images, -1, 1)[:, None]  # (B, 1, channels, H, W)
+            kernel, bias, slope = kernel[..., None, None], bias[:, None, None], slope[:, None, None]
+        total = bias
         for row in range(3):
             for column in range(3):
+                window = (slice(row, row + height), slice(column, column + width))
                 for channel in range(channels):
-                    shifted = planes[:, channel, None, row : row + height, column : column + width]
-                    total = total + shifted * kernel[row, column, channel, :, None, None]
-        total = jnp.where(total >= 0, total, total * slope[:, None, None])
+                    shifted = images[:, :, channel, *window] if self.planar else images[:, *window, channel, None]
+                    total = total + shifted * kernel[row, column, channel]
+        total = jnp.where(total >= 0, total, total * slope)
+        if self.planar:
+            total = jnp.moveaxis(total, 1, -1)
         if sizes is not None:
             inside = (jnp.arange(height)[:, None] < sizes[0] - 2) & (jnp.arange(width) < sizes[1] - 2)
-            total = jnp.where(inside, total, _LOWEST)
-        return _max_pool(jnp.moveaxis(total, 1, -1), self.window, "SAME")
+            total = jnp.where(inside[..., None], total, _LOWEST)
+        return _max_pool(total, self.window, "SAME")
 
 
 class ProposalNetwork(nn.Module):
@@ -73,7 +80,7 @@ class ProposalNetwork(nn.Module):
           scores (B, h, w) in [0, 1] and offsets (B, h, w, 4) of x0, y0, x1, y1 in units of the window, with
           h = ceil((H - 2) / 2) - 4. Of these, ceil((height - 2) / 2) - 4 rows (columns likewise) are the image's.
         """
-        x = FirstConvolution(10, 2, name="conv1")(images, sizes)
+        x = FirstConvolution(10, 2, planar=True, name="conv1")(images, sizes)
         x = PReLU(name="prelu2")(nn.Conv(16, (3, 3), padding="VALID", name="conv2")(x))
         x = PReLU(name="prelu3")(nn.Conv(32, (3, 3), padding="VALID", name="conv3")(x))
         offsets = nn.Dense(4, name="offsets")(x)
@@ -121,5 +128,5 @@ def _columns_first(x: jax.Array) -> jax.Array:
 
 
 def _face_probability(logits: jax.Array) -> jax.Array:
-    """The second of two classes under softmax."""
-    return nn.sigmoid(logits[..., 1] - logits[..., 0])
+    # Not a sigmoid of the difference: near 1 that rounds otherwise, and the order of the best candidates hangs on it.
+    return nn.softmax(logits)[..., 1]
