@@ -109,8 +109,8 @@ class Model:
                 continue
             # Padding to a few sizes keeps the number of compiled shapes small, whatever the pictures' sizes.
             batch = np.zeros((_power_of_two(len(images)), _bucket(sizes[0]), _bucket(sizes[1]), 3), np.float32)
-            for row, image in enumerate(images):
-                batch[row, : sizes[0], : sizes[1]] = cv2.resize(image, sizes[::-1], interpolation=cv2.INTER_AREA)
+            for place, image in enumerate(images):
+                batch[place, : sizes[0], : sizes[1]] = cv2.resize(image, sizes[::-1], interpolation=cv2.INTER_AREA)
             running = _propose(self._proposal, batch, np.asarray(sizes, np.int32))
             levels.append((level, scale, sizes, running))
         parts = []
