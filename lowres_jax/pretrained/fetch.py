@@ -76,9 +76,7 @@ def fetch(name: str) -> Path:
     if name not in SOURCES:
         raise UserError(f"{name!r}: nothing of this name to fetch; {configuration.nearest(name, sorted(SOURCES))}")
     source, folder = SOURCES[name], fetched_folder(name)
-    if all((folder / file).is_file() for file in source.files):
-        for file, sha256 in source.files.items():
-            verified(folder / file, sha256)
+    if _is_whole(folder, source):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
@@ -89,6 +87,16 @@ def fetch(name: str) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         unpacked.rename(folder)
     return folder
+
+
+def _is_whole(folder: Path, source: Source) -> bool:
+    """Whether all files are there with the right content; a damaged one is fetched again."""
+    try:
+        for file, sha256 in source.files.items():
+            verified(folder / file, sha256)
+    except UserError:
+        return False
+    return True
 
 
 def _download(requirement: str, folder: Path) -> Path:

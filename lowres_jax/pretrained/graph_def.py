@@ -73,8 +73,9 @@ def _constant(nodes: dict[str, Any], name: str) -> np.ndarray:
     shape = [dimension.size for dimension in tensor.tensor_shape.dim]
     if tensor.tensor_content:
         return np.frombuffer(tensor.tensor_content, _DTYPES[tensor.dtype]).reshape(shape)
-    # Scalars and constants of one repeated value.
-    return np.broadcast_to(np.asarray(list(tensor.float_val), np.float32), shape or (1,)).reshape(shape)
+    values = np.asarray(list(tensor.float_val), np.float32)
+    # One value may stand for all.
+    return values.reshape(shape) if values.size > 1 else np.broadcast_to(values, shape or (1,)).reshape(shape)
 
 
 def edsr(path: str | os.PathLike[str]) -> dict[str, Any]:

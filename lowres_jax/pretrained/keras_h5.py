@@ -26,17 +26,22 @@ def read_layers(path: str | os.PathLike[str]) -> list[tuple[str, dict[str, np.nd
         with h5py.File(path) as file:
             root = file.get("model_weights", file)
             layers = []
-            for layer in root.attrs["layer_names"]:
+            for layer in _texts(root.attrs["layer_names"]):
                 group = root[layer]
                 arrays = {
-                    weight.decode().rsplit("/", 1)[-1].removesuffix(":0"): np.asarray(group[weight], np.float32)
-                    for weight in group.attrs["weight_names"]
+                    weight.rsplit("/", 1)[-1].removesuffix(":0"): np.asarray(group[weight], np.float32)
+                    for weight in _texts(group.attrs["weight_names"])
                 }
                 if arrays:
-                    layers.append((layer.decode(), arrays))
+                    layers.append((layer, arrays))
             return layers
     except (OSError, KeyError) as error:
         raise UserError(f"{path}: no Keras weights can be read from it ({error})") from error
+
+
+def _texts(values: Any) -> list[str]:
+    """Names as text: Keras before version 3 writes bytes."""
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
 
 
 def srresnet(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -91,4 +96,6 @@ def srresnet(path: str | os.PathLike[str]) -> dict[str, Any]:
         conv(params, f"conv_up_{number}")
         prelu(params, f"prelu_up_{number}")
     conv(params, "conv_last")
+    if position != len(layers):
+        raise UserError(f"{path}: not the weights of an SRResNet ({len(layers)} weighted layers, not {position})")
     return {"params": params, "batch_stats": statistics}
