@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import verification_resamples
 from lowres_jax.evaluation.subjects import Subjects
@@ -20,8 +21,14 @@ def described(subjects: Subjects) -> str:
     return f"{len(subjects.images):,} images of {people:,} people; {pairs}"
 
 
-def notes(subjects: Subjects, made_pairs: bool, resamples: int, seed: int, flip_sum: bool) -> list[str]:
-    """Remarks on the data and the run, one sentence each."""
+def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]:
+    """Remarks on the data and the run.
+
+    Args:
+      subjects: what was measured.
+      config: of the comparison.
+      made_pairs: whether the pairs were made here, not part of the set.
+    """
     found = []
     if subjects.chosen_folds:
         chosen = joined([str(fold) for fold in subjects.chosen_folds])
@@ -29,29 +36,34 @@ def notes(subjects: Subjects, made_pairs: bool, resamples: int, seed: int, flip_
             f"A subset: the pairs of folds {chosen}, and in open-set identification every image of the people in them. "
             "Every method was measured on the same images; figures of other subsets cannot be compared with these."
         )
+    if config.images_per_person:
+        found.append(
+            f"Of each person the first {config.images_per_person} images were taken, to keep the run short: "
+            "--config.images_per_person=0 takes all."
+        )
     half = int(subjects.same.sum())
     found.append(
-        f"The pairs were made from the identities by seed {seed}: folds of disjoint people, {half:,} pairs of one "
-        f"person and {len(subjects.same) - half:,} of two."
+        f"The pairs were made from the identities by seed {config.seed}: folds of disjoint people, {half:,} pairs of "
+        f"one person and {len(subjects.same) - half:,} of two."
         if made_pairs
         else f"The pairs are those of LFW's View 2: {half:,} of one person and {len(subjects.same) - half:,} of two."
     )
     impostors = len(subjects.same) - half
     if impostors < 10_000:
         found.append(
-            f"TAR at FAR 0.1 % rests on {impostors // 1000} of the {impostors:,} impostor pairs: take it as a hint."
+            f"TAR at FAR 0.1 % allows {impostors // 1000 or 'none'} of the {impostors:,} impostor pairs: it is a hint."
         )
     people, folds = len(np.unique(subjects.labels)), len(np.unique(subjects.folds))
     found.append(
-        f"Intervals: {resamples:,} resamples of the {people:,} people (identification, picture) and of the {folds} "
-        "folds (pairs), the same for every method, thresholds chosen again in each."
+        f"Intervals: {config.resamples:,} resamples of the {people:,} people (identification, picture) and of the "
+        f"{folds} folds (pairs), the same for every method, thresholds chosen again in each."
     )
     if folds < verification_resamples.FEWEST_FOLDS:
         found.append(
             f"{folds} folds are too few to carry an interval, so pair accuracies stand without one: with fewer than "
             f"{verification_resamples.FEWEST_FOLDS} folds, all may differ in one direction by chance."
         )
-    if flip_sum:
+    if config.flip_sum:
         found.append("Templates are the sum of the embeddings of an image and its mirror.")
     return found
 

@@ -24,8 +24,9 @@ _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--line", _PAGE: "--page"
 SERIES_COLOURS = 7
 _DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
-# A rate of fewer than three false accepts is noise; ranks beyond 50 say nothing new.
+# A rate of fewer than three false accepts is noise, but FAR 1 % is shown in any case; ranks beyond 50 say nothing new.
 _FEWEST_FALSE_ACCEPTS = 3
+_HEADLINE_FAR = 0.01
 _HIGHEST_RANK = 50
 
 
@@ -122,7 +123,8 @@ def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, titl
     """TAR or DIR against FAR on a logarithmic axis, as inline SVG; "" where no line has a point."""
     drawn = []
     for line in lines:
-        lowest = _FEWEST_FALSE_ACCEPTS * float(np.min(line.x[line.x > 0], initial=1.0))
+        smallest = float(np.min(line.x[line.x > 0], initial=1.0))
+        lowest = min(_FEWEST_FALSE_ACCEPTS * smallest, max(smallest, _HEADLINE_FAR))
         if lowest < 1.0:
             grid = np.unique(
                 np.append(np.geomspace(lowest, 1.0, 160), [point for point in (1e-3, 1e-2, 1e-1) if point >= lowest])
@@ -132,7 +134,7 @@ def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, titl
         return ""
     figure, axes = _canvas(4.2, 3.5)
     left = min(float(x[0]) for _, x, _ in drawn)
-    axes.axvline(0.01, color=_GRID, linewidth=5, zorder=0)
+    axes.axvline(_HEADLINE_FAR, color=_GRID, linewidth=5, zorder=0)
     _draw(axes, drawn, looks)
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)

@@ -9,14 +9,13 @@ import contextlib
 import hashlib
 import time
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from lowres_jax.data import resize
 from lowres_jax.evaluation import image_quality
@@ -138,7 +137,7 @@ def measure(
     recognizers: Mapping[str, Recognizer],
     measurements: Mapping[str, Measurement],
     batch_size: int,
-    progress: tqdm,
+    progress: Callable[[int], object],
 ) -> None:
     """Runs one method over the images at `indices` and adds what it finds to the measurements, and to their files.
 
@@ -152,7 +151,7 @@ def measure(
       recognizers: by name.
       measurements: by the recogniser's name.
       batch_size: images per call; the ragged last batch is padded by upscaler and recogniser.
-      progress: told of every image.
+      progress: told how many images each batch had.
     """
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     saved = time.monotonic()
@@ -176,7 +175,7 @@ def measure(
                 if quality is not None:
                     each.psnr[batch], each.ssim[batch] = quality
                 each.done[batch] = True
-            progress.update(len(batch))
+            progress(len(batch))
             if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
                 saved = time.monotonic()
                 _save(measurements)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lowres_jax.errors import UserError
+from lowres_jax.evaluation import verification
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,39 @@ class Subjects:
     same: np.ndarray
     folds: np.ndarray
     chosen_folds: tuple[int, ...] = ()
+
+    @classmethod
+    def paired(
+        cls,
+        labels: np.ndarray,
+        names: np.ndarray,
+        detected: np.ndarray,
+        images_per_person: int,
+        number_of_folds: int,
+        pairs_per_fold: int,
+        seed: int,
+    ) -> "Subjects":
+        """A set without pairs of its own: the first images of each person, with pairs made of them.
+
+        Args:
+          labels: (N,) identities.
+          names: (N,) of the person on each image.
+          detected: (N,) bool.
+          images_per_person: at most so many of each; 0 for all.
+          number_of_folds: see `verification.make_pairs`.
+          pairs_per_fold: likewise.
+          seed: likewise.
+
+        Raises:
+          ValueError: too few people for so many folds.
+        """
+        images = np.arange(len(labels))
+        if images_per_person:
+            by_person = np.argsort(labels, kind="stable")
+            starts = np.searchsorted(labels[by_person], labels[by_person])
+            images = np.sort(by_person[np.arange(len(labels)) - starts < images_per_person])
+        pairs, same, folds = verification.make_pairs(labels[images], number_of_folds, pairs_per_fold, seed)
+        return cls(images, labels[images], names[images], detected[images], pairs, same, folds)
 
     @property
     def people(self) -> np.ndarray:

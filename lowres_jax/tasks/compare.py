@@ -1,10 +1,13 @@
 """Compares upscalers: every one, at every LR size, under every recogniser, through both protocols, with a report."""
 
+import functools
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
@@ -12,7 +15,7 @@ from tqdm import tqdm
 from lowres_jax import __version__, configuration, runtime
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import comparison, comparison_report, examples, results, verification
+from lowres_jax.evaluation import comparison, comparison_report, examples, results
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
 from lowres_jax.evaluation.report import ReportData, print_table, write_report
 from lowres_jax.evaluation.subjects import Subjects
@@ -23,6 +26,8 @@ from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
 _MEASUREMENT_VERSION = 1
 _SMALLEST_LR_SIZE = 4
+# What takes as long as recognising an image, in an upscaler: for the estimate of the time left.
+_MULTIPLICATIONS_OF_RECOGNITION = 8e8
 
 Measurements = dict[Method, dict[str, Measurement]]
 
@@ -95,7 +100,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         detector_gallery=comparison_report.gallery(detectors),
         detector_caption="MTCNN against Haar, the five kinds of outcome, from the comparison of detectors.",
         licences=comparison_report.licences(list(upscalers), names),
-        notes=comparison_report.notes(subjects, not source.has_pairs, config.resamples, config.seed, config.flip_sum),
+        notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs),
         command=comparison_report.command_line(),
         duration=time.monotonic() - begin,
         **({"title": config.title} if config.title else {}),
@@ -142,19 +147,28 @@ def _numbers(value: int | Sequence[int]) -> list[int]:
 
 
 def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:
-    """All images of the set, with LFW's own pairs or pairs made from the identities."""
-    labels = source.labels
+    """The images of the set, with LFW's own pairs or pairs made from the identities."""
+    labels, names, detected = source.labels, source.names, source.detected
     if source.has_pairs:
-        found = source.pairs("view2")
-        pairs, same, folds = np.stack([found.first, found.second], axis=1), found.same, found.fold + 1
-    else:
-        try:
-            pairs, same, folds = verification.make_pairs(
-                labels, config.made_folds, config.made_pairs_per_fold, config.seed
+        if config.images_per_person:
+            raise UserError(
+                "config.images_per_person: the pairs of LFW need all images; set 0, and choose config.folds"
             )
-        except ValueError as error:
-            raise UserError(f"config.made_folds={config.made_folds}: {error}; choose fewer") from error
-    return Subjects(np.arange(len(labels)), labels, source.names, source.detected, pairs, same, folds)
+        found = source.pairs("view2")
+        pairs = np.stack([found.first, found.second], axis=1)
+        return Subjects(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
+    try:
+        return Subjects.paired(
+            labels,
+            names,
+            detected,
+            config.images_per_person,
+            config.made_folds,
+            config.made_pairs_per_fold,
+            config.seed,
+        )
+    except ValueError as error:
+        raise UserError(f"config.made_folds={config.made_folds}: {error}; choose fewer") from error
 
 
 def _measure(
@@ -193,13 +207,43 @@ def _measure(
         for method, own in found.items()
     }
     planned = [method for method in methods if len(missing[method])]
-    with tqdm(total=sum(map(len, missing.values())), unit="image", dynamic_ncols=True, disable=not planned) as progress:
+    work = {method: _work(method, upscalers.get(method.upscaler)) for method in planned}
+    total = sum(len(missing[method]) * work[method] for method in planned)
+    bar = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
+
+    def advance(method: Method, images: int) -> None:
+        progress.update(images * work[method])
+
+    with tqdm(total=total, bar_format=bar, smoothing=0.05, dynamic_ncols=True, disable=not planned) as progress:
         for number, method in enumerate(planned, start=1):
-            progress.set_description(f"{number}/{len(planned)} {method}")
-            upscaler = upscalers.get(method.upscaler)
-            images = missing[method]
-            measure(method, source, images, upscaler, recognizers, found[method], config.batch_size, progress)
+            progress.set_description_str(f"{number}/{len(planned)} {method}, {len(missing[method]):,} images")
+            measure(
+                method,
+                source,
+                missing[method],
+                upscalers.get(method.upscaler),
+                recognizers,
+                found[method],
+                config.batch_size,
+                functools.partial(advance, method),
+            )
     return found
+
+
+def _work(method: Method, upscaler: Upscaler | None) -> float:
+    """Roughly how long an image takes, in units of recognising one, so that the time left means something.
+
+    A convolutional network multiplies each parameter about once for each pixel of the LR image.
+    """
+    if upscaler is None or not upscaler.card.weights:
+        return 1.0
+    image = jax.ShapeDtypeStruct((1, method.lr_size, method.lr_size, 3), jnp.float32)
+    variables = jax.eval_shape(cards.build_module(upscaler.card).init, jax.random.key(0), image)
+    parameters = sum(leaf.size for leaf in jax.tree.leaves(variables))
+    pixels = method.lr_size**2
+    if method.lr_size * upscaler.scale**2 <= CROP_SIZE:  # applied twice
+        pixels *= 1 + upscaler.scale**2
+    return 1.0 + parameters * pixels / _MULTIPLICATIONS_OF_RECOGNITION
 
 
 def _model(name: str, room: str) -> str:

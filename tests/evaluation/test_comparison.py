@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
@@ -175,9 +176,22 @@ def test_a_subset_is_judged_on_its_own_images(subjects: Subjects, measurements: 
     # Three folds carry no interval; people do.
     assert rows["srresnet", "lfw"]["interval"] == {}
     assert "dir_at_far_1e-2" in row["difference"]["bicubic"]
-    notes = " ".join(comparison_report.notes(subset, made_pairs=True, resamples=50, seed=0, flip_sum=False))
+    config = ConfigDict({"resamples": 50, "seed": 0, "flip_sum": False, "images_per_person": 0})
+    notes = " ".join(comparison_report.notes(subset, config, made_pairs=True))
     assert "folds 1, 2 and 3" in notes
     assert "too few to carry an interval" in notes
+
+
+def test_the_first_images_of_each_person() -> None:
+    labels = np.asarray([3, 1, 3, 1, 3, 2, 1, 2, 4, 4])
+    names, detected = labels.astype(str), np.ones(10, bool)
+    found = Subjects.paired(labels, names, detected, 2, number_of_folds=2, pairs_per_fold=2, seed=0)
+    assert found.images.tolist() == [0, 1, 2, 3, 5, 7, 8, 9]
+    assert found.labels.tolist() == [3, 1, 3, 1, 2, 2, 4, 4]
+    assert ((found.labels[found.pairs[:, 0]] == found.labels[found.pairs[:, 1]]) == found.same).all()
+    assert len(Subjects.paired(labels, names, detected, 0, 2, 2, 0).images) == 10
+    with pytest.raises(ValueError, match="too few"):
+        Subjects.paired(labels, names, detected, 0, 3, 2, 0)
 
 
 @pytest.mark.parametrize(

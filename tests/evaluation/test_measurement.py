@@ -5,7 +5,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tqdm import tqdm
 
 from lowres_jax.evaluation import image_quality, measurement
 from lowres_jax.evaluation.measurement import Measurement, Method
@@ -43,8 +42,9 @@ def run(source, path: Path, method: Method, indices, recognizer: Recognizer, fin
     missing = indices[~kept.done[indices]]
     upscaler = None if method.upscaler in ("none", "raw") else load_upscaler(method.upscaler)
     recognizers, kept_by_name = {"quarters": recognizer}, {"quarters": kept}
-    with tqdm(disable=True) as progress:
-        measurement.measure(method, source, missing, upscaler, recognizers, kept_by_name, 4, progress)
+    told: list[int] = []
+    measurement.measure(method, source, missing, upscaler, recognizers, kept_by_name, 4, told.append)
+    assert sum(told) == len(missing)
     return kept
 
 
