@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +123,7 @@ def _extract(archive: Path, source: Source, folder: Path) -> None:
                 with content, (folder / name).open("wb") as file:
                     shutil.copyfileobj(content, file)
                 verified(folder / name, sha256)
-    except (tarfile.TarError, KeyError, OSError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, KeyError, OSError) as error:
         raise UserError(f"{archive.name}: cannot be unpacked ({error})") from error
 
 

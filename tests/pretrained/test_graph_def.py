@@ -92,7 +92,7 @@ def small_graph(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_in_opencv(path: Path, images: np.ndarray, scale: int) -> np.ndarray:
     """The graph as OpenCV runs it, (B, H, W, 3) RGB in [0, 1] -> the same, enlarged.
 
-    OpenCV 4.14 refuses the graph's DepthToSpace, so that it is cut off and done here. (TensorFlow itself, run once on the
+    OpenCV 4.14 refuses the graph's DepthToSpace, so that it is cut off and done here. (TensorFlow itself, run on the
     whole graphs, gives the same within 1e-4; it takes 20 s to import.)
     """
     graph = graph_pb2.GraphDef.FromString(path.read_bytes())
