@@ -1,11 +1,6 @@
 """Face -> template. Templates are unit vectors, so that a dot product of two is their cosine similarity."""
 
 import functools
-import hashlib
-import importlib
-import importlib.util
-import tomllib
-from pathlib import Path
 from typing import Any, Protocol
 
 import jax
@@ -13,11 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from lowres_jax import configuration
+from lowres_jax.batching import default_batch_size, map_batches
 from lowres_jax.data import resize
-from lowres_jax.errors import UserError
-
-_CARDS = Path(__file__).parents[1] / "pretrained" / "cards"
+from lowres_jax.pretrained import cards
 
 
 class Recognizer(Protocol):
@@ -61,43 +54,45 @@ class NetworkRecognizer:
     """A `Recognizer` made of a Flax module, compiled once for each batch shape.
 
     Attributes:
+      name: of its model card.
       module: (B, input_size, input_size, 3) RGB in [0, 1] -> (B, dimension), differentiable.
       variables: of the module.
-      flip_sum: whether a template is the sum of the embeddings of the image and of its mirror (InsightFace's habit).
+      input_size: see `Recognizer`.
+      dimension: see `Recognizer`.
       batch_size: most images of one compiled call.
     """
 
     def __init__(
         self, name: str, module: nn.Module, variables: Any, input_size: int, flip_sum: bool = False, batch_size: int = 0
     ):
+        """Makes a recogniser of a module.
+
+        Args:
+          name: of its model card.
+          module: see the class.
+          variables: of the module.
+          input_size: side of the module's input in pixels.
+          flip_sum: a template is the sum of the embeddings of the image and of its mirror (InsightFace's habit).
+          batch_size: most images of one call; 0 for what suits the device.
+        """
         self.name = name
         self.module = module
-        self.variables = jax.device_put(variables)
+        self.variables = variables
         self.input_size = input_size
-        self.flip_sum = flip_sum
-        # A CPU is quickest while the activations of a batch stay in its cache; an accelerator wants to be filled.
-        self.batch_size = batch_size or (16 if jax.default_backend() == "cpu" else 256)
+        self.batch_size = batch_size or default_batch_size()
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
         self._embed = jax.jit(functools.partial(_unit_templates, module.apply, flip_sum=flip_sum))
 
     def templates(self, images: np.ndarray) -> np.ndarray:
-        """See `Recognizer.templates`. No image gives an array of shape (0, dimension).
-
-        Several batches have one shape: the last is padded. Fewer images than a batch are padded to a power of two.
-        """
+        """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
         if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(f"templates of (B, H, W, 3) images, not of shape {images.shape}")
-        count = len(images)
-        if not count:
+        if not len(images):
             return np.zeros((0, self.dimension), np.float32)
-        batch_size = min(self.batch_size, 1 << (count - 1).bit_length())
-        parts = []
-        for start in range(0, count, batch_size):
-            batch = fit(images[start : start + batch_size], self.input_size)
-            padded = np.pad(batch, ((0, batch_size - len(batch)), (0, 0), (0, 0), (0, 0)))
-            parts.append(np.asarray(self._embed(self.variables, padded))[: len(batch)])
-        return np.concatenate(parts)
+        return map_batches(
+            lambda batch: self._embed(self.variables, fit(batch, self.input_size)), images, self.batch_size
+        )
 
 
 def _unit_templates(apply: Any, variables: Any, images: jax.Array, flip_sum: bool) -> jax.Array:
@@ -119,42 +114,7 @@ def load_recognizer(name: str, weights: str = "", flip_sum: bool = False) -> Net
     Raises:
       UserError: no such recogniser; its weights are missing, damaged or another network's.
     """
-    cards = {path.stem: tomllib.loads(path.read_text()) for path in _CARDS.glob("*.toml")}
-    cards = {stem: card for stem, card in cards.items() if card["module"].startswith("recognition.")}
-    if name not in cards:
-        raise UserError(f"recognizer {name!r}: no such model; {configuration.nearest(name, sorted(cards))}")
-    card = cards[name]
-    module = importlib.import_module(f"lowres_jax.{card['module']}").Model(**card.get("model", {}))
-    reader_module, reader = card["weights"]["reader"].split(".")
-    path = Path(weights) if weights else _package_file(card["weights"])
-    variables = getattr(importlib.import_module(f"lowres_jax.pretrained.{reader_module}"), reader)(path)
-    _check_shapes(path, module, card["input_size"], variables)
-    return NetworkRecognizer(name, module, variables, card["input_size"], flip_sum)
-
-
-def _check_shapes(path: Path, module: nn.Module, input_size: int, variables: Any) -> None:
-    """Raises UserError if the variables are not exactly those of the module."""
-    example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
-    expected = _flat_shapes(jax.eval_shape(module.init, jax.random.key(0), example))
-    found = _flat_shapes(variables)
-    wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-    if wrong:
-        key = wrong[0]
-        raise UserError(
-            f"{path}: weights of another network: {key} has shape {found.get(key, 'none')}, "
-            f"not {expected.get(key, 'none')} ({len(wrong)} such)"
-        )
-
-
-def _flat_shapes(variables: Any) -> dict[str, tuple[int, ...]]:
-    return {jax.tree_util.keystr(path): leaf.shape for path, leaf in jax.tree_util.tree_leaves_with_path(variables)}
-
-
-def _package_file(entry: dict[str, str]) -> Path:
-    specification = importlib.util.find_spec(entry["package"])
-    if specification is None or not specification.submodule_search_locations:
-        raise UserError(f"weights {entry['file']}: the package {entry['package']} is not installed")
-    path = Path(specification.submodule_search_locations[0]).parent / entry["file"]
-    if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != entry["sha256"]:
-        raise UserError(f"{path}: missing, or not the file that the model card names; reinstall {entry['package']}")
-    return path
+    card = cards.load_card(name, "recognition")
+    module = cards.build_module(card)
+    variables = cards.load_variables(card, module, (1, card.input_size, card.input_size, 3), weights)
+    return NetworkRecognizer(name, module, variables, card.input_size, flip_sum)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-INPUT_SIZE = 112
+from lowres_jax.layers import PReLU
 
 
 class ShiftedConvolution(nn.Module):
@@ -46,16 +46,6 @@ class ShiftedConvolution(nn.Module):
                     for channel in range(channels):
                         total = total + shifted[..., channel, None] * kernel[row, column, channel]
         return total
-
-
-class ChannelPReLU(nn.Module):
-    """max(x, 0) + slope * min(x, 0) with one slope per channel (He et al., 2015)."""
-
-    @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """Keeps the shape."""
-        slope = self.param("slope", nn.initializers.constant(0.25), (images.shape[-1],))
-        return jnp.where(images >= 0, images, slope * images)
 
 
 class Model(nn.Module):
@@ -97,4 +87,4 @@ class Model(nn.Module):
 
     def _normalize_activate(self, x: jax.Array, layer: str) -> jax.Array:
         x = nn.BatchNorm(use_running_average=True, epsilon=1e-3, name=f"{layer}_batchnorm")(x)
-        return ChannelPReLU(name=f"{layer}_relu")(x)
+        return PReLU(name=f"{layer}_relu")(x)
