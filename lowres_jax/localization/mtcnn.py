@@ -24,7 +24,6 @@ from lowres_jax.pretrained import mtcnn_weights
 _WINDOW, _STRIDE = 12, 2  # of P-Net
 _GROUP = 16  # images that go through the cascade together
 _GROUP_PIXELS = 1 << 21  # and their pixels, which bounds memory for large photographs
-_REFINEMENT_BATCH, _OUTPUT_BATCH = 64, 16
 _THREADS = 2  # one prepares and suppresses boxes while the other's networks run
 
 
@@ -83,16 +82,16 @@ class Model:
         candidates = self._propose(normalized)
         if not len(candidates):
             return [[] for _ in images]
-        padding = [(0, _bucket(side) - side) for side in (height, width)]
+        padding = [(0, _bucket(side, len(images)) - side) for side in (height, width)]
         stack = jnp.asarray(np.stack([np.pad(image, [*padding, (0, 0)]) for image in normalized]))
         sizes = jnp.asarray([height, width], jnp.float32)
 
-        scores, offsets = _in_batches(_refine, self._refinement, stack, sizes, candidates, _REFINEMENT_BATCH)
+        scores, offsets = _in_batches(_refine, self._refinement, stack, sizes, candidates, 24, 64)
         candidates = candidates.adjusted(scores, offsets).above(self.thresholds[1]).suppressed(0.7).squared()
         if not len(candidates):
             return [[] for _ in images]
 
-        scores, offsets, landmarks = _in_batches(_output, self._output, stack, sizes, candidates, _OUTPUT_BATCH)
+        scores, offsets, landmarks = _in_batches(_output, self._output, stack, sizes, candidates, 48, 16)
         points = candidates.points(landmarks)
         candidates = candidates.adjusted(scores, offsets)
         candidates.landmarks = points
@@ -107,8 +106,8 @@ class Model:
             sizes = int(height * scale), int(width * scale)
             if min(sizes) < _WINDOW:
                 continue
-            # Padding to a few sizes keeps the number of compiled shapes small, whatever the pictures' sizes.
-            batch = np.zeros((_power_of_two(len(images)), _bucket(sizes[0]), _bucket(sizes[1]), 3), np.float32)
+            padded = [_bucket(side, len(images)) for side in sizes]
+            batch = np.zeros((_power_of_two(len(images)), *padded, 3), np.float32)
             for place, image in enumerate(images):
                 batch[place, : sizes[0], : sizes[1]] = cv2.resize(image, sizes[::-1], interpolation=cv2.INTER_AREA)
             running = _propose(self._proposal, batch, np.asarray(sizes, np.int32))
@@ -133,10 +132,17 @@ def pyramid_scales(height: int, width: int, minimum_face: int, factor: float) ->
     return _WINDOW / minimum_face * factor ** np.arange(max(levels, 0))
 
 
-def _bucket(side: int) -> int:
-    """The next of 16 sizes an octave (and of multiples of four)."""
-    step = max(4, 1 << max(side.bit_length() - 5, 0))
-    return -(-side // step) * step
+def _bucket(side: int, images: int) -> int:
+    """The size to which a side is padded, so that few shapes are compiled, whatever the pictures' sizes.
+
+    Many images of one size lose little by it: 16 sizes an octave. A single photograph takes the next of two an octave,
+    the step of the pyramid itself, so that photographs of all sizes share one series of shapes.
+    """
+    if images > 1:
+        step = max(4, 1 << max(side.bit_length() - 5, 0))
+        return -(-side // step) * step
+    octaves = math.ceil(2 * math.log2(side / _WINDOW) - 1e-9) / 2
+    return -(-round(_WINDOW * 2**octaves) // 4) * 4
 
 
 def _power_of_two(count: int) -> int:
@@ -149,26 +155,30 @@ def _propose(variables: Any, images: jax.Array, sizes: jax.Array) -> Any:
 
 
 @jax.jit
-def _refine(variables: Any, stack: jax.Array, sizes: jax.Array, image: jax.Array, boxes: jax.Array) -> Any:
-    return RefinementNetwork().apply(variables, crop_and_resize(stack, sizes, image, boxes, 24))
+def _refine(variables: Any, crops: jax.Array) -> Any:
+    return RefinementNetwork().apply(variables, crops)
 
 
 @jax.jit
-def _output(variables: Any, stack: jax.Array, sizes: jax.Array, image: jax.Array, boxes: jax.Array) -> Any:
-    return OutputNetwork().apply(variables, crop_and_resize(stack, sizes, image, boxes, 48))
+def _output(variables: Any, crops: jax.Array) -> Any:
+    return OutputNetwork().apply(variables, crops)
+
+
+# Apart from the networks, whose programs then do not depend on the photographs' sizes.
+_crops = jax.jit(crop_and_resize, static_argnames="side")
 
 
 def _in_batches(
-    network: Any, variables: Any, stack: jax.Array, sizes: jax.Array, candidates: Candidates, batch_size: int
+    network: Any, variables: Any, stack: jax.Array, sizes: jax.Array, candidates: Candidates, side: int, batch: int
 ) -> tuple[np.ndarray, ...]:
     """Runs a network over the candidates' crops; the last batch is padded."""
     count = len(candidates)
-    batch_size = min(batch_size, _power_of_two(count))
+    batch = batch if count > batch // 4 else batch // 4
     running = []
-    for start in range(0, count, batch_size):
-        part = slice(start, start + batch_size)
+    for start in range(0, count, batch):
+        part = slice(start, start + batch)
         image, boxes = candidates.image[part].astype(np.int32), candidates.boxes[part].astype(np.float32)
-        missing = batch_size - len(image)
+        missing = batch - len(image)
         arguments = np.pad(image, (0, missing)), np.pad(boxes, ((0, missing), (0, 0)))
-        running.append(network(variables, stack, sizes, *arguments))
+        running.append(network(variables, _crops(stack, sizes, *arguments, side=side)))
     return tuple(np.concatenate(results)[:count] for results in zip(*running, strict=True))

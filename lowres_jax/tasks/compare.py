@@ -53,12 +53,19 @@ def run(config: ConfigDict, workdir: Path) -> None:
     recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
     directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset
     source = open_records(directory)
+    if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
+        raise UserError(
+            f"{directory}: crops of {' x '.join(map(str, source[0]['image'].shape[:2]))}; the comparison needs "
+            f"{CROP_SIZE} x {CROP_SIZE}: prepare the set with --config.crop_size={CROP_SIZE}"
+        )
     everyone = _subjects(source, config)
     subjects = everyone.only(_numbers(config.folds))
     print(f"{config.dataset}: {comparison_report.described(subjects)}")
 
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
-    measurements = _measure(config, source, _digest(directory), methods, upscalers, recognizers, subjects, folder)
+    measurements = _measure(
+        config, source, _digest(source.directory), methods, upscalers, recognizers, subjects, folder
+    )
     rows, curves, turned = [], [], []
     for recognizer in recognizers:
         passes = tqdm(
@@ -99,7 +106,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         turned=turned,
         detector_gallery=comparison_report.gallery(detectors),
         detector_caption="MTCNN against Haar, the five kinds of outcome, from the comparison of detectors.",
-        licences=comparison_report.licences(list(upscalers), names),
+        licences=comparison_report.licences(source.directory, list(upscalers), names),
         notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs),
         command=comparison_report.command_line(),
         duration=time.monotonic() - begin,
@@ -230,20 +237,20 @@ def _measure(
     return found
 
 
-def _work(method: Method, upscaler: Upscaler | None) -> float:
-    """Roughly how long an image takes, in units of recognising one, so that the time left means something.
+def _work(method: Method, upscaler: Upscaler | None) -> int:
+    """Roughly how long an image takes, in tenths of recognising one, so that the time left means something.
 
     A convolutional network multiplies each parameter about once for each pixel of the LR image.
     """
     if upscaler is None or not upscaler.card.weights:
-        return 1.0
+        return 10
     image = jax.ShapeDtypeStruct((1, method.lr_size, method.lr_size, 3), jnp.float32)
     variables = jax.eval_shape(cards.build_module(upscaler.card).init, jax.random.key(0), image)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(variables))
     pixels = method.lr_size**2
     if method.lr_size * upscaler.scale**2 <= CROP_SIZE:  # applied twice
         pixels *= 1 + upscaler.scale**2
-    return 1.0 + parameters * pixels / _MULTIPLICATIONS_OF_RECOGNITION
+    return 10 + round(10 * parameters * pixels / _MULTIPLICATIONS_OF_RECOGNITION)
 
 
 def _model(name: str, room: str) -> str:

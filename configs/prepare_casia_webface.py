@@ -1,0 +1,20 @@
+"""Prepare CASIA-WebFace, or any training set of one folder a person: aligned crops in TFRecords.
+
+    python -m lowres_jax.main --config=configs/prepare_casia_webface.py --config.source=PATH
+
+The source is a folder or .tgz with 0000045/001.jpg, or InsightFace's folder with train.rec and train.idx.
+"""
+
+import runpy
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the config of the preparation."""
+    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("prepare_orl_faces.py")))["get_config"]()
+    config.builder = "casia_webface"
+    config.image_format = "jpeg"
+    config.rule = "nearest_centre"  # the photographs were cut around their person
+    return config

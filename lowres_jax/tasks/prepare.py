@@ -1,0 +1,186 @@
+"""Photographs -> TFRecords of aligned crops: the stage that comes before training and measuring."""
+
+import contextlib
+import importlib
+import io
+import json
+import os
+import pkgutil
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+from ml_collections import ConfigDict
+
+from lowres_jax import configuration, runtime
+from lowres_jax.data import builders
+from lowres_jax.errors import UserError
+
+# What was asked for and what came out; beside the records.
+_SUMMARY = "preparation.json"
+_NAMED = 10  # files that a summary on the terminal names
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Prepares `config.builder` below `config.data_dir`; `workdir` is not used.
+
+    The set appears in its place only when it is complete; one that was there before stays until then.
+
+    Raises:
+      UserError: a setting is wrong, the photographs are not there, or not one of them could be read.
+    """
+    del workdir
+    _check(config)
+    data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets").expanduser()
+    place = data_dir / config.builder / variant(config)
+    settings = {key: config[key] for key in ("source", "detector", "rule", "crop_size", "image_format")}
+    if _is_there(place, settings, config.overwrite):
+        return
+    module = _builder_module(config.builder)
+    photographs = module.photographs(config.source)
+    extras = module.pairs_files(config.source, config.pairs) if config.builder == "lfw" else []
+    begin = time.monotonic()
+    with _temporary_folder(data_dir) as temporary:
+        builder = _prepare(module, photographs, config, temporary)
+        written = Path(builder.data_dir)
+        counts = builder.counts
+        for file in extras:
+            shutil.copy(file, written)
+        summary = {
+            "settings": settings,
+            "records": counts.photographs - len(counts.unreadable),
+            "people": counts.people,
+            "undetected": counts.undetected,
+            "unreadable": counts.unreadable,
+        }
+        (written / _SUMMARY).write_text(json.dumps(summary, indent=1))
+        _put_in_place(written.parent, place, temporary)
+    _describe(place, summary, time.monotonic() - begin)
+
+
+def variant(config: ConfigDict) -> str:
+    """Name of the folder of one way to prepare a set: "mtcnn", "haar", "mtcnn_112", "mtcnn_jpeg"."""
+    parts = [config.detector]
+    if config.crop_size != 128:
+        parts.append(str(config.crop_size))
+    if config.image_format != "png":
+        parts.append(config.image_format)
+    return "_".join(parts)
+
+
+def _check(config: ConfigDict) -> None:
+    valid = [found.name for found in pkgutil.iter_modules(builders.__path__) if found.name != "aligned_faces"]
+    if config.builder not in valid:
+        raise UserError(
+            f"config.builder={config.builder!r}: no such data set; {configuration.nearest(config.builder, valid)}"
+        )
+    if config.image_format not in ("png", "jpeg"):
+        raise UserError(f"config.image_format={config.image_format!r}: must be png or jpeg")
+    if not 16 <= config.crop_size <= 1024:
+        raise UserError(f"config.crop_size={config.crop_size}: must be from 16 to 1024 pixels")
+
+
+def _is_there(place: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+    """Says so if the set is prepared already; raises UserError if it was prepared differently."""
+    from lowres_jax.data.records import version_directory
+
+    found = version_directory(place)
+    if found is None or overwrite:
+        return False
+    summary = json.loads((found / _SUMMARY).read_text())
+    if summary["settings"] != settings:
+        different = [key for key in settings if settings[key] != summary["settings"].get(key)]
+        raise UserError(
+            f"{place}: prepared already with other settings ({', '.join(different)}); --config.overwrite=true prepares "
+            "it again, another --config.data_dir keeps both"
+        )
+    print(f"{place}: prepared already, {summary['records']:,} records; --config.overwrite=true prepares it again")
+    return True
+
+
+def _builder_module(name: str) -> Any:
+    try:
+        importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise UserError(
+            f"writing TFRecords needs TensorFlow ({error}); install it with: pip install 'lowres-jax[prepare]'"
+        ) from error
+    return importlib.import_module(f"lowres_jax.data.builders.{name}")
+
+
+def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) -> Any:
+    """Writes the records into a folder; returns the TFDS builder that did."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    from lowres_jax.data.builders.aligned_faces import AlignedFacesConfig
+
+    tfds.disable_progress_bar()
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    builder = module.Builder(
+        photographs=photographs,
+        data_dir=folder,
+        config=AlignedFacesConfig(
+            name=variant(config),
+            detector=config.detector,
+            rule=config.rule,
+            crop_size=config.crop_size,
+            image_format=config.image_format,
+        ),
+    )
+    try:
+        # TFDS tells of downloads and of the temporary folder, which is not where the set will be.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare()
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"{folder.parent}: records cannot be written ({error}); nothing was kept") from error
+    finally:
+        logging.set_verbosity(verbosity)
+    if builder.counts.photographs == len(builder.counts.unreadable):
+        raise UserError(
+            f"not one of {builder.counts.photographs:,} pictures could be read: {_listed(builder.counts.unreadable)}"
+        )
+    return builder
+
+
+@contextlib.contextmanager
+def _temporary_folder(data_dir: Path) -> Iterator[Path]:
+    """A folder on the same disk that vanishes, whatever happens."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=data_dir, prefix=".preparing-"))
+    except OSError as error:
+        raise UserError(f"{data_dir}: cannot be written ({error.strerror})") from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(written: Path, place: Path, temporary: Path) -> None:
+    """Replaces what was at `place` by the finished set."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        os.replace(place, temporary / "before")
+    os.replace(written, place)
+
+
+def _describe(place: Path, summary: dict[str, Any], seconds: float) -> None:
+    photographs = summary["records"] + len(summary["unreadable"])
+    print(
+        f"{place}: {summary['records']:,} records of {summary['people']:,} people in {seconds:.0f} s "
+        f"({photographs / max(seconds, 1e-9):.0f} images/s)"
+    )
+    if summary["undetected"]:
+        print(f"no face found in {len(summary['undetected']):,}, centre crops: {_listed(summary['undetected'])}")
+    if summary["unreadable"]:
+        print(f"not readable, left out: {len(summary['unreadable']):,}: {_listed(summary['unreadable'])}")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f", ... (all in {_SUMMARY})" if len(names) > _NAMED else "")
