@@ -109,3 +109,13 @@ def test_every_card_is_whole() -> None:
         if card.weights:
             assert len(card.weights["sha256"]) == 64
             assert ("package" in card.weights) != ("fetch" in card.weights)
+
+
+def test_the_documentation_has_every_file_and_checksum() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "weights.md").read_text()
+    for room in ("super_resolution", "recognition"):
+        for name in cards.names(room):
+            card = cards.load_card(name, room)
+            assert f"`{name}`" in text
+            if card.weights:
+                assert f"| `{card.weights['file']}` | `{card.weights['sha256']}` |" in text
