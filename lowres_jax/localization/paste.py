@@ -9,6 +9,8 @@ from lowres_jax.localization.detector import Face
 # The mask is a rounded square: one within this part of the crop's half side, zero from the second on.
 _OPAQUE, _TRANSPARENT = 0.65, 0.97
 _ROUNDNESS = 4  # 2 is an ellipse, infinity the square itself
+# Colours are matched over neighbourhoods of this part of the crop's side.
+_COLOUR_REACH = 0.08
 _SMALLEST_CROP = 8
 # OpenCV's warp addresses pixels by 16-bit numbers.
 _LARGEST_SIDE = 32_000
@@ -71,6 +73,9 @@ def soft_mask(size: int) -> np.ndarray:
 def paste(photograph: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> None:
     """Lays a crop softly over the photograph it was cut from; nothing beyond the crop's square is touched.
 
+    Only detail is taken from the crop. Its colours, averaged over a neighbourhood, are set to the photograph's:
+    adversarially trained networks shift them by several levels of 255, which would show as a patch.
+
     Args:
       photograph: (H, W, 3) uint8 RGB, changed in place.
       crop: (S, S, 3) float32 RGB in [0, 1].
@@ -95,8 +100,19 @@ def paste(photograph: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> None:
     colours = cv2.warpAffine(crop, moved, place, flags=cubic, borderMode=cv2.BORDER_REPLICATE)
     opacity = cv2.warpAffine(soft_mask(size), moved, place, flags=linear)[..., None]
     under = photograph[y0:y1, x0:x1]
-    blended = under + opacity * (np.clip(colours, 0.0, 1.0) * 255.0 - under)
+    change = colours * np.float32(255.0) - under
+    change -= _blur(change, _COLOUR_REACH * size / float(np.hypot(moved[0, 0], moved[1, 0])))
+    blended = under + opacity * change
     under[...] = np.round(np.clip(blended, 0.0, 255.0)).astype(np.uint8)
+
+
+def _blur(values: np.ndarray, deviation: float) -> np.ndarray:
+    """Gaussian blur, a wide one of a reduced copy: its time does not grow with the deviation."""
+    height, width = values.shape[:2]
+    step = max(int(deviation / 4), 1)
+    reduced = max(width // step, 1), max(height // step, 1)
+    blurred = cv2.GaussianBlur(cv2.resize(values, reduced, interpolation=cv2.INTER_AREA), (0, 0), deviation / step)
+    return cv2.resize(blurred, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _bounds(
