@@ -1,0 +1,46 @@
+"""Who is on these pictures: search faces among known people, or say whether two photographs show one person.
+
+    python -m lowres_jax.main --config=configs/identify.py --config.gallery=DIR --config.probe=FILE|DIR
+    python -m lowres_jax.main --config=configs/identify.py --config.gallery=a.jpg --config.probe=b.jpg
+
+The gallery is a folder of known people: a subfolder with pictures for each, or one file each. Every face of the probe
+pictures gets a line: the most similar people, or "unknown". Small faces are enlarged first:
+
+    --config.upscaler=srgan     another network (default srresnet); every upscaler in lowres_jax/pretrained/cards
+    --config.far=0.001          stricter: of 1000 searches for somebody not enrolled, one may still give a name
+
+The threshold is measured on a prepared set (LFW if it is there, else the ORL faces):
+
+    python -m lowres_jax.main --config=configs/prepare_orl_faces.py
+
+Writes identify.json and identify.png into the workdir. docs/recognition.md says what a match is worth.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """Returns the config of the search."""
+    config = ConfigDict()
+    config.task = "identify"
+    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
+
+    config.gallery = ""  # folder of known people, or one photograph
+    config.probe = ""  # photograph, or a folder of them with its subfolders
+    config.detector = "mtcnn"  # or "haar"
+    config.enrol = "largest"  # which face of a gallery picture: or "highest_score", "nearest_centre"
+
+    config.upscaler = "srresnet"  # for small faces; name of a model card
+    config.weights = ""  # a weight file of your own for it
+    config.small_face = 64  # faces whose aligned crop has fewer pixels a side in the photograph are enlarged
+    config.recognizer = "sface"
+
+    config.far = 0.01  # false accept rate at which the threshold lies
+    # Prepared set that the rate is measured on; empty: lfw/DETECTOR of the cache folder if there, else orl_faces.
+    config.calibration = ""
+    config.calibration_images = 1000  # of it, two of each person first; 0: all
+    config.seed = 0
+
+    config.ranks = 5  # names shown for each face
+    config.sheet_rows = 40  # faces in identify.png
+    return config
