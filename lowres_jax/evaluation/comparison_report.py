@@ -1,5 +1,6 @@
 """What a comparison tells its reader beside the figures: what was compared, on what, under which licences, and how."""
 
+import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -68,9 +69,10 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
     return found
 
 
-def licences(upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
-    """Every model that was used -> licence and source of its weights, from its card."""
-    found = {}
+def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
+    """What was used -> its licence and source: of the prepared set, and of every model's weights, from its card."""
+    info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))
+    found = {"Faces": " ".join(info[key] for key in ("description", "citation") if info.get(key))}
     for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):
         for name in names:
             card = cards.load_card(name, room)

@@ -71,9 +71,9 @@ def row(
 
 
 def _finite(values: Mapping[str, Sequence[float]], scalar: bool = False) -> dict[str, Any]:
-    """JSON has no NaN and no infinity; eight digits are more than any of these figures has."""
+    """JSON has no NaN and no infinity; and a sum's rounding error must not look like an interval that excludes zero."""
     kept = {
-        name: [float(f"{number:.8g}") for number in numbers]
+        name: [round(float(number), 9) for number in numbers]
         for name, numbers in values.items()
         if all(math.isfinite(number) for number in numbers)
     }

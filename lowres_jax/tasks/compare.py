@@ -44,13 +44,11 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     begin = time.monotonic()
     methods = planned_methods(config)
-    upscalers = {
-        name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
-    }
     names = configuration.names(config.recognizers)
     if not names:
         raise UserError("config.recognizers is empty; name one, as in --config.recognizers=sface")
-    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
+    for name in names:
+        cards.load_card(name, "recognition")
     directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset
     source = open_records(directory)
     if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
@@ -61,7 +59,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     everyone = _subjects(source, config)
     subjects = everyone.only(_numbers(config.folds))
     print(f"{config.dataset}: {comparison_report.described(subjects)}")
-
+    upscalers = {
+        name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
+    }
+    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
     measurements = _measure(
         config, source, _digest(source.directory), methods, upscalers, recognizers, subjects, folder

@@ -241,7 +241,9 @@ def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
     assert examples.grid_faces(crop_of, names, upscalers, methods, people=0, seed=1) == []
 
 
-def test_licences_come_from_the_cards() -> None:
-    found = comparison_report.licences(["bicubic", "srgan"], ["sface"])
-    assert list(found) == ["SRGAN", "SFace"]
+def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
+    found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
+    assert list(found) == ["Faces", "SRGAN", "SFace"]
+    assert found["Faces"] == "Faces of friends. Me, 2026"
     assert found["SRGAN"].startswith("Apache-2.0. Ledig et al.")

