@@ -26,6 +26,8 @@ _MAX_PENDING_PIXELS = 32_000_000
 # Aligned crops of so many sizes get a program each; what comes in yet another size is padded to a few common ones.
 _MAX_EXACT_SIZES = 16
 
+_MAX_NAMED = 20  # pictures without a face
+
 
 @dataclass
 class _Counts:
@@ -217,7 +219,7 @@ def _enlarge_photograph(config: ConfigDict, background: Upscaler, image: np.ndar
     scale = background.scale
     photograph = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.uint8)
     top = 0
-    with tqdm(total=image.shape[0], unit="row", desc=f"  {name}", leave=False) as bar:
+    with tqdm(total=image.shape[0], unit="row", desc=f"  {name}", leave=False, disable=None) as bar:
         for band in tiling.upscale_bands(background, image, config.tile, config.overlap):
             photograph[top : top + len(band)] = images.to_uint8(band)
             top += len(band)
@@ -243,21 +245,22 @@ def _report(config: ConfigDict, counts: _Counts, output: Path) -> None:
     """Prints counts and what was left out; raises where nothing could be done."""
     for line in itertools.chain(counts.unreadable, counts.too_large):
         print(f"skipped: {line}")
-    if not config.aligned:
-        for name in counts.without_face:
-            print(f"no face: {name}")
-    skipped = f"{len(counts.unreadable)} unreadable, {len(counts.too_large)} too large to enlarge"
+    left_out = f"unreadable: {len(counts.unreadable)}, too large to enlarge: {len(counts.too_large)}"
     if not counts.pictures:
-        raise UserError(f"{config.input}: nothing could be enhanced ({skipped})")
+        raise UserError(f"{config.input}: nothing could be enhanced ({left_out})")
     if config.aligned:
-        print(f"{counts.pictures} pictures enlarged into {output}; {skipped}")
+        print(f"pictures enlarged: {counts.pictures}, {left_out}; saved in {output}")
         return
     if not counts.faces and not config.paste_back:
         raise UserError(
-            f"{config.input}: no face found in {counts.pictures} pictures by {config.detector}; if they are face crops "
-            "already, --config.aligned=true enlarges them as they are"
+            f"{config.input}: {config.detector} found no face (pictures: {counts.pictures}, {left_out}); if they are "
+            "face crops already, --config.aligned=true enlarges them as they are"
         )
+    for name in counts.without_face[:_MAX_NAMED]:
+        print(f"no face: {name}")
+    if len(counts.without_face) > _MAX_NAMED:
+        print(f"no face: {len(counts.without_face) - _MAX_NAMED} more")
     print(
-        f"{counts.faces} faces in {counts.pictures} pictures, saved in {output}; "
-        f"{len(counts.without_face)} pictures without a face; {skipped}"
+        f"pictures: {counts.pictures}, faces: {counts.faces}, no face: {len(counts.without_face)}, {left_out}; "
+        f"saved in {output}"
     )

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -156,7 +157,7 @@ def test_mtcnn_s_face_is_cut_by_its_landmarks(
     tmp_path: Path, photograph: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enhance.run(settings(photograph.parent, tmp_path / "out", detector="mtcnn", face_size=48), tmp_path)
-    assert "1 faces in 1 pictures" in capsys.readouterr().out
+    assert "pictures: 1, faces: 1, no face: 0, unreadable: 0" in capsys.readouterr().out
     (face,) = load_detector("mtcnn").detect(astronaut)
     assert face.landmarks is not None
     expected = load_upscaler("bicubic")(align.align(astronaut, face.landmarks, 48)[None])[0]
@@ -192,8 +193,8 @@ def test_a_folder_with_all_kinds_of_pictures(
     printed = capsys.readouterr().out
     for name in ("empty.jpg", "text.jpg", "cut.png"):
         assert f"{name}: " in printed
-    assert "3 faces in 5 pictures" in printed
-    assert "2 pictures without a face; 3 unreadable" in printed
+    assert "pictures: 5, faces: 3, no face: 2, unreadable: 3, too large to enlarge: 0" in printed
+    assert f"no face: {folder / 'long.png'}\n" in printed
     assert made(tmp_path / "out") == [
         "grey_face1.png",
         "grey_x4.png",
@@ -247,11 +248,11 @@ def test_refusals(tmp_path: Path, photograph: Path, crops: np.ndarray) -> None:
 
 def test_nothing_to_do_is_an_error(tmp_path: Path, crops: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     images.write_image(tmp_path / "in" / "noface.png", np.full((60, 60, 3), 0.5, np.float32))
-    with pytest.raises(UserError, match="no face found in 1 pictures by haar"):
+    with pytest.raises(UserError, match=r"haar found no face \(pictures: 1, .*aligned=true"):
         enhance.run(settings(tmp_path / "in", tmp_path / "out"), tmp_path)
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "text.png").write_text("no picture")
-    with pytest.raises(UserError, match=r"nothing could be enhanced \(1 unreadable"):
+    with pytest.raises(UserError, match=r"nothing could be enhanced \(unreadable: 1"):
         enhance.run(settings(tmp_path / "bad", tmp_path / "out"), tmp_path)
     assert not (tmp_path / "out").exists()
 
@@ -265,8 +266,27 @@ def test_a_picture_that_would_grow_too_large_is_named(
     enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True), tmp_path)
     printed = capsys.readouterr().out
     assert "large.png: would have" in printed
-    assert "1 pictures enlarged" in printed
+    assert "pictures enlarged: 1" in printed
     assert made(tmp_path / "out") == ["fits.png"]
+
+
+def test_an_interruption_leaves_nothing_half_written(
+    tmp_path: Path, photograph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def save_half(self: Image.Image, file: BinaryIO, format: str) -> None:
+        file.write(b"half a picture")
+        raise KeyboardInterrupt
+
+    original = enhance._enlarge_photograph
+
+    def enlarge(*arguments: object) -> np.ndarray:
+        monkeypatch.setattr(Image.Image, "save", save_half)
+        return original(*arguments)
+
+    monkeypatch.setattr(enhance, "_enlarge_photograph", enlarge)
+    with pytest.raises(KeyboardInterrupt):
+        enhance.run(settings(photograph, tmp_path / "out", paste_back=True), tmp_path)
+    assert made(tmp_path / "out") == ["astronaut_face1.png"]
 
 
 def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:
@@ -278,7 +298,7 @@ def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:
         "--config.aligned=true",
     )
     assert result.returncode == 0, result.stderr
-    assert "1 pictures enlarged" in result.stdout
+    assert "pictures enlarged: 1" in result.stdout
     assert made(tmp_path / "out") == ["crop.png"]
     result = run_main(f"--config.input={tmp_path / 'absent'}", f"--config.output={tmp_path / 'out'}")
     assert result.returncode == 1
