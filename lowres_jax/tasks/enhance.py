@@ -15,7 +15,7 @@ from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 from lowres_jax.localization import align, paste
-from lowres_jax.localization.detector import Face, load_detector
+from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 
@@ -59,12 +59,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     tiling.check(config.tile, config.overlap)
     if config.batch_size < 1 or config.face_size < 0:
         raise UserError("config.batch_size must be at least 1, config.face_size at least 0")
+    detector = None if config.aligned else load_detector(config.detector)
+    background = _background(config, upscaler) if config.paste_back else None
     counts = _Counts()
     with tqdm(total=len(paths), unit="picture", desc=f"enhance with {upscaler.name}") as bar:
-        if config.aligned:
+        if detector is None:
             _enhance_aligned(config, upscaler, results, counts, bar)
         else:
-            _enhance_photographs(config, upscaler, results, counts, bar)
+            _enhance_photographs(config, detector, upscaler, background, results, counts, bar)
     _report(config, counts, output)
 
 
@@ -144,11 +146,15 @@ def _enhance_aligned(
 
 
 def _enhance_photographs(
-    config: ConfigDict, upscaler: Upscaler, results: dict[Path, Path], counts: _Counts, bar: tqdm
+    config: ConfigDict,
+    detector: Detector,
+    upscaler: Upscaler,
+    background: Upscaler | None,
+    results: dict[Path, Path],
+    counts: _Counts,
+    bar: tqdm,
 ) -> None:
-    """Finds, cuts and enlarges the faces of every picture; pastes them back where that is asked for."""
-    detector = load_detector(config.detector)
-    background = _background(config, upscaler) if config.paste_back else None
+    """Finds, cuts and enlarges the faces of every picture; pastes them back where there is a background for them."""
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
         found = detector.detect_batch([image for _, image in chunk])
         for (path, image), faces in zip(chunk, found, strict=True):

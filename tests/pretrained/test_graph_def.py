@@ -1,5 +1,6 @@
 """Frozen TensorFlow graphs: made by hand, and run by OpenCV for comparison."""
 
+import contextlib
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,8 @@ import jax
 import numpy as np
 import pytest
 import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tensorboardX.proto import graph_pb2
 
 from lowres_jax.errors import UserError
@@ -159,6 +162,17 @@ def test_broken_graphs(tmp_path: Path, small_graph: Path) -> None:
     (tmp_path / "free.pb").write_bytes(builder.graph.SerializeToString())
     with pytest.raises(UserError, match="no constant weights"):
         graph_def.edsr(tmp_path / "free.pb")
+
+
+@settings(max_examples=150, deadline=None)
+@given(position=st.integers(0, 1 << 16), value=st.integers(0, 255), cut=st.booleans())
+def test_a_damaged_graph_is_no_other_exception(small_graph: Path, position: int, value: int, cut: bool) -> None:
+    content = small_graph.read_bytes()
+    position %= len(content)
+    path = small_graph.with_name("damaged.pb")
+    path.write_bytes(content[:position] + (b"" if cut else bytes([value]) + content[position + 1 :]))
+    with contextlib.suppress(UserError):
+        graph_def.edsr(path)
 
 
 def test_the_weights_of_another_scale_are_refused(small_graph: Path) -> None:
