@@ -79,7 +79,7 @@ def write_sheet(path: Path, title: str, rows: Sequence[Row], notes: Sequence[str
     bold, small = _font(22, "DejaVuSans-Bold.ttf"), _font(13)
     lines = [line for note in notes for line in _wrapped(note, small, width - 2 * _MARGIN)]
     head = _MARGIN + 40 + 26
-    sheet = Image.new("RGB", (width, head + row_height * len(rows) + len(lines) * _TEXT_LINE + 2 * _MARGIN), _PAPER)
+    sheet = Image.new("RGB", (width, head + row_height * len(rows) + len(lines) * _TEXT_LINE + _MARGIN), _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_MARGIN, _MARGIN - 6), title, _INK, bold)
     for x, text in (

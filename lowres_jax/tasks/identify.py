@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from lowres_jax import configuration, runtime
 from lowres_jax.data import images
+from lowres_jax.data.records import version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
 from lowres_jax.files import write_atomically
@@ -95,7 +96,7 @@ def _calibration_folder(config: ConfigDict) -> Path:
         return Path(config.calibration)
     prepared = runtime.cache_folder() / "datasets"
     folders = [prepared / name / config.detector for name in ("lfw", "orl_faces")]
-    found = next((folder for folder in folders if folder.is_dir()), None)
+    found = next((folder for folder in folders if version_directory(folder)), None)
     if found is None:
         option = "" if config.detector == "mtcnn" else f" --config.detector={config.detector}"
         raise UserError(
@@ -134,7 +135,7 @@ def _row(answer: Answer, enrolment: Enrolment, config: ConfigDict, pair: bool) -
         source=wording.source(answer),
         cut=answer.view.cut,
         crop=answer.view.crop,
-        how=wording.how(answer.view, config.upscaler),
+        how=f"{answer.view.native_size} px" + (f", enlarged by {config.upscaler}" if answer.view.cut_size else ""),
         verdict=wording.verdict(answer, pair),
         threshold=answer.threshold.similarity,
         candidates=[
