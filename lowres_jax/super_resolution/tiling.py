@@ -3,8 +3,8 @@
 Neighbouring tiles share `overlap` pixels. Three eighths of them at each tile's edge, where the network sees its own
 padding instead of the picture, are thrown away; over the quarter between, one tile fades linearly into the next. Where
 three eighths of the overlap exceed the network's reach, the result is the whole picture's own. Tiles of 128 that share
-32 pixels differ from the whole picture by at most, in levels of 255: SRResNet, EDSR .01; SRGAN .1; ESRGAN, which reaches
-furthest, 2.9 (99.9 % of its values by less than .6).
+32 pixels differ from the whole picture by at most, in levels of 255: SRResNet, EDSR .01; SRGAN .1; ESRGAN, which
+reaches furthest, 2.9 (99.9 % of its values by less than .6).
 """
 
 from collections.abc import Iterator, Sequence
