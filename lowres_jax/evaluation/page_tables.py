@@ -108,7 +108,11 @@ def alarms(group: Group) -> list[dict[str, Any]]:
         highest = max(known.values()) or 1.0
         rows = []
         for method, count in known.items():
-            change = "" if reference is None or method == reference else f"{count - known[reference]:+,.0f}"
+            change = (
+                ""
+                if reference is None or method == reference
+                else f"{count - known[reference]:+,.0f}".replace("+0", "0")
+            )
             difference = group.difference(method, protocol, "false_accepts", reference) if reference else None
             verdict = wording.verdict("false_accepts", difference)
             rows.append(

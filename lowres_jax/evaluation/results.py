@@ -86,13 +86,22 @@ def versions() -> dict[str, str]:
     import jax
 
     devices = jax.devices()
+    kind = _processor() if devices[0].platform == "cpu" else f"{len(devices)} x {devices[0].device_kind}"
     found = {name: importlib.metadata.version(name) for name in ("lowres_jax", "jax", "flax", "numpy")}
     return {
         "python": platform.python_version(),
         **found,
         "opencv": cv2.__version__,
-        "device": f"{len(devices)} x {devices[0].device_kind}, {os.cpu_count()} CPU cores",
+        "device": f"{kind}, {os.cpu_count()} CPU cores",
     }
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it (Linux does), else its architecture."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
 
 
 def make_results(dataset: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

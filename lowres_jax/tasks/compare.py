@@ -16,8 +16,9 @@ from lowres_jax import __version__, configuration, runtime
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, comparison_report, examples, results
+from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
-from lowres_jax.evaluation.report import ReportData, print_table, write_report
+from lowres_jax.evaluation.report import GridFace, ReportData, TurnedPair, print_table, write_report
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
@@ -67,7 +68,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     measurements = _measure(
         config, source, _digest(source.directory), methods, upscalers, recognizers, subjects, folder
     )
-    rows, curves, turned = [], [], []
+    judged = {}
+    rows = []
     for recognizer in recognizers:
         passes = tqdm(
             [(method, measurements[method][recognizer]) for method in methods],
@@ -75,34 +77,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
             unit="method",
             dynamic_ncols=True,
         )
-        judged = comparison.judge(recognizer, passes, subjects, config.resamples, config.seed)
-        rows += comparison.rows(recognizer, judged, subjects)
-        curves += [each.curve for each in judged.values()]
-        reference = next((name for name in comparison.REFERENCES if name in upscalers), None)
-        if reference is not None:
-            turned += examples.turned_pairs(
-                recognizer,
-                judged,
-                reference,
-                subjects,
-                upscalers,
-                lambda number: load_crop(source, int(subjects.images[number])),
-                config.examples,
-            )
+        judged[recognizer] = comparison.judge(recognizer, passes, subjects, config.resamples, config.seed)
+        rows += comparison.rows(recognizer, judged[recognizer], subjects)
     found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
     results.write_results(workdir / "results.json", found)
-    grid = examples.grid_faces(
-        lambda number: load_crop(source, int(subjects.images[number])),
-        subjects.names.tolist(),
-        upscalers,
-        methods,
-        config.grid_people,
-        config.seed,
-    )
+    grid, turned = _examples(config, source, methods, upscalers, subjects, judged)
     detectors = Path(config.detectors or workdir / "detectors")
     data = ReportData(
         results=found,
-        curves=curves,
+        curves=[each.curve for own in judged.values() for each in own.values()],
         grid=grid,
         turned=turned,
         detector_gallery=comparison_report.gallery(detectors),
@@ -252,6 +235,29 @@ def _work(method: Method, upscaler: Upscaler | None) -> int:
     if method.lr_size * upscaler.scale**2 <= CROP_SIZE:  # applied twice
         pixels *= 1 + upscaler.scale**2
     return 10 + round(10 * parameters * pixels / _MULTIPLICATIONS_OF_RECOGNITION)
+
+
+def _examples(
+    config: ConfigDict,
+    source: RecordSource,
+    methods: Sequence[Method],
+    upscalers: Mapping[str, Upscaler],
+    subjects: Subjects,
+    judged: Mapping[str, Mapping[Method, Judged]],
+) -> tuple[list[GridFace], list[TurnedPair]]:
+    """The report's pictures: the grid, and the pairs that super-resolution turned right and wrong."""
+    enlarging = [method for method in methods if method.upscaler in upscalers]
+    people = examples.choose_people(subjects.names, config.grid_people, config.seed).tolist()
+    reference = next((name for name in comparison.REFERENCES if name in upscalers), "")
+    turned = [
+        each
+        for recognizer, own in judged.items()
+        for each in examples.choose_turned(recognizer, own, reference, subjects, config.examples)
+    ]
+    wanted = examples.wanted(people, enlarging, turned, reference, subjects)
+    pictures = examples.Pictures(lambda number: load_crop(source, int(subjects.images[number])), upscalers, wanted)
+    grid = examples.grid_faces(people, enlarging, subjects.names.tolist(), pictures)
+    return grid, [examples.turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
 
 
 def _model(name: str, room: str) -> str:

@@ -209,9 +209,13 @@ def crop_of(number: int) -> np.ndarray:
 
 def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
     upscalers = {name: load_upscaler(name) for name in ("bilinear", "bicubic")}
-    # Bicubic stands in for the network: only its pictures are made here, its scores are the planted ones.
+    # Bilinear stands in for the network: only its pictures are made here, its scores are the planted ones.
     upscalers["srresnet"] = upscalers["bilinear"]
-    found = examples.turned_pairs("sface", judged, "bicubic", subjects, upscalers, crop_of, count=3)
+    turned = examples.choose_turned("sface", judged, "bicubic", subjects, count=3)
+    wanted = examples.wanted([], [BICUBIC, GOOD, BICUBIC_16], turned, "bicubic", subjects)
+    assert set(wanted) == {BICUBIC, GOOD}
+    pictures = examples.Pictures(crop_of, upscalers, wanted)
+    found = [examples.turned_pair(each, judged, "bicubic", subjects, pictures) for each in turned]
     assert [pair.outcome for pair in found] == ["right"] * 3 + ["wrong"] * sum(p.outcome == "wrong" for p in found)
     for pair in found:
         said, reference_said = pair.score > pair.threshold, pair.reference_score > pair.reference_threshold
@@ -222,23 +226,34 @@ def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, compar
     assert changes == sorted(changes, reverse=True)
     original = found[0].original_images
     assert original is not None
-    reduced = resize.downscale_area(original[0], 32, 32)
-    np.testing.assert_allclose(found[0].reference_images[0], resize.upscale_bicubic(reduced, 128, 128), atol=1e-6)
+    for side in (0, 1):
+        np.testing.assert_array_equal(original[side], crop_of(int(subjects.pairs[turned[0].pair, side])))
+        reduced = resize.downscale_area(original[side], 32, 32)
+        expected = resize.upscale_bicubic(reduced, 128, 128)
+        np.testing.assert_allclose(found[0].reference_images[side], expected, atol=1e-6)
+        expected = resize.upscale_bilinear(reduced, 128, 128)
+        np.testing.assert_allclose(found[0].images[side], expected, atol=1e-6)
+
+
+def test_nothing_is_turned_without_a_reference(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
+    assert examples.choose_turned("sface", judged, "", subjects, count=3) == []
 
 
 def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
     upscalers = {"bilinear": load_upscaler("bilinear")}
-    names = subjects.names.tolist()
-    methods = [HR, BILINEAR, RAW, Method(16, "bilinear")]
-    faces = examples.grid_faces(crop_of, names, upscalers, methods, people=2, seed=1)
+    methods = [BILINEAR, Method(16, "bilinear")]
+    people = examples.choose_people(subjects.names, 2, seed=1)
+    np.testing.assert_array_equal(people, examples.choose_people(subjects.names, 2, seed=1))
+    pictures = examples.Pictures(crop_of, upscalers, examples.wanted(people, methods, [], "bicubic", subjects))
+    faces = examples.grid_faces(people, methods, subjects.names.tolist(), pictures)
     assert [face.lr_size for face in faces] == [32, 32, 16, 16]
     assert faces[0].name != faces[1].name == faces[3].name
+    np.testing.assert_array_equal(faces[1].high_resolution, crop_of(int(people[1])))
     reduced = resize.downscale_area(faces[0].high_resolution, 32, 32)
     np.testing.assert_allclose(faces[0].low_resolution, reduced)
     np.testing.assert_allclose(faces[0].upscaled["bilinear"], resize.upscale_bilinear(reduced, 128, 128))
-    other = examples.grid_faces(crop_of, names, upscalers, [*methods, BICUBIC], people=2, seed=1)
-    assert [face.name for face in faces] == [face.name for face in other]
-    assert examples.grid_faces(crop_of, names, upscalers, methods, people=0, seed=1) == []
+    assert len(examples.choose_people(subjects.names, 0, seed=1)) == 0
+    assert len(examples.choose_people(subjects.names, 99, seed=1)) == 48
 
 
 def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
