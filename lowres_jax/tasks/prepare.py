@@ -19,6 +19,7 @@ from ml_collections import ConfigDict
 from lowres_jax import configuration, runtime
 from lowres_jax.data import builders
 from lowres_jax.errors import UserError
+from lowres_jax.localization.detector import choose, load_detector
 
 # What was asked for and what came out; beside the records.
 _SUMMARY = "preparation.json"
@@ -73,6 +74,9 @@ def variant(config: ConfigDict) -> str:
 
 
 def _check(config: ConfigDict) -> None:
+    """Raises UserError for a setting that is wrong, before anything is read."""
+    load_detector(config.detector)
+    choose([], (1, 1), config.rule)
     valid = [found.name for found in pkgutil.iter_modules(builders.__path__) if found.name != "aligned_faces"]
     if config.builder not in valid:
         raise UserError(
@@ -139,12 +143,15 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
             builder.download_and_prepare()
     except (OSError, tf.errors.OpError) as error:
         raise UserError(f"{folder.parent}: records cannot be written ({error}); nothing was kept") from error
+    except AssertionError:
+        # TFDS does not write a set without records.
+        if builder.counts.photographs > len(builder.counts.unreadable):
+            raise
     finally:
         logging.set_verbosity(verbosity)
     if builder.counts.photographs == len(builder.counts.unreadable):
-        raise UserError(
-            f"not one of {builder.counts.photographs:,} pictures could be read: {_listed(builder.counts.unreadable)}"
-        )
+        unreadable = _listed(builder.counts.unreadable)
+        raise UserError(f"not one of {builder.counts.photographs:,} pictures could be read: {unreadable}")
     return builder
 
 
