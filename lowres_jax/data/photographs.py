@@ -6,7 +6,7 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -15,6 +15,7 @@ from lowres_jax.data import images
 from lowres_jax.errors import UserError
 
 _RECORD_MAGIC = 0xCED7230A
+_PICTURE_HEADER = 24  # flag, label, two ids; `flag` further labels follow
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class Photograph:
       source: where it came from, relative to the data set, as "Aaron_Eckhart/Aaron_Eckhart_0001.jpg".
       content: the encoded picture.
       aligned: whether it is a crop on the ArcFace template already, which no detector has to find.
+      margin: pixels to add on every side, repeating the outermost, before a face is looked for.
     """
 
     name: str
     source: str
     content: bytes
     aligned: bool = False
+    margin: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,12 @@ class Photographs:
     Attributes:
       names: the person on each, in the order of reading.
       read: yields the photographs.
+      companions: files that go with the set, to be copied beside its records: credits, pairs.
     """
 
     names: list[str]
     read: Callable[[], Iterator[Photograph]]
+    companions: list[Path] = field(default_factory=list)
 
 
 def open_photographs(path: Path) -> Photographs:
@@ -65,6 +70,14 @@ def open_photographs(path: Path) -> Photographs:
     return _folder(path) if path.is_dir() else _archive(path)
 
 
+def read_bytes(file: Path) -> bytes:
+    """A file's content; none if it cannot be read, which is counted as unreadable when it is decoded."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
 def _person(relative: PurePosixPath) -> str:
     return relative.parent.name or relative.stem
 
@@ -75,11 +88,7 @@ def _folder(folder: Path) -> Photographs:
 
     def read() -> Iterator[Photograph]:
         for file, relative in zip(files, relatives, strict=True):
-            try:
-                content = file.read_bytes()
-            except OSError:
-                content = b""  # counted as unreadable when it is decoded
-            yield Photograph(_person(relative), str(relative), content)
+            yield Photograph(_person(relative), str(relative), read_bytes(file))
 
     return Photographs([_person(relative) for relative in relatives], read)
 
@@ -131,11 +140,13 @@ def _record_io(path: Path) -> Photographs:
     try:
         offsets = {int(key): int(offset) for key, offset in (line.split("\t") for line in lines if line)}
         head = _record(content, offsets[0])
-        # Record 0 says which numbers are pictures: 1 ... labels[0] - 1; the others are lists of people.
-        flag, _, _, _ = struct.unpack_from("<IfQQ", head)
-        last = int(struct.unpack_from("<f", head, 24)[0]) if flag > 0 else max(offsets) + 1
+        # With further labels, record 0 says which numbers are pictures: 1 ... labels[0] - 1; the others are lists of
+        # people. Without, it is a picture itself, as in MXNet's plain sets.
+        flag = struct.unpack_from("<I", head)[0]
+        last = int(struct.unpack_from("<f", head, _PICTURE_HEADER)[0]) if flag > 0 else max(offsets) + 1
         # Labels first, so that they are numbered before any picture is read.
-        labels = {key: _record_label(_record(content, offsets[key])) for key in range(1, last) if key in offsets}
+        keys = [key for key in range(1 if flag > 0 else 0, last) if key in offsets]
+        labels = {key: _record_label(content, offsets[key]) for key in keys}
     except (KeyError, ValueError, struct.error) as error:
         raise UserError(f"{path}: not InsightFace's RecordIO, or truncated ({error!r}); get it again") from error
 
@@ -143,24 +154,37 @@ def _record_io(path: Path) -> Photographs:
         for key, label in labels.items():
             record = _record(content, offsets[key])
             flag = struct.unpack_from("<I", record)[0]
-            picture = record[24 + 4 * flag :]
+            picture = record[_PICTURE_HEADER + 4 * flag :]
             yield Photograph(f"{label:07d}", f"{path.name}#{key}", picture, aligned=True)
 
     return Photographs([f"{label:07d}" for label in labels.values()], read)
 
 
-def _record(content: np.ndarray, offset: int) -> bytes:
-    """The payload of one record; its length is in the lower 29 bits of the second word."""
+def _part(content: np.ndarray, offset: int) -> tuple[int, int]:
+    """How a record's part continues (0 whole, 1 first, 2 middle, 3 last) and its length: upper 3 and lower 29 bits."""
     magic, word = struct.unpack("<II", content[offset : offset + 8].tobytes())
     length = word & ((1 << 29) - 1)
     if magic != _RECORD_MAGIC or offset + 8 + length > len(content):
         raise ValueError(f"no whole record at byte {offset}")
-    return content[offset + 8 : offset + 8 + length].tobytes()
+    return word >> 29, length
 
 
-def _record_label(record: bytes) -> int:
-    flag, label, _, _ = struct.unpack_from("<IfQQ", record)
-    return int(struct.unpack_from("<f", record, 24)[0] if flag > 0 else label)
+def _record(content: np.ndarray, offset: int) -> bytes:
+    """The payload of one record. MXNet splits it wherever it holds the magic number, and leaves that out."""
+    parts = []
+    while True:
+        continues, length = _part(content, offset)
+        parts.append(content[offset + 8 : offset + 8 + length].tobytes())
+        if continues in (0, 3):
+            return struct.pack("<I", _RECORD_MAGIC).join(parts)
+        offset += 8 + (length + 3) // 4 * 4
+
+
+def _record_label(content: np.ndarray, offset: int) -> int:
+    """The identity, without reading the picture."""
+    _part(content, offset)
+    flag, label, _, _, first = struct.unpack("<IfQQf", content[offset + 8 : offset + 12 + _PICTURE_HEADER].tobytes())
+    return int(first if flag > 0 else label)
 
 
 def natural_order(name: str) -> tuple[tuple[int, int | str], ...]:

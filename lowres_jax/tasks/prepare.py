@@ -7,6 +7,7 @@ import json
 import os
 import pkgutil
 import shutil
+import socket
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,19 +39,17 @@ def run(config: ConfigDict, workdir: Path) -> None:
     _check(config)
     data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets").expanduser()
     place = data_dir / config.builder / variant(config)
-    settings = {key: config[key] for key in ("source", "detector", "rule", "crop_size", "image_format")}
+    settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
+    settings["source"] = _absolute(config.source)
     if _is_there(place, settings, config.overwrite):
         return
     module = _builder_module(config.builder)
-    photographs = module.photographs(config.source)
-    extras = module.pairs_files(config.source, config.pairs) if config.builder == "lfw" else []
+    photographs = module.photographs(config.source, **({"pairs": config.pairs} if "pairs" in config else {}))
     begin = time.monotonic()
     with _temporary_folder(data_dir) as temporary:
         builder = _prepare(module, photographs, config, temporary)
         written = Path(builder.data_dir)
         counts = builder.counts
-        for file in extras:
-            shutil.copy(file, written)
         summary = {
             "settings": settings,
             "records": counts.photographs - len(counts.unreadable),
@@ -58,8 +57,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
             "undetected": counts.undetected,
             "unreadable": counts.unreadable,
         }
-        (written / _SUMMARY).write_text(json.dumps(summary, indent=1))
-        _put_in_place(written.parent, place, temporary)
+        try:
+            for file in photographs.companions:
+                shutil.copyfile(file, written / file.name)
+            (written / _SUMMARY).write_text(json.dumps(summary, indent=1))
+            _put_in_place(written.parent, place, temporary)
+        except OSError as error:
+            raise UserError(f"{place}: cannot be written ({error}); nothing was kept") from error
     _describe(place, summary, time.monotonic() - begin)
 
 
@@ -95,9 +99,16 @@ def _is_there(place: Path, settings: dict[str, Any], overwrite: bool) -> bool:
     found = version_directory(place)
     if found is None or overwrite:
         return False
-    summary = json.loads((found / _SUMMARY).read_text())
-    if summary["settings"] != settings:
-        different = [key for key in settings if settings[key] != summary["settings"].get(key)]
+    try:
+        summary = json.loads((found / _SUMMARY).read_text())
+        there = summary["settings"] | {"source": _absolute(summary["settings"]["source"])}
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{found / _SUMMARY}: does not say how the set was prepared ({error}); "
+            "--config.overwrite=true prepares it again"
+        ) from error
+    different = [key for key in settings if settings[key] != there.get(key)]
+    if different:
         raise UserError(
             f"{place}: prepared already with other settings ({', '.join(different)}); --config.overwrite=true prepares "
             "it again, another --config.data_dir keeps both"
@@ -106,7 +117,13 @@ def _is_there(place: Path, settings: dict[str, Any], overwrite: bool) -> bool:
     return True
 
 
+def _absolute(source: str) -> str:
+    return str(Path(source).expanduser().resolve()) if source else ""
+
+
 def _builder_module(name: str) -> Any:
+    # TensorFlow's greetings at start-up help nobody.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         importlib.import_module("tensorflow")
     except ImportError as error:
@@ -158,9 +175,13 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
 @contextlib.contextmanager
 def _temporary_folder(data_dir: Path) -> Iterator[Path]:
     """A folder on the same disk that vanishes, whatever happens."""
+    prefix = f".preparing-{socket.gethostname()}-"
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=data_dir, prefix=".preparing-"))
+        for left in data_dir.glob(f"{prefix}*-*"):
+            if not _is_running(left.name.removeprefix(prefix).partition("-")[0]):
+                shutil.rmtree(left, ignore_errors=True)  # of a run that was killed
+        folder = Path(tempfile.mkdtemp(dir=data_dir, prefix=f"{prefix}{os.getpid()}-"))
     except OSError as error:
         raise UserError(f"{data_dir}: cannot be written ({error.strerror})") from error
     try:
@@ -169,12 +190,27 @@ def _temporary_folder(data_dir: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _is_running(process: str) -> bool:
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def _put_in_place(written: Path, place: Path, temporary: Path) -> None:
-    """Replaces what was at `place` by the finished set."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.exists():
-        os.replace(place, temporary / "before")
-    os.replace(written, place)
+    """Replaces what was at `place` by the finished set; an interruption in between puts back what was there."""
+    before = temporary / "before"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            os.replace(place, before)
+        os.replace(written, place)
+    finally:
+        if before.exists() and not place.exists():
+            os.replace(before, place)
 
 
 def _describe(place: Path, summary: dict[str, Any], seconds: float) -> None:

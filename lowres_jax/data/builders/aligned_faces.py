@@ -2,9 +2,9 @@
 
 import dataclasses
 import io
-import itertools
 import os
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 # Writing records is the one thing that needs TensorFlow, whose greetings at start-up help nobody.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow_datasets as tfds
+from PIL import Image
 from tqdm import tqdm
 
 from lowres_jax.data import images
@@ -23,8 +24,10 @@ from lowres_jax.localization import align
 from lowres_jax.localization.detector import Detector, Face, Rule, choose, load_detector
 from lowres_jax.localization.sharpness import variance_of_laplacian
 
-# Pictures that go through the detector together: enough to fill its batches and both its threads.
+# Pictures that go through the detector together: enough to fill its batches and both its threads. Of large ones fewer,
+# so that memory does not grow with them (two chunks of 200 MB are held).
 _CHUNK = 64
+_CHUNK_PIXELS = 1 << 24
 
 
 @dataclass
@@ -130,13 +133,13 @@ class AlignedFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
     def _records(self, detector: Detector) -> Iterator[dict[str, Any] | images.UnreadableImageError]:
         """Records in order. While the detector runs, the next pictures are decoded and the last are cut and encoded."""
-        photographs = self._photographs.read()
+        chunks = in_chunks(self._photographs.read())
         with ThreadPoolExecutor(2) as pool:
-            decoded = _submit_all(pool, _decode, itertools.islice(photographs, _CHUNK))
+            decoded = [pool.submit(_decode, photograph) for photograph in next(chunks, [])]
             finishing: list[Any] = []
             while decoded:
-                chunk = [future.result() for future in decoded]
-                decoded = _submit_all(pool, _decode, itertools.islice(photographs, _CHUNK))
+                chunk: list[tuple[Photograph, Any]] = [future.result() for future in decoded]
+                decoded = [pool.submit(_decode, photograph) for photograph in next(chunks, [])]
                 found = iter(detector.detect_batch([item[1] for item in chunk if _to_detect(item)]))
                 ready = finishing
                 finishing = [
@@ -178,16 +181,41 @@ def _to_detect(item: tuple[Photograph, Any]) -> bool:
     return isinstance(item[1], np.ndarray) and not item[0].aligned
 
 
-def _submit_all(pool: ThreadPoolExecutor, function: Any, items: Iterator[Any]) -> list[Any]:
-    return [pool.submit(function, item) for item in items]
+def in_chunks(photographs: Iterable[Photograph]) -> Iterator[list[Photograph]]:
+    """Photographs in lists of at most 64 and, but for a single larger one, at most 17 million pixels."""
+    chunk: list[Photograph] = []
+    pixels = 0
+    for photograph in photographs:
+        size = _pixels(photograph.content)
+        if chunk and (len(chunk) == _CHUNK or pixels + size > _CHUNK_PIXELS):
+            yield chunk
+            chunk, pixels = [], 0
+        chunk.append(photograph)
+        pixels += size
+    if chunk:
+        yield chunk
+
+
+def _pixels(content: bytes) -> int:
+    """The pixels that a picture's header announces; 0 if it is none, or one that is not decoded anyway."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(content)) as image:
+                return image.width * image.height
+    # As in `images.decode_image`, which names what is wrong.
+    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError):
+        return 0
 
 
 def _decode(photograph: Photograph) -> tuple[Photograph, np.ndarray | images.UnreadableImageError]:
     emptied = dataclasses.replace(photograph, content=b"")
     try:
-        return emptied, images.decode_image(photograph.content, photograph.source)
+        image = images.decode_image(photograph.content, photograph.source)
     except images.UnreadableImageError as error:
         return emptied, error
+    margin = (photograph.margin, photograph.margin)
+    return emptied, np.pad(image, [margin, margin, (0, 0)], mode="edge") if photograph.margin else image
 
 
 def encode(crop: np.ndarray, image_format: str) -> bytes:

@@ -1,5 +1,6 @@
 """Labeled Faces in the Wild, with the pairs of both views. For evaluation only, never for training."""
 
+import dataclasses
 from pathlib import Path
 
 from lowres_jax.data.builders.aligned_faces import AlignedFaces
@@ -21,15 +22,15 @@ class Builder(AlignedFaces):
     )
 
 
-def photographs(source: str) -> Photographs:
-    """LFW's images: lfw.tgz, lfw-funneled.tgz or lfw-deepfunneled.tgz, or one of them unpacked.
+def photographs(source: str, pairs: str = "") -> Photographs:
+    """LFW's images: lfw.tgz, lfw-funneled.tgz or lfw-deepfunneled.tgz, or one of them unpacked; and its pairs.
 
     Raises:
-      UserError: no source given, or it is not there.
+      UserError: no source given, or it is not there, or there is no pairs.txt.
     """
     if not source:
         raise UserError("config.source is empty: where is LFW? --config.source=PATH/lfw-deepfunneled.tgz (or a folder)")
-    return open_photographs(Path(source))
+    return dataclasses.replace(open_photographs(Path(source)), companions=pairs_files(source, pairs))
 
 
 def pairs_files(source: str, pairs: str) -> list[Path]:
@@ -42,7 +43,8 @@ def pairs_files(source: str, pairs: str) -> list[Path]:
     Raises:
       UserError: there is no pairs.txt, without which LFW is no benchmark.
     """
-    folders = [Path(pairs)] if pairs else [Path(source).parent, Path(source)]
+    source_path = Path(source).expanduser().absolute()
+    folders = [Path(pairs).expanduser()] if pairs else [source_path.parent, source_path]
     found = [
         next((folder / file for folder in folders if (folder / file).is_file()), None) for file in VIEW_FILES.values()
     ]

