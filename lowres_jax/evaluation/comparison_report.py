@@ -88,7 +88,15 @@ def command_line() -> str:
     return f"python -m lowres_jax.main {shlex.join(sys.argv[1:])}"
 
 
-def gallery(folder: Path) -> bytes | None:
-    """The picture gallery that a comparison of detectors left in its workdir, or None."""
-    path = folder / "gallery.png"
-    return path.read_bytes() if path.is_file() else None
+def detectors(folder: Path) -> tuple[bytes | None, str]:
+    """The picture gallery that a comparison of detectors left in its workdir, and a caption; None without one."""
+    gallery, figures = folder / "gallery.png", folder / "detectors.json"
+    if not (gallery.is_file() and figures.is_file()):
+        return None, ""
+    result = json.loads(figures.read_text(encoding="utf-8"))
+    total, found, speed = result["images"], result["found"], result["images_per_second"]
+    caption = (
+        f"MTCNN finds a face in {found['mtcnn']:,} of {total:,} pictures ({speed['mtcnn']:.0f} images/s), "
+        f"Haar in {found['haar']:,} ({speed['haar']:.0f} images/s). The kinds of outcome, with examples:"
+    )
+    return gallery.read_bytes(), caption

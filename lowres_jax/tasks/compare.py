@@ -82,14 +82,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
     results.write_results(workdir / "results.json", found)
     grid, turned = _examples(config, source, methods, upscalers, subjects, judged)
-    detectors = Path(config.detectors or workdir / "detectors")
+    gallery, caption = comparison_report.detectors(Path(config.detectors or workdir / "detectors"))
     data = ReportData(
         results=found,
         curves=[each.curve for own in judged.values() for each in own.values()],
         grid=grid,
         turned=turned,
-        detector_gallery=comparison_report.gallery(detectors),
-        detector_caption="MTCNN against Haar, the five kinds of outcome, from the comparison of detectors.",
+        detector_gallery=gallery,
+        detector_caption=caption,
         licences=comparison_report.licences(source.directory, list(upscalers), names),
         notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs),
         command=comparison_report.command_line(),

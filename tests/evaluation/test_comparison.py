@@ -256,6 +256,18 @@ def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
     assert len(examples.choose_people(subjects.names, 99, seed=1)) == 48
 
 
+def test_the_gallery_of_detectors_is_picked_up(tmp_path: Path) -> None:
+    assert comparison_report.detectors(tmp_path) == (None, "")
+    (tmp_path / "gallery.png").write_bytes(b"png")
+    figures = (
+        '{"images": 407, "found": {"mtcnn": 407, "haar": 369}, "images_per_second": {"mtcnn": 24.2, "haar": 18.5}}'
+    )
+    (tmp_path / "detectors.json").write_text(figures)
+    gallery, caption = comparison_report.detectors(tmp_path)
+    assert gallery == b"png"
+    assert caption.startswith("MTCNN finds a face in 407 of 407 pictures (24 images/s), Haar in 369 (18 images/s).")
+
+
 def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
     found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
