@@ -21,7 +21,7 @@ def get_config() -> ConfigDict:
     config.dataset = "orl_faces/mtcnn"  # builder/variant below data_dir
 
     # Images of each person, to keep the demo short (ESRGAN does about three a second on two CPU cores); 0: all.
-    config.images_per_person = 5
+    config.images_per_person = 3
 
     # Names of model cards; "edsr@32" or "edsr@32+16" is measured at these LR sizes only, a plain name at all.
     # The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.

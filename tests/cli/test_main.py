@@ -95,7 +95,9 @@ def test_importing_the_program_is_cheap() -> None:
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_ends_without_a_traceback(tmp_path: Path, signal_number: signal.Signals) -> None:
     code = (
-        "import sys, time, types; from lowres_jax import main, runtime\n"
+        "import signal, sys, time; from lowres_jax import main, runtime\n"
+        # A shell's background job, as tests may be, ignores Ctrl-C.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "runtime.initialize = lambda config: (print('started', flush=True), time.sleep(60))\n"
         f"sys.argv = ['main', '--config={tmp_path / 'experiment.py'}']\n"
         "main.run()\n"
