@@ -54,7 +54,14 @@ def _tf_data(directory: Path, length: int, count: int) -> float:
 
     builder = tfds.builder_from_directory(str(directory))
     split = next(iter(builder.info.splits))
-    data = builder.as_dataset(split=split, shuffle_files=False).repeat(-(-count // length)).batch(_BATCH).prefetch(2)
+    # A small set would be kept decoded in memory.
+    options = tfds.ReadConfig(try_autocache=False)
+    data = (
+        builder.as_dataset(split=split, shuffle_files=False, read_config=options)
+        .repeat(-(-count // length))
+        .batch(_BATCH)
+        .prefetch(2)
+    )
     iterator = iter(data)
     seen = len(next(iterator)["label"])
     begin, first = time.perf_counter(), seen
