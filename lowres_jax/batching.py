@@ -5,6 +5,8 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from lowres_jax import interruption
+
 
 def default_batch_size() -> int:
     """A CPU is quickest while the activations of a batch stay in its cache; an accelerator wants to be filled."""
@@ -29,7 +31,7 @@ def map_batches(function: Callable[[np.ndarray], jax.Array], images: np.ndarray,
     batch_size = min(batch_size, 1 << (count - 1).bit_length())
     results: list[np.ndarray] = []
     pending: tuple[jax.Array, int] | None = None
-    for start in range(0, count, batch_size):
+    for start in interruption.interruptible(range(0, count, batch_size)):
         batch = images[start : start + batch_size]
         padding = [(0, batch_size - len(batch))] + [(0, 0)] * (images.ndim - 1)
         running = function(np.pad(batch, padding)), len(batch)

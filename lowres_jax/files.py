@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from lowres_jax import interruption
 from lowres_jax.errors import UserError
 
 
@@ -27,7 +28,8 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(handle, "wb") as file:
+        unfinished = Path(temporary)
+        with interruption.at_forced_end(lambda: unfinished.unlink(missing_ok=True)), os.fdopen(handle, "wb") as file:
             yield file
         mask = os.umask(0)
         os.umask(mask)

@@ -9,15 +9,13 @@ A config file names its task (`config.task = "compare"`), and the task is the mo
 import ast
 import importlib
 import pkgutil
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import configuration, runtime, tasks
+from lowres_jax import command, configuration, interruption, runtime, tasks
 from lowres_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
@@ -51,6 +49,7 @@ def main(argv: list[str]) -> None:
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem)
     runtime.initialize(_CONFIG.value)
     task = importlib.import_module(f"lowres_jax.tasks.{_task_name(_CONFIG.value)}")
+    interruption.check()
     task.run(_CONFIG.value, workdir)
 
 
@@ -64,24 +63,12 @@ def _task_name(config: ConfigDict) -> str:
     return config.task
 
 
-def _terminate(signal_number: int, frame: FrameType | None) -> None:
-    # As Ctrl-C, so that `finally` and `with` leave nothing half-written.
-    raise KeyboardInterrupt(signal.Signals(signal_number).name)
-
-
 def run() -> None:
-    """Entry point: bad input ends in one line and status 1, an interruption in status 130."""
-    signal.signal(signal.SIGTERM, _terminate)
+    """Entry point; see `command.run`."""
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         print(_help())
         return
-    try:
-        app.run(main, flags_parser=configuration.parse_flags)
-    except UserError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt as error:
-        print(f"interrupted{f' ({error})' if str(error) else ''}; complete results are kept", file=sys.stderr)
-        sys.exit(130)
+    command.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
 
 
 if __name__ == "__main__":

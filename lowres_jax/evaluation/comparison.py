@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lowres_jax import interruption
 from lowres_jax.evaluation import (
     identification,
     identification_resamples,
@@ -63,7 +64,7 @@ def judge(
     fold_counts = intervals.draw_counts(len(np.unique(subjects.folds)), resamples, seed)
     judged: dict[Method, Judged] = {}
     originals: tuple[np.ndarray, identification.ProbeStatistics, np.ndarray] | None = None
-    for method, measurement in measurements:
+    for method, measurement in interruption.interruptible(measurements):
         templates = measurement.templates[subjects.images]
         statistics = identification.probe_statistics(templates, subjects.labels)
         scores = image_quality.identity_cosine(templates[subjects.pairs[:, 0]], templates[subjects.pairs[:, 1]])

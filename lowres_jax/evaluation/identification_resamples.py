@@ -11,6 +11,7 @@ import numpy as np
 
 from lowres_jax.evaluation.identification import ProbeStatistics
 from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.interruption import interruptible
 
 FARS = {"dir_at_far_1e-2": 0.01, "dir_at_far_1e-1": 0.1}
 RANKS = (1, 5, 15)
@@ -42,7 +43,8 @@ def estimate(
     own, reference = _Sorted.of(statistics, people), _Sorted.of(originals, people)
     once = _metrics(own, reference, np.ones((1, counts.shape[1]), np.int32))
     size = max(1, _BLOCK_NUMBERS // len(people))
-    blocks = [_metrics(own, reference, counts[start : start + size]) for start in range(0, len(counts), size)]
+    starts = interruptible(range(0, len(counts), size))
+    blocks = [_metrics(own, reference, counts[start : start + size]) for start in starts]
     return Estimate(
         metrics={name: float(value[0]) for name, value in once.items()},
         # More or less of a threshold is neither better nor worse, so that it gets no interval.

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lowres_jax import interruption
 from lowres_jax.data import resize
 from lowres_jax.evaluation import image_quality
 from lowres_jax.files import write_atomically
@@ -156,29 +157,31 @@ def measure(
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     saved = time.monotonic()
     try:
-        for number, (batch, crops) in enumerate(zip(batches, crop_batches(source, batches), strict=True)):
-            images = crops if method.upscaler == NONE else low_resolution(crops, method.lr_size)
-            quality = None
-            if upscaler is not None:
-                begin = time.perf_counter()
-                images = enlarge_to(upscaler, images, CROP_SIZE)
-                # The first batch compiles, and the ragged last one may.
-                seconds = time.perf_counter() - begin if number > 0 and len(batch) == batch_size else 0.0
-                psnr = np.minimum(image_quality.psnr(images, crops), _HIGHEST_PSNR)
-                quality = psnr, image_quality.ssim(images, crops)
-                for each in measurements.values():
-                    each.seconds += seconds
-                    each.timed += len(batch) if seconds else 0
-            for name, recognizer in recognizers.items():
-                each = measurements[name]
-                each.templates[batch] = recognizer.templates(images)
-                if quality is not None:
-                    each.psnr[batch], each.ssim[batch] = quality
-                each.done[batch] = True
-            progress(len(batch))
-            if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
-                saved = time.monotonic()
-                _save(measurements)
+        with interruption.at_forced_end(lambda: _save(measurements)):
+            for number, (batch, crops) in enumerate(zip(batches, crop_batches(source, batches), strict=True)):
+                interruption.check()
+                images = crops if method.upscaler == NONE else low_resolution(crops, method.lr_size)
+                quality = None
+                if upscaler is not None:
+                    begin = time.perf_counter()
+                    images = enlarge_to(upscaler, images, CROP_SIZE)
+                    # The first batch compiles, and the ragged last one may.
+                    seconds = time.perf_counter() - begin if number > 0 and len(batch) == batch_size else 0.0
+                    psnr = np.minimum(image_quality.psnr(images, crops), _HIGHEST_PSNR)
+                    quality = psnr, image_quality.ssim(images, crops)
+                    for each in measurements.values():
+                        each.seconds += seconds
+                        each.timed += len(batch) if seconds else 0
+                for name, recognizer in recognizers.items():
+                    each = measurements[name]
+                    each.templates[batch] = recognizer.templates(images)
+                    if quality is not None:
+                        each.psnr[batch], each.ssim[batch] = quality
+                    each.done[batch] = True
+                progress(len(batch))
+                if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    saved = time.monotonic()
+                    _save(measurements)
     finally:
         _save(measurements)
 

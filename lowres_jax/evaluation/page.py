@@ -13,6 +13,7 @@ from lowres_jax.evaluation import figures, findings, page_tables, wording
 from lowres_jax.evaluation.report_data import Curve, GridFace, ReportData, TurnedPair
 from lowres_jax.evaluation.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
 from lowres_jax.evaluation.wording import Verdict
+from lowres_jax.interruption import interruptible
 
 
 def render(data: ReportData) -> str:
@@ -55,7 +56,10 @@ def _context(data: ReportData) -> dict[str, Any]:
         "caution": findings.caution(groups),
         "more_false_accepts": [sentence for group in groups for sentence in findings.false_accepts(group)],
         "glances": page_tables.glances(groups),
-        "groups": [_group(group, finding, data.curves, looks) for group, finding in zip(groups, found, strict=True)],
+        "groups": [
+            _group(group, finding, data.curves, looks)
+            for group, finding in interruptible(zip(groups, found, strict=True))
+        ],
         "quality_space": data.quality_space,
         "people": _people(data.grid),
         "alarms": [alarm for group in groups for alarm in page_tables.alarms(group)],

@@ -6,6 +6,7 @@ import numpy as np
 
 from lowres_jax.evaluation import verification
 from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.interruption import interruptible
 
 FARS = {"tar_at_far_1e-2": 1e-2, "tar_at_far_1e-3": 1e-3}
 # The FAR of the originals (HR) at whose threshold every method's false accepts are counted.
@@ -41,7 +42,7 @@ def estimate(
     metrics = once | {"accuracy": result.accuracy, "accuracy_se": result.accuracy_se}
     if counts.shape[1] < FEWEST_FOLDS:
         return Estimate(metrics, {})
-    found = [_metrics(own, reference, drawn) for drawn in counts]
+    found = [_metrics(own, reference, drawn) for drawn in interruptible(counts)]
     return Estimate(metrics, {name: np.asarray([each[name] for each in found]) for name in once})
 
 

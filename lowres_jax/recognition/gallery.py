@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lowres_jax.data import images
+from lowres_jax.interruption import interruptible
 from lowres_jax.localization import paste
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
@@ -83,7 +84,7 @@ class FaceReader:
         """Yields what was found in each file, in order; groups of files are worked on together."""
         waiting: list[tuple[Path, np.ndarray | str]] = []
         pixels = 0
-        for path in paths:
+        for path in interruptible(paths):
             try:
                 content: np.ndarray | str = images.read_image(path)
             except images.UnreadableImageError as error:

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
+from lowres_jax.interruption import interruptible
 from lowres_jax.localization import gallery, outcomes
 from lowres_jax.localization.detector import Detector, Face, choose, load_detector
 from lowres_jax.localization.outcomes import DESCRIPTIONS, Detection
@@ -71,7 +72,7 @@ def _embedded() -> list[Path]:
 
 def _read(paths: Sequence[Path]) -> tuple[list[tuple[Path, np.ndarray]], list[str]]:
     pictures, unreadable = [], []
-    for path in paths:
+    for path in interruptible(paths):
         try:
             pictures.append((path, images.read_image(path)))
         except images.UnreadableImageError as error:
@@ -86,7 +87,7 @@ def _detect(detector: Detector, pictures: Sequence[np.ndarray]) -> tuple[list[li
     found: list[list[Face]] = []
     seconds = 0.0
     with tqdm(total=len(pictures), desc=detector.name, unit="image", dynamic_ncols=True) as progress:
-        for start in range(0, len(pictures), _CHUNK):
+        for start in interruptible(range(0, len(pictures), _CHUNK)):
             chunk = pictures[start : start + _CHUNK]
             shapes = {image.shape for image in pictures[: start + len(chunk)]}
             if start == 0 or len(shapes) > len({image.shape for image in pictures[:start]}):

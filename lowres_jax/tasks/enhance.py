@@ -14,6 +14,7 @@ from tqdm import tqdm
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
+from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.super_resolution import tiling
@@ -132,7 +133,7 @@ def _enhance_aligned(
             counts.pictures += 1
             bar.update()
 
-    for path in results:
+    for path in interruptible(results):
         image = _read(path, counts, bar)
         if image is None or _too_large(image, path, upscaler.scale, counts, bar):
             continue
@@ -141,7 +142,7 @@ def _enhance_aligned(
         waiting.setdefault(image.shape, []).append((path, image))
         if len(waiting[image.shape]) >= config.batch_size or image.shape not in sizes:
             flush(image.shape)
-    for shape in list(waiting):
+    for shape in interruptible(list(waiting)):
         flush(shape)
 
 
@@ -157,7 +158,7 @@ def _enhance_photographs(
     """Finds, cuts and enlarges the faces of every picture; pastes them back where there is a background for them."""
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
         found = detector.detect_batch([image for _, image in chunk])
-        for (path, image), faces in zip(chunk, found, strict=True):
+        for (path, image), faces in interruptible(zip(chunk, found, strict=True)):
             # From left to right, so that numbers can be matched with the picture.
             faces = sorted(faces, key=lambda face: float(face.box[0]))
             enlarged = _enlarge_faces(config, upscaler, image, faces)
@@ -190,7 +191,7 @@ def _background(config: ConfigDict, upscaler: Upscaler) -> Upscaler:
 
 
 def _readable(results: dict[Path, Path], counts: _Counts, bar: tqdm) -> Iterator[tuple[Path, np.ndarray]]:
-    for path in results:
+    for path in interruptible(results):
         image = _read(path, counts, bar)
         if image is not None:
             yield path, image
@@ -226,7 +227,7 @@ def _enlarge_photograph(config: ConfigDict, background: Upscaler, image: np.ndar
     photograph = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.uint8)
     top = 0
     with tqdm(total=image.shape[0], unit="row", desc=f"  {name}", leave=False, disable=None) as bar:
-        for band in tiling.upscale_bands(background, image, config.tile, config.overlap):
+        for band in interruptible(tiling.upscale_bands(background, image, config.tile, config.overlap)):
             photograph[top : top + len(band)] = images.to_uint8(band)
             top += len(band)
             bar.update(len(band) // scale)

@@ -17,7 +17,7 @@ from typing import Any
 from absl import logging
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, runtime
+from lowres_jax import configuration, interruption, runtime
 from lowres_jax.data import builders
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import choose, load_detector
@@ -184,8 +184,15 @@ def _temporary_folder(data_dir: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=data_dir, prefix=f"{prefix}{os.getpid()}-"))
     except OSError as error:
         raise UserError(f"{data_dir}: cannot be written ({error.strerror})") from error
+
+    def remove() -> None:
+        # Whoever writes into it meanwhile loses: what is there is not a whole set.
+        while folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+
     try:
-        yield folder
+        with interruption.at_forced_end(remove):
+            yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -203,14 +210,19 @@ def _is_running(process: str) -> bool:
 def _put_in_place(written: Path, place: Path, temporary: Path) -> None:
     """Replaces what was at `place` by the finished set; an interruption in between puts back what was there."""
     before = temporary / "before"
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            os.replace(place, before)
-        os.replace(written, place)
-    finally:
+
+    def put_back() -> None:
         if before.exists() and not place.exists():
             os.replace(before, place)
+
+    try:
+        with interruption.at_forced_end(put_back):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if place.exists():
+                os.replace(place, before)
+            os.replace(written, place)
+    finally:
+        put_back()
 
 
 def _describe(place: Path, summary: dict[str, Any], seconds: float) -> None:

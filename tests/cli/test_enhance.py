@@ -11,6 +11,7 @@ import pytest
 import skimage.data
 from ml_collections import ConfigDict
 from PIL import Image
+from signalled import run_signalled
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
@@ -287,6 +288,27 @@ def test_an_interruption_leaves_nothing_half_written(
     with pytest.raises(KeyboardInterrupt):
         enhance.run(settings(photograph, tmp_path / "out", paste_back=True), tmp_path)
     assert made(tmp_path / "out") == ["astronaut_face1.png"]
+
+
+def test_a_stop_keeps_what_is_complete(tmp_path: Path, crops: np.ndarray) -> None:
+    for number in range(6):
+        images.write_image(tmp_path / "in" / f"{number}.png", crops[0])
+    ended = run_signalled(
+        "--config=configs/enhance.py",
+        f"--config.input={tmp_path / 'in'}",
+        f"--config.output={tmp_path / 'out'}",
+        "--config.upscaler=bilinear",
+        "--config.aligned=true",
+        "--config.batch_size=1",
+        place="lowres_jax.data.images:write_image",
+        calls=3,
+        collecting=True,
+    )
+    assert ended.status == 143, ended.error
+    assert "Traceback" not in ended.error
+    written = made(tmp_path / "out")
+    assert written in (["0.png", "1.png"], ["0.png", "1.png", "2.png"])
+    assert all(read(tmp_path / "out" / name).shape == (4 * crops.shape[1], 4 * crops.shape[2], 3) for name in written)
 
 
 def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:

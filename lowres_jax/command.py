@@ -1,0 +1,22 @@
+"""What every program of the package does around its work: signals, errors and the exit status."""
+
+import sys
+from collections.abc import Callable
+
+from lowres_jax import interruption
+from lowres_jax.errors import UserError
+
+
+def run(program: Callable[[], object]) -> None:
+    """Runs a program: bad input ends in one line and status 1, an interruption in status 130 (Ctrl-C) or 143 (SIGTERM).
+
+    Args:
+      program: the work; the signals are requests meanwhile (see `interruption`).
+    """
+    interruption.install()
+    try:
+        program()
+    except UserError as error:
+        sys.exit(f"error: {error}")
+    except interruption.Interrupted as error:
+        interruption.end(error.signal_number)
