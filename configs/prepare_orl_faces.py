@@ -15,7 +15,7 @@ def get_config() -> ConfigDict:
     config.task = "prepare"
     config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
 
-    config.builder = "orl_faces"  # module of lowres_jax/data/builders
+    config.builder = "orl_faces"  # module of lowres_jax/preparation/builders
     config.source = ""  # the photographs; empty: the package's own
     config.data_dir = ""  # folder of prepared sets; empty: the cache folder
 

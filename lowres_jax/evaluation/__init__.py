@@ -1,1 +1,1 @@
-"""Does it help? Verification, open-set identification, image quality, intervals, report."""
+"""Does it help? Protocols only: verification, identification, image quality, intervals, measurement."""

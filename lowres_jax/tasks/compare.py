@@ -15,13 +15,16 @@ from tqdm import tqdm
 from lowres_jax import __version__, configuration, runtime
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import comparison, comparison_report, examples, results
+from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
-from lowres_jax.evaluation.report import GridFace, ReportData, TurnedPair, print_table, write_report
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.report import comparison_report, examples
+from lowres_jax.report.page import write_report
+from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
+from lowres_jax.report.table import print_table
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.

@@ -18,12 +18,12 @@ from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
 from lowres_jax.files import write_atomically
 from lowres_jax.localization.detector import Rule, load_detector
-from lowres_jax.recognition import wording
-from lowres_jax.recognition.calibration import Calibration
-from lowres_jax.recognition.contact_sheet import Candidate, Row, write_sheet
-from lowres_jax.recognition.gallery import FaceReader, people_in
+from lowres_jax.matching.calibration import Calibration
+from lowres_jax.matching.gallery import FaceReader, people_in
+from lowres_jax.matching.search import Answer, Enrolment, Skipped, enrol, search
 from lowres_jax.recognition.recognizer import load_recognizer
-from lowres_jax.recognition.search import Answer, Enrolment, Skipped, enrol, search
+from lowres_jax.report import search_wording as wording
+from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
 

@@ -18,9 +18,9 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from lowres_jax import configuration, interruption, runtime
-from lowres_jax.data import builders
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import choose, load_detector
+from lowres_jax.preparation import builders
 
 # What was asked for and what came out; beside the records.
 _SUMMARY = "preparation.json"
@@ -130,7 +130,7 @@ def _builder_module(name: str) -> Any:
         raise UserError(
             f"writing TFRecords needs TensorFlow ({error}); install it with: pip install 'lowres-jax[prepare]'"
         ) from error
-    return importlib.import_module(f"lowres_jax.data.builders.{name}")
+    return importlib.import_module(f"lowres_jax.preparation.builders.{name}")
 
 
 def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) -> Any:
@@ -138,7 +138,7 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
     import tensorflow as tf
     import tensorflow_datasets as tfds
 
-    from lowres_jax.data.builders.aligned_faces import AlignedFacesConfig
+    from lowres_jax.preparation.builders.aligned_faces import AlignedFacesConfig
 
     tfds.disable_progress_bar()
     verbosity = logging.get_verbosity()

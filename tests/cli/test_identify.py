@@ -16,8 +16,8 @@ from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import load_detector
+from lowres_jax.matching import calibration
 from lowres_jax.pretrained import weights
-from lowres_jax.recognition import calibration
 from lowres_jax.tasks import identify
 
 ROOT = Path(__file__).parents[2]

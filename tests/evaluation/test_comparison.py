@@ -1,64 +1,16 @@
 """A comparison of methods whose templates are known: rows, differences, subsets of folds, examples for the report."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from comparisons import BICUBIC, GOOD, HR
 from ml_collections import ConfigDict
 
-from lowres_jax.data import resize
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import comparison, comparison_report, examples, identification, verification
+from lowres_jax.evaluation import comparison, identification, verification
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.evaluation.subjects import Subjects
-from lowres_jax.evaluation.table import group_rows, print_table
-from lowres_jax.super_resolution.upscaler import load_upscaler
-
-HR, RAW = Method(128, "none"), Method(32, "raw")
-BILINEAR, BICUBIC, BICUBIC_16 = Method(32, "bilinear"), Method(32, "bicubic"), Method(16, "bicubic")
-GOOD = Method(32, "srresnet")
-# The more noise, the worse the method. That of the originals is nothing beside the distance of two people.
-NOISE = {HR: 0.2, GOOD: 0.5, BICUBIC: 1.0, BILINEAR: 1.05, RAW: 2.0, BICUBIC_16: 1.6}
-
-
-@pytest.fixture(scope="module")
-def subjects() -> Subjects:
-    """48 people with six images each, the last four with one."""
-    labels = np.concatenate([np.repeat(np.arange(44), 6), np.arange(44, 48)])
-    pairs, same, folds = verification.make_pairs(labels[:264], 8, 60, seed=0)
-    names = np.asarray([f"person_{label}" for label in labels])
-    return Subjects(np.arange(268), labels, names, np.arange(268) % 100 != 0, pairs, same, folds)
-
-
-@pytest.fixture(scope="module")
-def measurements(subjects: Subjects) -> dict[Method, Measurement]:
-    generator = np.random.default_rng(0)
-    centres = generator.normal(size=(48, 24))
-    noise = generator.normal(size=(268, 24))
-    found = {}
-    for method, share in NOISE.items():
-        # One noise for all methods, so that they differ by its amount and little else: paired differences are narrow.
-        own = noise + 0.1 * generator.normal(size=(268, 24))
-        templates = centres[subjects.labels] + share * own
-        measurement = Measurement(Path("nowhere.npz"), "", 268, 24)
-        measurement.templates = (templates / np.linalg.norm(templates, axis=1, keepdims=True)).astype(np.float32)
-        if method.upscaler not in ("none", "raw"):
-            measurement.psnr = 30.0 - share + generator.normal(size=268).astype(np.float32)
-            measurement.ssim = np.full(268, 0.9, np.float32)
-            measurement.seconds, measurement.timed = 2.0, 268
-        found[method] = measurement
-    return found
-
-
-@pytest.fixture(scope="module")
-def judged(subjects: Subjects, measurements: dict[Method, Measurement]) -> dict[Method, comparison.Judged]:
-    return comparison.judge("sface", measurements.items(), subjects, resamples=400, seed=0)
-
-
-@pytest.fixture(scope="module")
-def rows(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> dict[tuple, dict]:
-    found = comparison.rows("sface", judged, subjects)
-    return {(row["lr_size"], row["upscaler"], row["protocol"]): row for row in found}
+from lowres_jax.report import comparison_report
+from lowres_jax.report.table import group_rows, print_table
 
 
 def test_there_is_a_row_for_everything(rows: dict[tuple, dict]) -> None:
@@ -200,77 +152,3 @@ def test_the_first_images_of_each_person() -> None:
 def test_folds_that_cannot_be(subjects: Subjects, folds: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         subjects.only(folds)
-
-
-def crop_of(number: int) -> np.ndarray:
-    small = np.random.default_rng(number).random((8, 8, 3), np.float32)
-    return resize.upscale_bicubic(small, 128, 128)
-
-
-def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
-    upscalers = {name: load_upscaler(name) for name in ("bilinear", "bicubic")}
-    # Bilinear stands in for the network: only its pictures are made here, its scores are the planted ones.
-    upscalers["srresnet"] = upscalers["bilinear"]
-    turned = examples.choose_turned("sface", judged, "bicubic", subjects, count=3)
-    wanted = examples.wanted([], [BICUBIC, GOOD, BICUBIC_16], turned, "bicubic", subjects)
-    assert set(wanted) == {BICUBIC, GOOD}
-    pictures = examples.Pictures(crop_of, upscalers, wanted)
-    found = [examples.turned_pair(each, judged, "bicubic", subjects, pictures) for each in turned]
-    assert [pair.outcome for pair in found] == ["right"] * 3 + ["wrong"] * sum(p.outcome == "wrong" for p in found)
-    for pair in found:
-        said, reference_said = pair.score > pair.threshold, pair.reference_score > pair.reference_threshold
-        assert (said == pair.same, reference_said == pair.same) == (pair.outcome == "right", pair.outcome == "wrong")
-        assert (pair.names[0] == pair.names[1]) == pair.same
-        assert (pair.upscaler, pair.reference, pair.lr_size) == ("srresnet", "bicubic", 32)
-    changes = [abs((p.score - p.threshold) - (p.reference_score - p.reference_threshold)) for p in found[:3]]
-    assert changes == sorted(changes, reverse=True)
-    original = found[0].original_images
-    assert original is not None
-    for side in (0, 1):
-        np.testing.assert_array_equal(original[side], crop_of(int(subjects.pairs[turned[0].pair, side])))
-        reduced = resize.downscale_area(original[side], 32, 32)
-        expected = resize.upscale_bicubic(reduced, 128, 128)
-        np.testing.assert_allclose(found[0].reference_images[side], expected, atol=1e-6)
-        expected = resize.upscale_bilinear(reduced, 128, 128)
-        np.testing.assert_allclose(found[0].images[side], expected, atol=1e-6)
-
-
-def test_nothing_is_turned_without_a_reference(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
-    assert examples.choose_turned("sface", judged, "", subjects, count=3) == []
-
-
-def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
-    upscalers = {"bilinear": load_upscaler("bilinear")}
-    methods = [BILINEAR, Method(16, "bilinear")]
-    people = examples.choose_people(subjects.names, 2, seed=1)
-    np.testing.assert_array_equal(people, examples.choose_people(subjects.names, 2, seed=1))
-    pictures = examples.Pictures(crop_of, upscalers, examples.wanted(people, methods, [], "bicubic", subjects))
-    faces = examples.grid_faces(people, methods, subjects.names.tolist(), pictures)
-    assert [face.lr_size for face in faces] == [32, 32, 16, 16]
-    assert faces[0].name != faces[1].name == faces[3].name
-    np.testing.assert_array_equal(faces[1].high_resolution, crop_of(int(people[1])))
-    reduced = resize.downscale_area(faces[0].high_resolution, 32, 32)
-    np.testing.assert_allclose(faces[0].low_resolution, reduced)
-    np.testing.assert_allclose(faces[0].upscaled["bilinear"], resize.upscale_bilinear(reduced, 128, 128))
-    assert len(examples.choose_people(subjects.names, 0, seed=1)) == 0
-    assert len(examples.choose_people(subjects.names, 99, seed=1)) == 48
-
-
-def test_the_gallery_of_detectors_is_picked_up(tmp_path: Path) -> None:
-    assert comparison_report.detectors(tmp_path) == (None, "")
-    (tmp_path / "gallery.png").write_bytes(b"png")
-    figures = (
-        '{"images": 407, "found": {"mtcnn": 407, "haar": 369}, "images_per_second": {"mtcnn": 24.2, "haar": 18.5}}'
-    )
-    (tmp_path / "detectors.json").write_text(figures)
-    gallery, caption = comparison_report.detectors(tmp_path)
-    assert gallery == b"png"
-    assert caption.startswith("MTCNN finds a face in 407 of 407 pictures (24 images/s), Haar in 369 (18 images/s).")
-
-
-def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
-    (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
-    found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
-    assert list(found) == ["Faces", "SRGAN", "SFace"]
-    assert found["Faces"] == "Faces of friends. Me, 2026"
-    assert found["SRGAN"].startswith("Apache-2.0. Ledig et al.")

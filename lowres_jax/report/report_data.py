@@ -6,26 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Curve:
-    """The curves of one method under one recogniser; what was not measured is None.
-
-    Attributes:
-      upscaler: method, "none" for the original (HR) and "raw" for the unenlarged image.
-      lr_size: side of the low-resolution image in pixels; None where upscaler is "none".
-      recognizer: name of the recogniser.
-      verification_roc: (FAR, TAR), fractions, each of shape (n,), FAR ascending.
-      dir_at_far: (FAR, DIR at rank 1 over mated probes), fractions, each of shape (n,), FAR ascending.
-      cmc: (ranks from 1, DIR with any score over mated probes), each of shape (n,).
-    """
-
-    upscaler: str
-    lr_size: int | None
-    recognizer: str
-    verification_roc: tuple[np.ndarray, np.ndarray] | None = None
-    dir_at_far: tuple[np.ndarray, np.ndarray] | None = None
-    cmc: tuple[np.ndarray, np.ndarray] | None = None
+from lowres_jax.evaluation.comparison import Curve
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from lowres_jax.data.images import to_uint8
-from lowres_jax.evaluation.wording import MINUS
+from lowres_jax.report.wording import MINUS
 
 # Stand-ins for the page's CSS variables: no drawing uses them otherwise.
 _INK, _MUTED, _GRID, _PAGE = "#010101", "#020202", "#030303", "#040404"

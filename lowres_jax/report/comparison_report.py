@@ -11,8 +11,8 @@ from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import verification_resamples
 from lowres_jax.evaluation.subjects import Subjects
-from lowres_jax.evaluation.wording import joined, printed
 from lowres_jax.pretrained import cards
+from lowres_jax.report.wording import joined, printed
 
 
 def described(subjects: Subjects) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from lowres_jax.evaluation import findings, wording
-from lowres_jax.evaluation.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, Group, best
-from lowres_jax.evaluation.wording import Verdict
+from lowres_jax.report import findings, wording
+from lowres_jax.report.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, Group, best
+from lowres_jax.report.wording import Verdict
 
 _TONES = {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.NONE: "level", Verdict.UNKNOWN: "unknown"}
 

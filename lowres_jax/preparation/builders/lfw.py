@@ -3,10 +3,10 @@
 import dataclasses
 from pathlib import Path
 
-from lowres_jax.data.builders.aligned_faces import AlignedFaces
 from lowres_jax.data.lfw_pairs import VIEW_FILES
-from lowres_jax.data.photographs import Photographs, open_photographs
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
+from lowres_jax.preparation.photographs import Photographs, open_photographs
 
 
 class Builder(AlignedFaces):

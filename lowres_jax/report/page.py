@@ -1,19 +1,36 @@
-"""What the report's template shows, computed from the data: tables, verdicts, figures."""
+"""The report of a comparison, one self-contained HTML page: what its template shows, computed from the data."""
 
 import datetime
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from lowres_jax.evaluation import figures, findings, page_tables, wording
-from lowres_jax.evaluation.report_data import Curve, GridFace, ReportData, TurnedPair
-from lowres_jax.evaluation.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
-from lowres_jax.evaluation.wording import Verdict
+from lowres_jax.files import write_atomically
 from lowres_jax.interruption import interruptible
+from lowres_jax.report import figures, findings, page_tables, wording
+from lowres_jax.report.report_data import Curve, GridFace, ReportData, TurnedPair
+from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
+from lowres_jax.report.wording import Verdict
+
+
+def write_report(path: str | Path, data: ReportData) -> None:
+    """Writes the report as one HTML file that needs nothing else: no script, no request to anywhere.
+
+    Args:
+      path: file to write; its folder is made. Written whole or not at all.
+      data: what to show; missing parts are left out or named as missing.
+
+    Raises:
+      UserError: rows that cannot be read (see `table.group_rows`), or a path that cannot be written.
+    """
+    content = render(data).encode()
+    with write_atomically(path) as file:
+        file.write(content)
 
 
 def render(data: ReportData) -> str:
@@ -23,7 +40,7 @@ def render(data: ReportData) -> str:
       UserError: see `table.group_rows`.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("lowres_jax", "evaluation/templates"),
+        loader=jinja2.PackageLoader("lowres_jax", "report/templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import wording
-from lowres_jax.evaluation.wording import Verdict
+from lowres_jax.report import wording
+from lowres_jax.report.wording import Verdict
 
 CEILING = "none"
 FLOOR = "raw"

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from lowres_jax.data.builders.aligned_faces import AlignedFaces
-from lowres_jax.data.photographs import Photographs, open_photographs
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
+from lowres_jax.preparation.photographs import Photographs, open_photographs
 
 
 class Builder(AlignedFaces):

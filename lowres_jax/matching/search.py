@@ -7,8 +7,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lowres_jax.localization.detector import Rule
-from lowres_jax.recognition.calibration import Calibration, Threshold
-from lowres_jax.recognition.gallery import FaceReader, FaceView, Gallery, Match
+from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery, Match
 
 
 @dataclass

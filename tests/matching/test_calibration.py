@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from lowres_jax.errors import UserError
+from lowres_jax.matching import calibration
+from lowres_jax.matching.calibration import Calibration, choose_images, genuine_distances, impostor_distances
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition import calibration
-from lowres_jax.recognition.calibration import Calibration, choose_images, genuine_distances, impostor_distances
 
 
 class Source:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lowres_jax.evaluation import wording
-from lowres_jax.evaluation.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, Group
-from lowres_jax.evaluation.wording import Verdict
+from lowres_jax.report import wording
+from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, Group
+from lowres_jax.report.wording import Verdict
 
 _FIELD = {"all_against_all": "open-set identification", "lfw": "pair accuracy"}
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from lowres_jax.data.builders.aligned_faces import AlignedFaces
-from lowres_jax.data.photographs import Photograph, Photographs, natural_order, read_bytes
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
+from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order, read_bytes
 from lowres_jax.pretrained.weights import find_package_file
 
 # The pictures end at chin and forehead, where detectors expect some room: a margin in pixels on every side. Boxes and

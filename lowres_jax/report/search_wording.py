@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from lowres_jax.recognition.calibration import Calibration, Threshold
-from lowres_jax.recognition.gallery import FaceView
-from lowres_jax.recognition.search import Answer, Enrolment
+from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.gallery import FaceView
+from lowres_jax.matching.search import Answer, Enrolment
 
 UNKNOWN = "unknown"
 # A rate that rests on fewer false accepts is hardly known.

@@ -17,11 +17,12 @@ import pytest
 import skimage.data
 from signalled import run_signalled
 
-from lowres_jax.data import images, photographs, pipeline
+from lowres_jax.data import images, pipeline
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align
 from lowres_jax.localization.sharpness import variance_of_laplacian
+from lowres_jax.preparation import photographs
 from lowres_jax.tasks import prepare as tasks_prepare
 
 ROOT = Path(__file__).parents[2]
@@ -235,7 +236,7 @@ def test_an_interrupted_preparation_leaves_nothing_that_looks_complete(tmp_path,
         "--config=configs/prepare_casia_webface.py",
         f"--config.source={tmp_path / 'faces'}",
         f"--config.data_dir={tmp_path / 'data'}",
-        place="lowres_jax.data.builders.aligned_faces:AlignedFaces._finish",
+        place="lowres_jax.preparation.builders.aligned_faces:AlignedFaces._finish",
         calls=70,
         signal_number=signal_number,
         collecting=collecting,

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from lowres_jax.data import images
-from lowres_jax.data.builders import aligned_faces, lfw, portraits
-from lowres_jax.data.photographs import Photograph, open_photographs
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders import aligned_faces, lfw, portraits
+from lowres_jax.preparation.photographs import Photograph, open_photographs
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 

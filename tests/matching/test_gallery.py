@@ -10,7 +10,7 @@ import skimage.data
 from lowres_jax.data import images
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Face, load_detector
-from lowres_jax.recognition.gallery import FaceReader, Gallery, nearest_cut_size, people_in
+from lowres_jax.matching.gallery import FaceReader, Gallery, nearest_cut_size, people_in
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import cv2
 import skimage.data
 
-from lowres_jax.data.builders.aligned_faces import AlignedFaces
-from lowres_jax.data.photographs import Photograph, Photographs, read_bytes
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
+from lowres_jax.preparation.photographs import Photograph, Photographs, read_bytes
 from lowres_jax.pretrained.weights import find_fetched_file
 
 _PEOPLE = {
