@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from lowres_jax.localization import align, gallery, outcomes
+from lowres_jax.localization import align, outcomes
 from lowres_jax.localization.detector import Face
+from lowres_jax.report import detector_gallery as gallery
 
 FRONTAL = align.TEMPLATE * 2 + 20
 SQUARE = Face(np.asarray([20, 20, 244, 244], np.float32), 0.9, FRONTAL)
