@@ -23,7 +23,7 @@ import numpy as np
 
 from lowres_jax.pretrained.weights import find_package_file
 
-PEOPLE, PICTURES = 10, 4
+PEOPLE, PICTURES = 14, 4
 COLLECTING = "import gc, runpy, sys; gc.set_threshold(20); sys.argv = sys.argv[1:]; "
 COLLECTING += "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 PROMISED = {signal.SIGTERM: 143, signal.SIGINT: 130}
@@ -48,7 +48,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
             f"--workdir={folder / 'compare'}",
             "--config.upscalers=bilinear,bicubic,srgan",
             "--config.made_folds=6",
-            "--config.made_pairs_per_fold=20",
+            "--config.made_pairs_per_fold=24",
             "--config.resamples=500",
             "--config.batch_size=8",
         ],

@@ -27,6 +27,9 @@ from typing import NoReturn, TypeVar
 
 Item = TypeVar("Item")
 
+# What another process was asked for, this one ends with as if it had been asked too.
+BY_ANOTHER_PROCESS = signal.SIGTERM
+
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Grace and last words together stay under the five seconds that a person or a scheduler is patient for.
 _GRACE = 2.5

@@ -8,7 +8,7 @@ from flax import linen as nn
 class PReLU(nn.Module):
     """Parametric ReLU with one slope for each channel, shared over positions (He et al., arXiv:1502.01852, eq. 1)."""
 
-    initial_slope: float = 0.0
+    initial_slope: float = 0.25  # the paper's
 
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:

@@ -10,6 +10,7 @@ PACKAGE = Path(lowres_jax.__file__).parent
 ROOMS = (
     "pretrained",
     "data",
+    "training",
     "localization",
     "preparation",
     "super_resolution",

@@ -1,55 +1,74 @@
-"""Records -> batches, by Grain: a shuffle over the whole set, worker threads, exact resume, one share a process."""
+"""Records -> batches, by Grain: shuffled over the whole set, decoded ahead in threads, divided between processes.
 
-from collections.abc import Sequence
+The position in the data follows from the step alone: no state of an iterator need be kept to resume exactly, also on
+another number of processes or devices.
+"""
+
+from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
 
 from lowres_jax.data.records import RecordSource
 
-# Batches decoded ahead; each worker thread has one at hand.
-_AHEAD = 4
+# Batches decoded ahead, for each thread.
+_AHEAD = 2
+
+Transform = Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]]
+
+
+def unchanged(crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    """The transform that does nothing: image (H, W, 3) uint8."""
+    del generator
+    return {"image": crop}
 
 
 def batches(
     source: RecordSource,
     batch_size: int,
-    seed: int | None = None,
-    epochs: int | None = 1,
-    indices: Sequence[int] | np.ndarray | None = None,
+    seed: int,
+    transform: Transform = unchanged,
+    positions: np.ndarray | None = None,
+    start: int = 0,
     process: int = 0,
     processes: int = 1,
     threads: int = 2,
-) -> grain.IterDataset:
-    """Batches of a prepared set.
+) -> Iterator[dict[str, np.ndarray]]:
+    """Endless batches: batch number `step` is the same however often a run was stopped, on however many processes.
 
-    The iterator's `get_state` and `set_state` resume at the very next batch. Records are decoded ahead in threads
-    (OpenCV leaves Python's lock alone meanwhile), with a bounded number of batches waiting.
+    Records are shuffled anew in each epoch; a batch may end one epoch and begin the next, so that every batch is whole
+    and every process has as many as the others.
 
     Args:
       source: the set.
-      batch_size: records of a batch on this process; the last batch of all epochs may be smaller.
-      seed: of the shuffle, another order in each epoch; None keeps the set's order.
-      epochs: how often each record comes; None: forever.
-      indices: positions of the records to take; None: all.
+      batch_size: of the whole batch, a multiple of `processes`.
+      seed: of the shuffle and of the transform.
+      transform: (crop (H, W, 3) uint8 RGB, generator) -> arrays of one row. The generator depends on seed, step and row
+        of the whole batch only.
+      positions: the records to take; None: all.
+      start: number of the first batch wanted.
       process: number of this process.
-      processes: how many share the records; every record goes to exactly one of them in an epoch.
+      processes: how many divide each batch between them, in rows of equal number.
       threads: that decode.
 
-    Returns:
-      Batches of image (B, size, size, 3) uint8, label (B,) int64 and index (B,) int64, the position in the source.
+    Yields:
+      This process's rows: what `transform` returns; label and index (B,) int64, whose they are and which records.
     """
-    wanted = np.arange(len(source)) if indices is None else np.asarray(indices, np.int64)
-    positions = grain.MapDataset.source(wanted)
-    if seed is not None:
-        positions = positions.seed(seed).shuffle()
-    # Shuffled before it is divided: each epoch gives a process other records, together always all.
-    positions = positions.repeat(epochs)[process::processes]
-
-    def load(batch: np.ndarray) -> dict[str, np.ndarray]:
-        images, labels = source.crops(batch)
-        return {"image": images, "label": labels, "index": batch}
+    own = batch_size // processes
+    wanted = np.arange(len(source)) if positions is None else np.asarray(positions, np.int64)
+    order = grain.MapDataset.source(wanted).seed(seed).shuffle().repeat(None)
 
     # A thread decodes a whole batch: Grain's own work for an element is as long as the decoding of a record.
-    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=_AHEAD)
-    return positions.batch(batch_size, drop_remainder=False).map(load).to_iter_dataset(options)
+    def load(step: int, batch: np.ndarray) -> dict[str, np.ndarray]:
+        first = process * own
+        indices = batch[first : first + own]
+        crops, labels = source.crops(indices)
+        rows = [
+            transform(crop, np.random.default_rng((seed, int(step), row)))
+            for row, crop in enumerate(crops, start=first)
+        ]
+        stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return stacked | {"label": labels, "index": indices}
+
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=_AHEAD * threads)
+    return iter(order.batch(batch_size).map_with_index(load)[start:].to_iter_dataset(options))

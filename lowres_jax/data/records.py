@@ -9,6 +9,7 @@ takes to decode, and holds Python's lock meanwhile; this takes 0.03 ms. A test c
 """
 
 import functools
+import hashlib
 import json
 import mmap
 import operator
@@ -26,7 +27,7 @@ from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 
 _HEADER, _FOOTER = 12, 4
-_FACTS = ("label", "name", "source", "detected")
+_FACTS = ("label", "name", "source", "detected", "sharpness")
 
 
 class RecordSource:
@@ -128,7 +129,8 @@ class RecordSource:
         for index in range(len(self)):
             fields = tf_example_pb2.Example.FromString(self._data(index)).features.feature
             for name in _FACTS:
-                facts[name].append(_value(fields[name], *self._kinds[name]))
+                if name in self._kinds:
+                    facts[name].append(_value(fields[name], *self._kinds[name]))
         return facts
 
     @property
@@ -150,6 +152,18 @@ class RecordSource:
     def detected(self) -> np.ndarray:
         """(N,) bool: whether the detector found the face; the others are centre crops."""
         return np.asarray(self._facts["detected"], bool)
+
+    @property
+    def sharpness(self) -> np.ndarray:
+        """(N,) float32 variance of the Laplacian of each crop."""
+        return np.asarray(self._facts["sharpness"], np.float32)
+
+    def digest(self) -> str:
+        """A digest of the content of all records: what is made from them is kept under it."""
+        digest = hashlib.sha256()
+        for path, content in self._files:
+            digest.update(path.name.encode() + hashlib.sha256(content).digest())
+        return digest.hexdigest()
 
     @property
     def has_pairs(self) -> bool:

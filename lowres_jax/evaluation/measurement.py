@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lowres_jax import interruption
-from lowres_jax.data import resize
+from lowres_jax.data.degradations import low_resolution
 from lowres_jax.evaluation import image_quality
 from lowres_jax.files import write_atomically
 from lowres_jax.recognition.recognizer import Recognizer
@@ -103,11 +103,6 @@ class Measurement:
                 seconds=self.seconds,
                 timed=self.timed,
             )
-
-
-def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
-    """The LR images of the protocol: antialiased area downscale of (B, 128, 128, 3) crops to (B, size, size, 3)."""
-    return np.stack([resize.downscale_area(crop, size, size) for crop in crops])
 
 
 def load_crop(source: Source, index: int) -> np.ndarray:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lowres_jax.batching import default_batch_size
+from lowres_jax.data.degradations import low_resolution
 from lowres_jax.evaluation.comparison import Judged
-from lowres_jax.evaluation.measurement import CROP_SIZE, RAW, Method, low_resolution
+from lowres_jax.evaluation.measurement import CROP_SIZE, RAW, Method
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report.report_data import GridFace, TurnedPair
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to

@@ -1,6 +1,8 @@
 """Layers that the super-resolution networks share."""
 
 import jax
+import jax.numpy as jnp
+from flax import linen as nn
 
 
 def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
@@ -17,3 +19,20 @@ def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
     channels = depth // scale**2
     cells = inputs.reshape(batch, height, width, scale, scale, channels)
     return cells.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * scale, width * scale, channels)
+
+
+def edge_head(features: jax.Array, scale: int = 1) -> jax.Array:
+    """The edge head: one more 3x3 convolution, to one channel, beside the one that gives RGB.
+
+    Call it inside a module's `__call__`; the sigmoid that makes a probability of it is left to whoever reads it, since
+    cross entropy is exact on logits only.
+
+    Args:
+      features: (B, H, W, C), what the convolution to RGB reads.
+      scale: enlargement that is still to be made; 1 where the features have the final size.
+
+    Returns:
+      (B, scale * H, scale * W, 1) float32 logits of "there is an edge".
+    """
+    logits = nn.Conv(scale**2, (3, 3), dtype=features.dtype, name="conv_edges")(features)
+    return depth_to_space(logits, scale).astype(jnp.float32)

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.super_resolution.layers import edge_head
+
 
 class ResidualDenseBlock(nn.Module):
     """Five convolutions, each seeing all before it; the last, scaled, is added to the input."""
@@ -32,6 +34,7 @@ class Model(nn.Module):
       features: channels of the trunk.
       growth: channels that each dense convolution adds.
       residual_scale: factor of each (dense) block's output.
+      edge_head: whether the network also tells where edges are.
       dtype: of the computation; parameters are float32.
     """
 
@@ -40,11 +43,16 @@ class Model(nn.Module):
     features: int = 64
     growth: int = 32
     residual_scale: float = 0.2
+    edge_head: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """(B, H, W, 3) RGB in [0, 1] -> (B, scale * H, scale * W, 3) float32, not clipped."""
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array | tuple[jax.Array, jax.Array]:
+        """(B, H, W, 3) RGB in [0, 1] -> (B, scale * H, scale * W, 3) float32, not clipped; training changes nothing.
+
+        With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.
+        """
+        del train
         first = self._conv(self.features, "conv_first")(images)
         features = first
         for block in range(self.blocks):
@@ -59,7 +67,8 @@ class Model(nn.Module):
             features = jnp.repeat(jnp.repeat(features, 2, axis=1), 2, axis=2)
             features = _leaky_relu(self._conv(self.features, f"conv_up_{step}")(features))
         features = _leaky_relu(self._conv(self.features, "conv_high")(features))
-        return self._conv(3, "conv_last")(features).astype(jnp.float32)
+        output = self._conv(3, "conv_last")(features).astype(jnp.float32)
+        return (output, edge_head(features)) if self.edge_head else output
 
     def _conv(self, features: int, name: str) -> nn.Conv:
         return nn.Conv(features, (3, 3), dtype=self.dtype, name=name)

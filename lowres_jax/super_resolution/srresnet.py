@@ -1,28 +1,31 @@
 """SRResNet, the generator of SRGAN (Ledig et al., arXiv:1609.04802, figure 4)."""
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
 from lowres_jax.layers import PReLU
-from lowres_jax.super_resolution.layers import depth_to_space
+from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
 
 class ResidualBlock(nn.Module):
     """conv - BN - PReLU - conv - BN - add."""
 
     features: int
-    epsilon: float
+    norm: Callable[..., nn.BatchNorm]
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, inputs: jax.Array) -> jax.Array:
         """(B, H, W, features) -> the same."""
         features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_0")(inputs)
-        features = _batch_norm(self, train, "norm_0")(features)
+        features = self.norm(name="norm_0")(features)
         features = PReLU(name="prelu")(features)
         features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_1")(features)
-        return inputs + _batch_norm(self, train, "norm_1")(features)
+        return inputs + self.norm(name="norm_1")(features)
 
 
 class Model(nn.Module):
@@ -33,6 +36,9 @@ class Model(nn.Module):
       blocks: residual blocks.
       features: channels of the trunk.
       epsilon: of batch normalisation.
+      momentum: share of the running statistics that a batch leaves as they are.
+      axis_name: axis over which devices share batch statistics in training; None: each has its own.
+      edge_head: whether the network also tells where edges are (Canny model).
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
@@ -40,10 +46,13 @@ class Model(nn.Module):
     blocks: int = 16
     features: int = 64
     epsilon: float = 1e-3
+    momentum: float = 0.9
+    axis_name: str | None = None
+    edge_head: bool = False
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array | tuple[jax.Array, jax.Array]:
         """Enlarges RGB images.
 
         Args:
@@ -51,23 +60,27 @@ class Model(nn.Module):
           train: whether batch normalisation uses the batch's statistics (and updates `batch_stats`).
 
         Returns:
-          (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1].
+          (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]. With `edge_head`
+          also (B, scale * H, scale * W, 1) float32 logits.
         """
+        norm = functools.partial(
+            nn.BatchNorm,
+            use_running_average=not train,
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            axis_name=self.axis_name,
+            dtype=self.dtype,
+        )
         first = nn.Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
         first = PReLU(name="prelu_first")(first)
         features = first
         for block in range(self.blocks):
-            features = ResidualBlock(self.features, self.epsilon, self.dtype, name=f"block_{block}")(features, train)
+            features = ResidualBlock(self.features, norm, self.dtype, name=f"block_{block}")(features)
         features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_trunk")(features)
-        features = first + _batch_norm(self, train, "norm_trunk")(features)
+        features = first + norm(name="norm_trunk")(features)
         for step in range(self.scale.bit_length() - 1):
             features = nn.Conv(4 * self.features, (3, 3), dtype=self.dtype, name=f"conv_up_{step}")(features)
             features = PReLU(name=f"prelu_up_{step}")(depth_to_space(features, 2))
         output = nn.Conv(3, (9, 9), dtype=self.dtype, name="conv_last")(features)
-        return (jnp.tanh(output.astype(jnp.float32)) + 1.0) / 2.0
-
-
-def _batch_norm(owner: Model | ResidualBlock, train: bool, name: str) -> nn.BatchNorm:
-    return nn.BatchNorm(
-        use_running_average=not train, momentum=0.9, epsilon=owner.epsilon, dtype=owner.dtype, name=name
-    )
+        output = (jnp.tanh(output.astype(jnp.float32)) + 1.0) / 2.0
+        return (output, edge_head(features)) if self.edge_head else output

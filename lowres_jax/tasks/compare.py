@@ -1,7 +1,6 @@
 """Compares upscalers: every one, at every LR size, under every recogniser, through both protocols, with a report."""
 
 import functools
-import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -68,9 +67,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     }
     recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
-    measurements = _measure(
-        config, source, _digest(source.directory), methods, upscalers, recognizers, subjects, folder
-    )
+    measurements = _measure(config, source, source.digest(), methods, upscalers, recognizers, subjects, folder)
     judged = {}
     rows = []
     for recognizer in recognizers:
@@ -269,12 +266,3 @@ def _model(name: str, room: str) -> str:
         return name
     card = cards.load_card(name, room)
     return repr((card.module, sorted(card.model.items()), card.weights.get("sha256")))
-
-
-def _digest(directory: Path) -> str:
-    """A digest of a prepared set's content."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.glob("*.tfrecord*")):
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()

@@ -1,66 +1,21 @@
 """Records read without TensorFlow, against TFDS's own decoders, on files written by hand."""
 
-import json
-import struct
 from pathlib import Path
 
 import cv2
-import google_crc32c
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from tensorflow_datasets.proto import tf_example_pb2
+from made_records import example, write_set
 
 from lowres_jax.data.records import open_records, version_directory
 from lowres_jax.errors import UserError
 
-FIELDS = {
-    "label": np.int64,
-    "name": tfds.features.Text(),
-    "landmarks": tfds.features.Tensor(shape=(5, 2), dtype=np.float32),
-    "score": np.float32,
-    "source": tfds.features.Text(),
-    "detected": np.bool_,
-}
-
-
-def framed(data: bytes) -> bytes:
-    """A TFRecord: length, its CRC, data, its CRC, as the format's documentation has it."""
-
-    def masked(content: bytes) -> bytes:
-        value = google_crc32c.value(content)
-        return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) % 2**32)
-
-    length = struct.pack("<Q", len(data))
-    return length + masked(length) + data + masked(data)
-
-
-def example(image: bytes, number: int) -> bytes:
-    message = tf_example_pb2.Example()
-    feature = message.features.feature
-    feature["image"].bytes_list.value.append(image)
-    feature["label"].int64_list.value.append(number)
-    feature["name"].bytes_list.value.append(f"Zoë {number}".encode())
-    feature["source"].bytes_list.value.append(b"a/b.jpg")
-    feature["landmarks"].float_list.value.extend(np.arange(10) + number / 3)
-    feature["score"].float_list.value.append(number / 7)
-    feature["detected"].int64_list.value.append(number % 2)
-    return message.SerializeToString()
-
 
 @pytest.fixture(params=["png", "jpeg"])
 def directory(request, tmp_path) -> Path:
-    folder = tmp_path / "made" / "mtcnn" / "1.0.0"
-    folder.mkdir(parents=True)
-    image = tfds.features.Image(shape=(16, 16, 3), encoding_format=request.param)
-    tfds.features.FeaturesDict({"image": image, **FIELDS}).save_config(str(folder))
     pixels = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
-    ending = ".jpg" if request.param == "jpeg" else ".png"
-    records = [framed(example(cv2.imencode(ending, crop)[1].tobytes(), number)) for number, crop in enumerate(pixels)]
-    for shard, part in enumerate((records[:3], records[3:])):
-        (folder / f"made-test.tfrecord-0000{shard}-of-00002").write_bytes(b"".join(part))
-    (folder / "dataset_info.json").write_text(json.dumps({"splits": [{"name": "test", "shardLengths": ["3", "2"]}]}))
-    return folder
+    return write_set(tmp_path / "made" / "mtcnn", pixels, shards=(3, 2), form=request.param)
 
 
 def test_every_field_is_what_tfds_decodes(directory):
@@ -93,6 +48,7 @@ def test_facts_of_all_records_come_without_their_images(directory):
     assert source.names.tolist() == [f"Zoë {number}" for number in range(5)]
     assert source.sources == ["a/b.jpg"] * 5
     assert source.detected.tolist() == [False, True, False, True, False]
+    assert source.sharpness.tolist() == [0.0, 100.0, 200.0, 300.0, 400.0]
     assert not source.has_pairs
 
 

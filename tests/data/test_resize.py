@@ -82,3 +82,17 @@ def test_resize_chooses_by_direction() -> None:
     np.testing.assert_array_equal(resize.resize(image, 32, 16), resize.upscale_bicubic(image, 32, 16))
     np.testing.assert_array_equal(resize.resize(image, 8, 32), resize.upscale_bicubic(image, 8, 32))
     np.testing.assert_array_equal(resize.resize(image, 16, 16), image)
+
+
+@pytest.mark.parametrize(("length", "size"), [(128, 32), (128, 112), (126, 42), (128, 16), (128, 8), (112, 112)])
+def test_area_on_the_device_is_opencvs(length: int, size: int) -> None:
+    images = np.random.default_rng(0).random((2, length, length, 3)).astype(np.float32)
+    expected = np.stack([resize.downscale_area(image, size, size) for image in images])
+
+    np.testing.assert_allclose(resize.downscale_area_on_device(images, size, size), expected, atol=2e-6)
+
+
+def test_area_weights_by_hand() -> None:
+    np.testing.assert_allclose(resize.area_weights(3, 2), [[2 / 3, 1 / 3, 0], [0, 1 / 3, 2 / 3]], atol=1e-7)
+    with pytest.raises(ValueError, match="cannot enlarge"):
+        resize.area_weights(2, 3)

@@ -1,0 +1,107 @@
+"""The losses of all trainers of generators, each a pure function of (B, ...) arrays to a number."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import optax
+
+Pixel = Literal["l1", "mse", "charbonnier"]
+Adversarial = Literal["vanilla", "relativistic_average", "hinge"]
+Mean = Callable[[jax.Array], jax.Array]
+
+_CHARBONNIER_EPSILON = 1e-3
+
+
+def pixel(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0) -> jax.Array:
+    """Mean difference of two images.
+
+    Args:
+      made: (B, H, W, 3) in [0, 1].
+      real: likewise.
+      kind: "l1", "mse", or "charbonnier": sqrt(d^2 + .001^2) (Lai et al., arXiv:1710.01992, eq. 3).
+      scale: of the range in which differences are taken: 2 for [-1, 1], as SRGAN's and the original's recipes are
+        given.
+    """
+    difference = scale * (made - real)
+    if kind == "l1":
+        return jnp.abs(difference).mean()
+    if kind == "mse":
+        return (difference**2).mean()
+    return jnp.sqrt(difference**2 + _CHARBONNIER_EPSILON**2).mean()
+
+
+def perceptual(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0) -> jax.Array:
+    """Mean difference of two images' features (Johnson et al., arXiv:1603.08155; SRGAN, eq. 5).
+
+    Args:
+      made: features of the network's output, any shape.
+      real: of the original.
+      kind: SRGAN has "mse", ESRGAN "l1".
+      scale: factor of the features; SRGAN divides VGG's by 12.75.
+    """
+    return pixel(made, real, kind, scale)
+
+
+def edge(logits: jax.Array, edges: jax.Array) -> jax.Array:
+    """Binary cross entropy of the edge head against the Canny map of the original.
+
+    Args:
+      logits: (B, H, W, 1).
+      edges: (B, H, W, 1), 0 or 1.
+    """
+    return optax.sigmoid_binary_cross_entropy(logits, edges).mean()
+
+
+def identity(made: jax.Array, real: jax.Array) -> jax.Array:
+    """Mean of 1 - cosine of two images' embeddings under a recogniser.
+
+    Args:
+      made: (B, D) embeddings of the network's output; need not be unit vectors.
+      real: of the originals.
+    """
+    # The floor under the squares keeps the gradient of an embedding of zeros finite.
+    norms = jnp.sqrt(jnp.maximum((made**2).sum(-1), 1e-12) * jnp.maximum((real**2).sum(-1), 1e-12))
+    return (1.0 - (made * real).sum(-1) / norms).mean()
+
+
+def adversarial_generator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
+    """What the generator pays for what the discriminator sees.
+
+    Args:
+      made: (B,) logits of the network's output.
+      real: (B,) logits of the originals; read by "relativistic_average" only.
+      kind: "vanilla": -log D(made) (SRGAN, eq. 6); "relativistic_average": Jolicoeur-Martineau, arXiv:1807.00734, as in
+        ESRGAN, eq. 2; "hinge": -made (Lim and Ye, arXiv:1705.02894).
+      mean: of all logits, of other devices too.
+    """
+    if kind == "vanilla":
+        return _cross_entropy(made, 1.0)
+    if kind == "hinge":
+        return -made.mean()
+    return (_cross_entropy(made - mean(real), 1.0) + _cross_entropy(real - mean(made), 0.0)) / 2.0
+
+
+def adversarial_discriminator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
+    """What the discriminator pays; arguments as of `adversarial_generator`."""
+    if kind == "vanilla":
+        return (_cross_entropy(real, 1.0) + _cross_entropy(made, 0.0)) / 2.0
+    if kind == "hinge":
+        return (jax.nn.relu(1.0 - real).mean() + jax.nn.relu(1.0 + made).mean()) / 2.0
+    return (_cross_entropy(real - mean(made), 1.0) + _cross_entropy(made - mean(real), 0.0)) / 2.0
+
+
+def gradient_penalty(gradients: jax.Array) -> jax.Array:
+    """R1: mean over images of the squared norm of the logit's gradient by a real image, halved.
+
+    Mescheder et al., arXiv:1801.04406, eq. 9 without its weight.
+
+    Args:
+      gradients: (B, H, W, C), of each image's own logit.
+    """
+    return 0.5 * (gradients**2).sum(axis=(1, 2, 3)).mean()
+
+
+def _cross_entropy(logits: jax.Array, target: float) -> jax.Array:
+    return optax.sigmoid_binary_cross_entropy(logits, jnp.full_like(logits, target)).mean()

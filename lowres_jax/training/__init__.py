@@ -1,0 +1,1 @@
+"""What every trainer shares: loop, state, optimisers, devices, checkpoints, metrics. Knows no stage."""

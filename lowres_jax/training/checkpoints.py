@@ -1,0 +1,209 @@
+"""Checkpoints of a training, by Orbax: written in the background, whole or not at all; only this file knows Orbax."""
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+
+from lowres_jax.errors import UserError
+from lowres_jax.files import write_atomically
+from lowres_jax.training import devices
+from lowres_jax.training.state import TrainState
+
+_RUN = "run.json"
+# Keys that may differ when a training goes on: where things are, how often something is shown, on what it runs.
+_FREE = (
+    "platform",
+    "data_dir",
+    "coordinator",
+    "processes",
+    "process",
+    "connect_seconds",
+    "cpu_devices",
+    "threads",
+    "checkpoint_seconds",
+    "checkpoints_kept",
+    "log_steps",
+    "grace_seconds",
+)
+
+
+class Checkpoints:
+    """The checkpoints of one workdir.
+
+    Every process of a run makes one and calls the same methods at the same steps; process 0 writes.
+
+    Attributes:
+      folder: WORKDIR/checkpoints, with a folder for each step kept.
+    """
+
+    def __init__(self, workdir: Path, kept: int = 2):
+        """Opens the checkpoints; what a killed run left half-written is cleared away.
+
+        Args:
+          workdir: of the training.
+          kept: how many of the newest stay.
+        """
+        self.folder = Path(workdir).absolute() / "checkpoints"
+        self._workdir = Path(workdir)
+        # Orbax tells of each save in ten lines.
+        logging.set_verbosity(logging.ERROR)
+        with self._errors():
+            self._manager = ocp.CheckpointManager(
+                self.folder,
+                options=ocp.CheckpointManagerOptions(max_to_keep=kept, cleanup_tmp_directories=True),
+            )
+
+    @property
+    def latest(self) -> int | None:
+        """The newest step that is kept; None without any."""
+        return self._manager.latest_step()
+
+    def claim(self, description: dict[str, Any]) -> None:
+        """Makes sure that the workdir belongs to this run, and writes down whose it is.
+
+        Args:
+          description: the config and what else the result depends on, as JSON; all processes have the same.
+
+        Raises:
+          UserError: the workdir holds a training of another description, or the processes differ.
+        """
+        described = json.loads(json.dumps(description))
+        fixed = {name: value for name, value in flat(described).items() if name.split(".")[-1] not in _FREE}
+        devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
+        path = self._workdir / _RUN
+        if path.is_file() and self.latest is not None:
+            try:
+                before = flat(json.loads(path.read_text()))
+            except ValueError as error:
+                raise UserError(f"{path}: damaged ({error}); choose another --workdir") from error
+            names = sorted(set(fixed) | {name for name in before if name.split(".")[-1] not in _FREE})
+            different = [name for name in names if fixed.get(name) != before.get(name)]
+            if different:
+                shown = "; ".join(
+                    f"{name}: {json.dumps(before.get(name))} there, {json.dumps(fixed.get(name))} now"
+                    for name in different
+                )
+                raise UserError(
+                    f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, or "
+                    "remove it"
+                )
+        if devices.is_first():
+            with write_atomically(path) as file:
+                file.write(json.dumps(described, indent=1).encode())
+
+    def save(self, state: TrainState) -> None:
+        """Begins to save the state under its step; returns when the state may be used up.
+
+        Raises:
+          UserError: this or the save before could not be written; older checkpoints stay.
+        """
+        host = devices.fetch(state)
+        step = int(host.step)
+        if step == self.latest:
+            return
+        with self._errors():
+            self._manager.check_for_errors()
+            self._manager.save(step, args=ocp.args.StandardSave(_plain(host)), force=True)
+
+    def wait(self) -> None:
+        """Waits until what was begun is on disk.
+
+        Raises:
+          UserError: it could not be written.
+        """
+        with self._errors():
+            self._manager.wait_until_finished()
+
+    def restore(self, like: TrainState, step: int | None = None) -> TrainState:
+        """Reads a checkpoint.
+
+        Args:
+          like: a state of the same networks, as host arrays.
+          step: which; None: the newest.
+
+        Returns:
+          The state as host arrays, for any number of devices.
+
+        Raises:
+          UserError: there is none, it is damaged, or of another model.
+        """
+        step = self.latest if step is None else step
+        if step is None:
+            raise UserError(f"{self.folder}: no checkpoint")
+        place = self.folder / str(step)
+        plain = _plain(like)
+        expected = {name: tuple(np.shape(leaf)) for name, leaf in flat_leaves(plain).items()}
+        try:
+            found = {name: tuple(leaf.shape) for name, leaf in flat_leaves(self._manager.item_metadata(step)).items()}
+            wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+            if wrong:
+                raise UserError(
+                    f"{place}: checkpoint of another model: {wrong[0]} has shape {found.get(wrong[0], 'none')} there, "
+                    f"{expected.get(wrong[0], 'none')} here ({len(wrong)} such)"
+                )
+            restored = self._manager.restore(step, args=ocp.args.StandardRestore(plain))
+        except (OSError, ValueError, KeyError, FileNotFoundError, AttributeError) as error:
+            raise UserError(
+                f"{place}: checkpoint cannot be read ({_first_line(error)}); remove this folder to go on from an older "
+                "one"
+            ) from error
+        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(restored)]
+        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+
+    def close(self) -> None:
+        """Waits for what was begun and ends Orbax's threads."""
+        with self._errors():
+            self._manager.close()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Any:
+        try:
+            yield
+        except UserError:
+            raise
+        except Exception as error:  # Orbax passes on whatever its threads raised, disk errors as its own kinds
+            last = self._last_whole()
+            raise UserError(
+                f"{self.folder}: a checkpoint cannot be written ({_first_line(error)}); "
+                + (f"the last good one, of step {last:,}, stays" if last is not None else "there is none before it")
+            ) from error
+
+    def _last_whole(self) -> int | None:
+        steps = [int(each.name) for each in self.folder.glob("[0-9]*") if each.name.isdigit()]
+        return max(steps, default=None)
+
+
+def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dictionaries as one with dotted names."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
+def flat_leaves(tree: Any) -> dict[str, Any]:
+    """Leaves by their path, as "params/conv_first/kernel"."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {"/".join(re.findall(r"[\w.]+", jax.tree_util.keystr(path))): leaf for path, leaf in leaves}
+
+
+def _plain(state: TrainState) -> dict[str, Any]:
+    """The state as nested dictionaries with readable names, in the order of its leaves.
+
+    Optimiser states are tuples of optax's own; their leaves are numbered. Names are padded, since dictionaries are
+    sorted by name.
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return {f"{number:05d}{jax.tree_util.keystr(path)}": leaf for number, (path, leaf) in enumerate(leaves)}
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:200]}" if text else type(error).__name__

@@ -1,0 +1,182 @@
+"""The one file that names devices: a step is written for one device and lifted onto all of them here.
+
+A step for one device averages gradients, metrics and batch statistics over the axis `AXIS` by `jax.lax.pmean`. `lift`
+runs it on every device of every process by `jit(shard_map(...))`, which is what `jax.pmap` has become: the state is on
+all devices, the batch is divided between them.
+
+Two traps, both held by tests/training/test_devices.py. With shard_map's default `check_vma=True` the gradient of a
+replicated parameter is summed over the devices already, and a `pmean` after it leaves it too large by their number,
+which Adam hides; so it is off, as it was in pmap: differentiate the local loss, then `pmean` the gradient. And
+`jax.make_mesh` makes Explicit axes unless asked for Auto.
+"""
+
+import functools
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from ml_collections import ConfigDict
+
+from lowres_jax import interruption
+from lowres_jax.errors import UserError
+
+AXIS = "data"
+
+
+def connect(config: ConfigDict) -> None:
+    """Joins the processes of a run, before anything else touches a device.
+
+    Args:
+      config: `coordinator` ("host:port" of process 0), `processes` and `process`; or, where they are left at "", 0 and
+        -1, the environment's LOWRES_JAX_COORDINATOR, LOWRES_JAX_PROCESSES and LOWRES_JAX_PROCESS. "auto" as coordinator
+        lets JAX find all three (TPU VMs, Slurm). Without a coordinator the run has one process.
+
+    Raises:
+      UserError: the coordinator does not answer, or the numbers are missing.
+    """
+    coordinator = config.coordinator or os.environ.get("LOWRES_JAX_COORDINATOR", "")
+    if not coordinator:
+        return
+    # Where processes share CPUs they exchange gradients by gloo; accelerators have their own ways.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    # JAX's own handler of SIGTERM would take the place of ours (see `interruption`), which tells all processes too.
+    jax.config.update("jax_enable_preemption_service", False)
+    try:
+        if coordinator == "auto":
+            jax.distributed.initialize(initialization_timeout=config.connect_seconds)
+            return
+        number = config.process if config.process >= 0 else int(os.environ.get("LOWRES_JAX_PROCESS", -1))
+        count = config.processes or int(os.environ.get("LOWRES_JAX_PROCESSES", 0))
+        if not 0 <= number < count:
+            raise UserError(
+                f"config.coordinator={coordinator}: process {number} of {count} cannot be; give config.process and "
+                "config.processes, or LOWRES_JAX_PROCESS and LOWRES_JAX_PROCESSES"
+            )
+        if number > 0:
+            _await(coordinator, config.connect_seconds)
+        jax.distributed.initialize(coordinator, count, number, initialization_timeout=config.connect_seconds)
+    except (RuntimeError, ValueError) as error:
+        raise UserError(
+            f"config.coordinator={coordinator}: the processes did not find together within {config.connect_seconds} s "
+            f"({str(error).splitlines()[0][:120]}); is process 0 running, and its port open?"
+        ) from error
+
+
+def _await(coordinator: str, seconds: float) -> None:
+    """Waits until somebody listens at the coordinator's address: JAX itself ends the process where nobody does.
+
+    Raises:
+      UserError: nobody did in time.
+    """
+    host, _, port = coordinator.rpartition(":")
+    deadline = time.monotonic() + seconds
+    while True:
+        interruption.check()
+        try:
+            with socket.create_connection((host, int(port)), timeout=1.0):
+                return
+        except ValueError as error:
+            raise UserError(f"config.coordinator={coordinator}: must be HOST:PORT") from error
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"config.coordinator={coordinator}: nobody answers there since {seconds:g} s "
+                    f"({error.strerror or error}); start process 0 first, or correct the address"
+                ) from error
+        time.sleep(0.2)
+
+
+def is_first() -> bool:
+    """Whether this process writes the workdir and speaks."""
+    return jax.process_index() == 0
+
+
+@functools.cache
+def mesh() -> Mesh:
+    """All devices of all processes in a row."""
+    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuses a batch that cannot be divided evenly.
+
+    Raises:
+      UserError: over all devices.
+    """
+    if batch_size < 1 or batch_size % jax.device_count():
+        devices, processes = jax.device_count(), jax.process_count()
+        over = f"{devices} devices" + (f" in {processes} processes" if processes > 1 else "")
+        raise UserError(
+            f"config.batch_size={batch_size}: cannot be divided evenly over {over}; "
+            f"choose a multiple of {devices}, as {max(1, round(batch_size / devices)) * devices}"
+        )
+
+
+def replicate(tree: Any) -> Any:
+    """Host arrays, the same on every process -> arrays on every device."""
+    sharding = NamedSharding(mesh(), PartitionSpec())
+
+    def put(array: Any) -> jax.Array:
+        array = np.asarray(array)
+        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+
+    return jax.tree.map(put, tree)
+
+
+def divide(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
+    """This process's rows of a batch -> the whole batch, divided over all devices."""
+    sharding = NamedSharding(mesh(), PartitionSpec(AXIS))
+    return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+
+
+def fetch(tree: Any) -> Any:
+    """Arrays that are the same on every device -> host arrays of their own (not views that a next step may reuse)."""
+    return jax.tree.map(lambda array: np.array(array.addressable_data(0)), tree)
+
+
+def local(tree: Any) -> Any:
+    """Arrays that are the same on every device -> arrays on this process's first device, for work of its own."""
+    return jax.device_put(fetch(tree), jax.local_devices()[0])
+
+
+def lift(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A step of one device, (state, constants, batch) -> (state, metrics), as a step of all devices.
+
+    The state's memory is reused for the result: the state that was handed in must not be used again.
+    """
+    return jax.jit(
+        jax.shard_map(
+            step,
+            mesh=mesh(),
+            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
+            out_specs=PartitionSpec(),
+            check_vma=False,
+        ),
+        donate_argnums=0,
+    )
+
+
+def agree_on_text(text: str, what: str) -> None:
+    """Makes sure that all processes were given the same.
+
+    Args:
+      text: compared by its digest.
+      what: of the message.
+
+    Raises:
+      UserError: on every process, if one differs.
+    """
+    if jax.process_count() == 1:
+        return
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    everybody = np.asarray(multihost_utils.process_allgather(digest)).reshape(-1, len(digest))
+    different = np.flatnonzero((everybody != everybody[0]).any(axis=1)).tolist()
+    if different:
+        raise UserError(f"{what} differs between processes (process 0 and {', '.join(map(str, different))})")

@@ -1,0 +1,163 @@
+"""The loop of every training: steps, checkpoints, evaluations, and an end at any moment that loses nothing.
+
+What happens at which step is agreed between processes without a message of its own: each sends its wishes (to stop, to
+save) along with its batch, the step passes on what anybody wished, and all act on it one step later.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+
+from lowres_jax import interruption
+from lowres_jax.errors import UserError
+from lowres_jax.training import devices
+from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training.progress import Progress
+from lowres_jax.training.state import TrainState
+
+Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
+WISHES = "wishes"  # (devices, 2) float32 in a batch: stop, save
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When what is done.
+
+    Attributes:
+      steps: of the whole training.
+      checkpoint_seconds: between checkpoints; 0: after every step.
+      evaluate_steps: between evaluations; there is one at the end too. 0: only there.
+    """
+
+    steps: int
+    checkpoint_seconds: float
+    evaluate_steps: int
+
+
+def with_wishes(step: Step) -> Step:
+    """A step of one device that also passes on what any process wishes."""
+
+    def wrapped(state: TrainState, constants: Any, batch: dict[str, jax.Array]) -> tuple[TrainState, Any]:
+        batch = dict(batch)
+        wishes = jax.lax.pmax(batch.pop(WISHES).max(axis=0), devices.AXIS)
+        state, metrics = step(state, constants, batch)
+        return state, metrics | {WISHES: wishes}
+
+    return wrapped
+
+
+def fit(
+    state: TrainState,
+    constants: Any,
+    step: Step,
+    batches: Iterator[dict[str, np.ndarray]],
+    plan: Plan,
+    checkpoints: Checkpoints,
+    progress: Progress,
+    evaluate: Callable[[TrainState], None],
+) -> TrainState:
+    """Trains to the plan's last step.
+
+    Args:
+      state: host arrays; `state.step` steps are done already.
+      constants: host arrays that the step reads and does not change.
+      step: of one device, see `devices.lift`.
+      batches: this process's rows of each batch, from the one that follows `state.step` on.
+      plan: see `Plan`.
+      checkpoints: where the state is kept.
+      progress: told of every step.
+      evaluate: called with the state on process 0; may take its time.
+
+    Returns:
+      The last state, on the devices.
+
+    Raises:
+      Interrupted: a stop was requested; the state is saved.
+      UserError: a figure is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
+    """
+    run = _Run(plan, checkpoints, progress)
+    lifted = devices.lift(with_wishes(step))
+    done = int(state.step)
+    state, constants = devices.replicate(state), devices.replicate(constants)
+    while done < plan.steps:
+        batch = devices.divide(next(batches) | {WISHES: run.wishes()})
+        state, metrics = lifted(state, constants, batch)
+        done += 1
+        # The step before is looked at while this one computes.
+        stop, save = run.look()
+        run.pending = done, metrics
+        if jax.process_count() == 1:
+            # Nobody to agree with: no need to wait for the next step.
+            stop = interruption.requested()
+        due = plan.evaluate_steps and done % plan.evaluate_steps == 0
+        if stop or save or due or done == plan.steps:
+            # Figures of this very step first: what is not finite is not saved.
+            run.look()
+            if stop or save or done == plan.steps:
+                run.save(state)
+            if stop:
+                checkpoints.wait()
+                interruption.check()
+                raise interruption.Interrupted(interruption.BY_ANOTHER_PROCESS)
+            if due or done == plan.steps:
+                run.evaluate(state, evaluate)
+    checkpoints.wait()
+    return state
+
+
+class _Run:
+    """What the loop remembers between steps beside the state."""
+
+    def __init__(self, plan: Plan, checkpoints: Checkpoints, progress: Progress):
+        self.pending: tuple[int, dict[str, jax.Array]] | None = None
+        self._plan, self._checkpoints, self._progress = plan, checkpoints, progress
+        self._saved = time.monotonic()
+
+    def wishes(self) -> np.ndarray:
+        """This process's rows of what all wish."""
+        due = devices.is_first() and time.monotonic() - self._saved >= self._plan.checkpoint_seconds
+        row = np.asarray([interruption.requested(), due], np.float32)
+        return np.broadcast_to(row, (jax.local_device_count(), 2))
+
+    def look(self) -> tuple[bool, bool]:
+        """Takes in the figures of the pending step; returns whether anybody wishes to stop, and to save.
+
+        Raises:
+          UserError: a figure is not finite.
+        """
+        if self.pending is None:
+            return False, False
+        (number, metrics), self.pending = self.pending, None
+        found = devices.fetch(metrics)
+        stop, save = found.pop(WISHES) > 0
+        figures = {name: float(value) for name, value in found.items()}
+        for name, value in figures.items():
+            if not math.isfinite(value):
+                last = self._checkpoints.latest
+                kept = f"the last good checkpoint is of step {last:,}" if last else "there is no checkpoint yet"
+                raise UserError(
+                    f"step {number:,}: {name} is {value}; training stopped, {kept} ({self._checkpoints.folder}). "
+                    "A lower --config.optimizer.learning_rate or --config.optimizer.clip_norm=1 may help"
+                )
+        self._progress.add(number, figures)
+        return bool(stop), bool(save)
+
+    def save(self, state: TrainState) -> None:
+        self._checkpoints.save(state)
+        self._saved = time.monotonic()
+
+    def evaluate(self, state: TrainState, evaluate: Callable[[TrainState], None]) -> None:
+        """Evaluates on process 0; a stop that is requested meanwhile is agreed on with the next step."""
+        if not devices.is_first():
+            return
+        with self._progress.paused():
+            try:
+                evaluate(state)
+            except interruption.Interrupted:
+                if int(devices.fetch(state.step)) == self._plan.steps:
+                    raise

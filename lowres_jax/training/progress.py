@@ -1,0 +1,114 @@
+"""What a training says while it runs: a line, and scalars and pictures for TensorBoard."""
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tensorboardX import SummaryWriter
+
+from lowres_jax.training import devices
+
+
+class Progress:
+    """Gathers the figures of the steps and tells of their means; only process 0 speaks.
+
+    Attributes:
+      steps: of the whole training.
+    """
+
+    def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int):
+        self.steps = steps
+        self._batch_size, self._log_steps = batch_size, max(1, log_steps)
+        self._writer = SummaryWriter(str(workdir / "tensorboard")) if devices.is_first() else None
+        self._sums: dict[str, float] = {}
+        self._count = 0
+        self._since = self._begin = time.monotonic()
+        self._paused = 0.0
+        self._first_step: int | None = None
+
+    def add(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Takes the figures of one step; every so many steps tells of their means.
+
+        Args:
+          step: its number, counted from 1.
+          metrics: name -> value.
+        """
+        if self._first_step is None:
+            # The first step compiles: speed counts from its end.
+            self._first_step, self._begin, self._paused = step, time.monotonic(), 0.0
+        for name, value in metrics.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+        self._count += 1
+        if step % self._log_steps == 0 or step == self.steps:
+            self._tell(step)
+
+    def _tell(self, step: int) -> None:
+        means = {name: total / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        if self._writer is None:
+            return
+        assert self._first_step is not None
+        seconds = time.monotonic() - self._begin - self._paused
+        done = step - self._first_step
+        speed = done / seconds if done and seconds > 0 else 0.0
+        figures = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
+        left = (
+            f"{speed * self._batch_size:.1f} images/s, {_duration((self.steps - step) / speed)} left" if speed else ""
+        )
+        print(f"step {step:,}/{self.steps:,}  {figures}  {left}".rstrip(), flush=True)
+        self.scalars(step, {f"train/{name}": value for name, value in means.items()})
+        if speed:
+            self.scalars(step, {"train/images_per_second": speed * self._batch_size})
+
+    @contextlib.contextmanager
+    def paused(self) -> Any:
+        """Takes the time of the block out of the speed: evaluation is no training."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._paused += time.monotonic() - begin
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Writes figures for TensorBoard."""
+        if self._writer is not None:
+            for name, value in values.items():
+                self._writer.add_scalar(name, value, step)
+            self._writer.flush()
+
+    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+        """Writes a picture, (H, W, 3) float in [0, 1], for TensorBoard."""
+        if self._writer is not None:
+            self._writer.add_image(name, image, step, dataformats="HWC")
+            self._writer.flush()
+
+    def close(self) -> None:
+        """Ends the writer's thread."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def picture_grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
+    """Pictures of one size in rows and columns on white.
+
+    Args:
+      rows: of pictures (H, W, 3) float32 in [0, 1].
+      gap: pixels between them.
+    """
+    height, width = rows[0][0].shape[:2]
+    shape = (len(rows) * (height + gap) + gap, len(rows[0]) * (width + gap) + gap, 3)
+    grid = np.ones(shape, np.float32)
+    for row, pictures in enumerate(rows):
+        for column, picture in enumerate(pictures):
+            top, left = gap + row * (height + gap), gap + column * (width + gap)
+            grid[top : top + height, left : left + width] = picture
+    return np.clip(grid, 0.0, 1.0)
+
+
+def _duration(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

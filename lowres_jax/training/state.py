@@ -1,0 +1,76 @@
+"""What a training knows between two steps, and nothing else: a step is a pure function of it and a batch."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+Tree = Any
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Network:
+    """A network in training.
+
+    Attributes:
+      params: float32.
+      batch_stats: running statistics of batch normalisation, power iterations of spectral normalisation; may be empty.
+      opt_state: of its optimiser.
+    """
+
+    params: Tree
+    batch_stats: Tree
+    opt_state: Tree
+
+    @property
+    def variables(self) -> dict[str, Tree]:
+        """As a Flax module takes them."""
+        return {"params": self.params, "batch_stats": self.batch_stats}
+
+    def updated(self, optimizer: optax.GradientTransformation, gradient: Tree, batch_stats: Tree) -> "Network":
+        """After one step of the optimiser."""
+        updates, opt_state = optimizer.update(gradient, self.opt_state, self.params)
+        return Network(optax.apply_updates(self.params, updates), batch_stats, opt_state)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """Everything that a checkpoint keeps.
+
+    Attributes:
+      step: () int32, steps done; the position in the data follows from it.
+      rng: (2,) uint32, never changed: the randomness of a step is `jax.random.fold_in(rng, step)`.
+      networks: by name, as "generator" and "discriminator".
+      ema: exponential moving average of the variables of the network that is the result; None where not asked for.
+    """
+
+    step: jax.Array
+    rng: jax.Array
+    networks: dict[str, Network]
+    ema: Tree = None
+
+
+def network(variables: dict[str, Tree], optimizer: optax.GradientTransformation) -> Network:
+    """A network at the start of its training."""
+    return Network(variables["params"], variables.get("batch_stats", {}), optimizer.init(variables["params"]))
+
+
+def new_state(seed: int, networks: dict[str, Network], ema: Tree = None) -> TrainState:
+    """The state before the first step."""
+    return TrainState(np.zeros((), np.int32), np.asarray(jax.random.PRNGKey(seed)), networks, ema)
+
+
+def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array) -> Tree:
+    """One step of an exponential moving average, whose decay grows from .1 to the given one as steps are done.
+
+    min(decay, (1 + step) / (10 + step)) lets the average forget where training started (TensorFlow's
+    ExponentialMovingAverage with `num_updates`).
+    """
+    step = step.astype(jnp.float32)
+    share = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda old, new: share * old + (1.0 - share) * new, average, value)
