@@ -189,9 +189,9 @@ def flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def flat_leaves(tree: Any) -> dict[str, Any]:
-    """Leaves by their path, as "params/conv_first/kernel"."""
+    """Leaves by their path, as "networks/generator/params/conv_first/kernel"."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {"/".join(re.findall(r"[\w.]+", jax.tree_util.keystr(path))): leaf for path, leaf in leaves}
+    return {"/".join(re.findall(r"\w+", jax.tree_util.keystr(path))): leaf for path, leaf in leaves}
 
 
 def _plain(state: TrainState) -> dict[str, Any]:

@@ -110,8 +110,8 @@ def check_batch_size(batch_size: int) -> None:
     Raises:
       UserError: over all devices.
     """
-    if batch_size < 1 or batch_size % jax.device_count():
-        devices, processes = jax.device_count(), jax.process_count()
+    devices, processes = mesh().size, jax.process_count()
+    if batch_size < 1 or batch_size % devices:
         over = f"{devices} devices" + (f" in {processes} processes" if processes > 1 else "")
         raise UserError(
             f"config.batch_size={batch_size}: cannot be divided evenly over {over}; "

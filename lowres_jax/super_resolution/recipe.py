@@ -1,0 +1,187 @@
+"""What a training of a generator is made of: the keys of its config, and the networks and losses they name."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from lowres_jax import configuration
+from lowres_jax.errors import UserError
+from lowres_jax.super_resolution import discriminator
+from lowres_jax.training import devices, optimizers
+
+_CHOICES = {
+    "losses.pixel.kind": ("l1", "mse", "charbonnier"),
+    "losses.perceptual.kind": ("l1", "mse", "charbonnier"),
+    "losses.adversarial.kind": ("vanilla", "relativistic_average", "hinge"),
+    "discriminator.sees": ("rgb", "rgb_and_edges"),
+    "discriminator.head": ("dense", "pooled"),
+    "compute_dtype": ("float32", "bfloat16"),
+}
+
+
+def default_config() -> ConfigDict:
+    """All keys of a training, with defaults that train an SRResNet for L1 alone; configs/*.py change some."""
+    config = ConfigDict()
+    config.task = "train"
+    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
+
+    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
+    config.dataset = "casia_webface/mtcnn"  # builder/variant below data_dir
+    config.held_out = 0.05  # share of the people that are kept for validation
+    config.sharpness = 0.0  # least variance of the Laplacian of a crop to learn from
+    config.crops = 0  # how many are drawn among those; 0: all
+    config.hr_size = 128  # side of the HR crops, cut from the middle where records are larger
+    config.flip = True  # left and right, one crop in two
+    config.degradation = ConfigDict({"blur": (0.0, 0.0), "anisotropic": False, "noise": (0.0, 0.0), "jpeg": (0, 0)})
+
+    config.model = ConfigDict(
+        {"module": "super_resolution.srresnet", "fields": ConfigDict({"scale": 4}, convert_dict=True)}
+    )
+    config.compute_dtype = "float32"  # or "bfloat16"; parameters and losses are float32 anyway
+    config.start = ""  # name of a model card, or workdir of another training, whose weights to start from
+    config.start_weights = ""  # weight file for that card instead of its own
+
+    config.losses = ConfigDict()
+    config.losses.pixel = ConfigDict({"weight": 1.0, "kind": "l1", "scale": 1.0})  # scale 2: images in [-1, 1]
+    config.losses.perceptual = ConfigDict(
+        {"weight": 0.0, "kind": "mse", "scale": 1.0, "network": "sface", "layer": "conv_5_relu", "weights": ""}
+    )
+    config.losses.adversarial = ConfigDict({"weight": 0.0, "kind": "vanilla", "gradient_penalty": 0.0})
+    config.losses.edge = ConfigDict({"weight": 0.0})
+    config.losses.identity = ConfigDict({"weight": 0.0, "recognizers": ("sface",), "shares": ()})
+
+    config.discriminator = ConfigDict({"sees": "rgb", "head": "dense", "width": 1.0, "spectral_norm": False})
+    config.optimizer = optimizers.default_config()  # of the generator
+    config.discriminator_optimizer = optimizers.default_config()
+    config.ema = 0.999  # decay of the moving average of the generator, which is the result; 0: none
+
+    config.batch_size = 16  # of all devices together
+    config.steps = 0  # either this
+    config.epochs = 0.0  # or this, of the chosen crops
+    config.seed = 0
+
+    config.evaluate_steps = 1000
+    config.validation_images = 64  # of the people held out, at most
+    config.judge = "sface"  # recogniser of the identity cosine and of LFW's View 1
+    config.view1 = "lfw/mtcnn"  # prepared LFW, used where it is there
+    config.view1_pairs = 200  # of each of View 1's two lists; 0: none
+    config.grid_faces = 6
+
+    config.log_steps = 20
+    config.checkpoint_seconds = 300.0
+    config.checkpoints_kept = 2
+    config.grace_seconds = 30.0  # for the checkpoint when asked to stop
+    config.threads = 2  # that decode
+
+    config.coordinator = ""  # HOST:PORT of process 0, or "auto"; see docs/training.md
+    config.processes = 0
+    config.process = -1
+    config.connect_seconds = 120
+    return config
+
+
+def smoke(config: ConfigDict) -> ConfigDict:
+    """The same training, small enough for seconds on the embedded faces: thin networks, few steps."""
+    config.dataset = "orl_faces/mtcnn"
+    config.held_out, config.sharpness, config.crops = 0.1, 0.0, 0
+    config.discriminator.width = 0.125
+    config.batch_size, config.steps, config.epochs = 4, 12, 0.0
+    config.evaluate_steps, config.validation_images, config.grid_faces = 6, 8, 3
+    config.view1_pairs, config.log_steps = 0, 2
+    fields = {"blocks": 1, "features": 16}
+    if config.model.module == "super_resolution.rrdbnet":
+        fields["growth"] = 8
+    config.model.fields.update(fields)
+    config.start = ""
+    if config.losses.perceptual.network == "vgg19":
+        config.losses.perceptual.update({"network": "sface", "layer": "conv_5_relu", "scale": 1.0})
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses settings that cannot be, before anything is read.
+
+    Raises:
+      UserError: names the key.
+    """
+    for key, valid in _CHOICES.items():
+        value: Any = config
+        for part in key.split("."):
+            value = value[part]
+        if value not in valid:
+            raise UserError(f"config.{key}={value!r}: {configuration.nearest(str(value), valid)}")
+    scale = config.model.fields.scale
+    if config.hr_size < 1 or config.hr_size % scale:
+        smaller = config.hr_size // scale * scale
+        raise UserError(
+            f"config.hr_size={config.hr_size}: cannot be divided by the scale, {scale}; "
+            f"choose a multiple, as --config.hr_size={max(smaller, scale)}"
+        )
+    if (config.steps > 0) == (config.epochs > 0):
+        raise UserError(
+            f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0"
+        )
+    if not 0 <= config.ema < 1:
+        raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
+    sees_edges = config.losses.adversarial.weight and config.discriminator.sees == "rgb_and_edges"
+    if sees_edges and not config.losses.edge.weight:
+        raise UserError(
+            "config.discriminator.sees='rgb_and_edges': the generator tells no edges without "
+            "--config.losses.edge.weight=1"
+        )
+    shares = config.losses.identity.shares
+    if shares and len(shares) != len(configuration.names(config.losses.identity.recognizers)):
+        raise UserError(f"config.losses.identity.shares={tuple(shares)}: one for each recogniser, or none")
+
+
+def build_generator(config: ConfigDict) -> nn.Module:
+    """The generator that a config names, with an edge head where a loss asks for edges.
+
+    Raises:
+      UserError: no such module, or one without such a field.
+    """
+    fields = config.model.fields.to_dict()
+    if config.losses.edge.weight:
+        fields["edge_head"] = True
+    try:
+        model = importlib.import_module(f"lowres_jax.{config.model.module}").Model
+        return _on_devices(model(**fields), config.compute_dtype)
+    except (ImportError, AttributeError, TypeError) as error:
+        raise UserError(f"config.model: {config.model.module} with {fields}: {error}") from error
+
+
+def build_discriminator(config: ConfigDict) -> nn.Module | None:
+    """The discriminator; None where nothing is adversarial."""
+    if not config.losses.adversarial.weight:
+        return None
+    settings = config.discriminator
+    module = discriminator.Model(head=settings.head, width=settings.width, spectral_norm=settings.spectral_norm)
+    return _on_devices(module, config.compute_dtype)
+
+
+def _on_devices(module: nn.Module, dtype: str) -> nn.Module:
+    """With batch statistics shared by all devices, computing in the given dtype."""
+    module = module.clone(dtype=jnp.dtype(dtype))
+    return module.clone(axis_name=devices.AXIS) if hasattr(module, "axis_name") else module
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A fixed network through which a loss looks at images: a recogniser, or a network of features.
+
+    Attributes:
+      name: of the network.
+      weight: of its loss.
+      apply: (variables, (B, H, W, 3) in [0, 1]) -> features or embeddings, differentiable.
+      variables: of the network.
+    """
+
+    name: str
+    weight: float
+    apply: Callable[[Any, Any], Any]
+    variables: Any

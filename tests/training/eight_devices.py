@@ -1,0 +1,88 @@
+"""Run as a program: the same training on one and on eight simulated devices, and with its mean broken.
+
+    python tests/training/eight_devices.py RESULT.npz
+
+SGD, since Adam hides a gradient that is some times too large; batch normalisation in both networks; every loss that looks
+over the border of a device.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+jax.config.update("jax_num_cpu_devices", 8)
+
+from lowres_jax import runtime  # noqa: E402
+from lowres_jax.super_resolution import recipe, trainer  # noqa: E402
+from lowres_jax.training import checkpoints, devices  # noqa: E402
+
+STEPS = 3
+
+
+def made_trainer(adversarial: bool) -> trainer.Trainer:
+    config = recipe.smoke(recipe.default_config())
+    config.hr_size = 16
+    config.losses.edge.weight = 1.0
+    if adversarial:
+        config.losses.adversarial.update({"weight": 0.1, "kind": "relativistic_average", "gradient_penalty": 0.1})
+    config.discriminator.update({"sees": "rgb_and_edges", "head": "pooled", "width": 1 / 16})
+    for optimizer in (config.optimizer, config.discriminator_optimizer):
+        optimizer.update({"name": "sgd", "learning_rate": 0.05, "b1": 0.0})
+    return trainer.make(config, STEPS)
+
+
+def batches() -> list[dict[str, np.ndarray]]:
+    generator = np.random.default_rng(0)
+    return [
+        {
+            "image": generator.integers(0, 256, (8, 16, 16, 3), np.uint8),
+            "edges": generator.integers(0, 2, (8, 16, 16, 1), np.uint8),
+        }
+        for _ in range(STEPS)
+    ]
+
+
+def run(count: int, adversarial: bool = False, mean: Callable[..., Any] | None = None) -> dict[str, np.ndarray]:
+    """The leaves of the state and the losses after some steps on `count` devices."""
+    original = jax.lax.pmean
+    devices.mesh = lambda: Mesh(np.asarray(jax.devices()[:count]), (devices.AXIS,), axis_types=(AxisType.Auto,))
+    jax.lax.pmean = mean or original
+    try:
+        training = made_trainer(adversarial)
+        step, state = devices.lift(training.step), devices.replicate(training.init())
+        for batch in batches():
+            state, metrics = step(state, {}, devices.divide(batch))
+        return checkpoints.flat_leaves({"state": devices.fetch(state), "metrics": devices.fetch(metrics)})
+    finally:
+        jax.lax.pmean = original
+
+
+def broken(instead: Callable[..., Any]) -> Callable[..., Any]:
+    """The mean, but something else instead for gradients."""
+    original = jax.lax.pmean
+
+    def mean(tree: Any, axis: str, **settings: Any) -> Any:
+        is_gradient = isinstance(tree, dict) and "conv_first" in tree
+        return instead(tree, axis) if is_gradient else original(tree, axis, **settings)
+
+    return mean
+
+
+def main() -> None:
+    runtime.enable_compilation_cache()
+    runs = {
+        "1": run(1),
+        "missing": run(8, mean=broken(lambda tree, axis: tree)),
+        "doubled": run(8, mean=broken(jax.lax.psum)),
+        "1 adversarial": run(1, adversarial=True),
+        "8 adversarial": run(8, adversarial=True),
+    }
+    np.savez(sys.argv[1], **{f"{name}:{leaf}": array for name, leaves in runs.items() for leaf, array in leaves.items()})
+
+
+if __name__ == "__main__":
+    main()
