@@ -27,16 +27,21 @@ def initialize(config: ConfigDict) -> None:
     """Turns the compilation cache on and checks that the platform asked for is there.
 
     Args:
-      config: `platform` ("cpu", "gpu", "tpu", or "" for the best there is) is read if present.
+      config: `platform` ("cpu", "gpu", "tpu", or "" for the best there is) is read if present; likewise `coordinator`
+        and what belongs to it (see `processes.connect`).
 
     Raises:
-      UserError: the platform asked for is not available.
+      UserError: the platform asked for is not available, or the processes of a run do not find together.
     """
     import jax
 
     # JAX tells at INFO which backends it did not find; a missing one that was asked for is our own error below.
     logging.getLogger("jax").setLevel(logging.WARNING)
     enable_compilation_cache()
+    if "coordinator" in config:
+        from lowres_jax import processes
+
+        processes.connect(config)
     platform = config.get("platform", "")
     if not platform:
         return

@@ -89,6 +89,20 @@ def weight_path(card: Card, path: str = "") -> Path:
     return weights.verified(found, entry["sha256"])
 
 
+def read_variables(card: Card, path: str = "") -> Any:
+    """A model's variables as its weight file has them.
+
+    Args:
+      card: the model's.
+      path: a weight file of the same format to use instead of the card's own.
+
+    Raises:
+      UserError: the file is missing or damaged.
+    """
+    reader_module, reader = card.weights["reader"].split(".")
+    return getattr(importlib.import_module(f"lowres_jax.pretrained.{reader_module}"), reader)(weight_path(card, path))
+
+
 def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...], path: str = "") -> Any:
     """Reads a model's variables and compares their shapes with the module's.
 
@@ -101,16 +115,14 @@ def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...]
     Raises:
       UserError: the file is missing, damaged, or holds the weights of another network.
     """
-    file = weight_path(card, path)
-    reader_module, reader = card.weights["reader"].split(".")
-    variables = getattr(importlib.import_module(f"lowres_jax.pretrained.{reader_module}"), reader)(file)
+    variables = read_variables(card, path)
     example = jax.ShapeDtypeStruct(example_shape, jnp.float32)
     expected = _flat_shapes(jax.eval_shape(module.init, jax.random.key(0), example))
     found = _flat_shapes(variables)
     wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
     if wrong:
         raise UserError(
-            f"{file}: weights of another network than {card.name}: {wrong[0]} has shape "
+            f"{weight_path(card, path)}: weights of another network than {card.name}: {wrong[0]} has shape "
             f"{found.get(wrong[0], 'none')}, not {expected.get(wrong[0], 'none')} ({len(wrong)} such)"
         )
     return jax.device_put(variables)

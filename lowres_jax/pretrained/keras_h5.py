@@ -99,3 +99,25 @@ def srresnet(path: str | os.PathLike[str]) -> dict[str, Any]:
     if position != len(layers):
         raise UserError(f"{path}: not the weights of an SRResNet ({len(layers)} weighted layers, not {position})")
     return {"params": params, "batch_stats": statistics}
+
+
+def vgg19(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Variables of `super_resolution.vgg19.Model` from `keras.applications.VGG19`, with its dense layers or without.
+
+    Raises:
+      UserError: see `read_layers`; or the convolutions are not VGG19's.
+    """
+    layers = {name: arrays for name, arrays in read_layers(path) if "_conv" in name}
+    channels, expected = 3, {}
+    for block, (count, width) in enumerate(((2, 64), (2, 128), (4, 256), (4, 512), (4, 512)), start=1):
+        for number in range(1, count + 1):
+            expected[f"block{block}_conv{number}"] = (3, 3, channels, width)
+            channels = width
+    found = {name: arrays["kernel"].shape for name, arrays in layers.items() if "kernel" in arrays}
+    wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    if wrong:
+        raise UserError(
+            f"{path}: not the weights of VGG19: {wrong[0]} has shape {found.get(wrong[0], 'none')}, not "
+            f"{expected.get(wrong[0], 'none')}"
+        )
+    return {"params": layers}

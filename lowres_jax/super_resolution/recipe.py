@@ -85,6 +85,17 @@ def default_config() -> ConfigDict:
     return config
 
 
+def variant(config: ConfigDict, name: str) -> ConfigDict:
+    """The config itself, or with "smoke" the small one.
+
+    Raises:
+      ValueError: no such variant.
+    """
+    if name not in ("", "smoke"):
+        raise ValueError(f"variant {name!r}: {configuration.nearest(name, ['smoke'])}")
+    return smoke(config) if name else config
+
+
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same training, small enough for seconds on the embedded faces: thin networks, few steps."""
     config.dataset = "orl_faces/mtcnn"
@@ -93,6 +104,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.batch_size, config.steps, config.epochs = 4, 12, 0.0
     config.evaluate_steps, config.validation_images, config.grid_faces = 6, 8, 3
     config.view1_pairs, config.log_steps = 0, 2
+    config.grace_seconds = 2.5
     fields = {"blocks": 1, "features": 16}
     if config.model.module == "super_resolution.rrdbnet":
         fields["growth"] = 8
@@ -123,9 +135,7 @@ def check(config: ConfigDict) -> None:
             f"choose a multiple, as --config.hr_size={max(smaller, scale)}"
         )
     if (config.steps > 0) == (config.epochs > 0):
-        raise UserError(
-            f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0"
-        )
+        raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
     if not 0 <= config.ema < 1:
         raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
     sees_edges = config.losses.adversarial.weight and config.discriminator.sees == "rgb_and_edges"

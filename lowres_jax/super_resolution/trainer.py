@@ -125,11 +125,11 @@ class Trainer:
         if config.edge.weight:
             terms["edge"] = losses.edge(logits, edges)
         if self.perceptual is not None:
-            features = [self.perceptual.apply(constants["perceptual"], images) for images in (made, high)]
-            terms["perceptual"] = losses.perceptual(*features, config.perceptual.kind, config.perceptual.scale)
+            ours, theirs = (self.perceptual.apply(constants["perceptual"], images) for images in (made, high))
+            terms["perceptual"] = losses.perceptual(ours, theirs, config.perceptual.kind, config.perceptual.scale)
         for lens in self.identity:
-            embeddings = [lens.apply(constants[f"identity_{lens.name}"], images) for images in (made, high)]
-            terms[f"identity_{lens.name}"] = losses.identity(*embeddings)
+            ours, theirs = (lens.apply(constants[f"identity_{lens.name}"], images) for images in (made, high))
+            terms[f"identity_{lens.name}"] = losses.identity(ours, theirs)
         return terms
 
     def _weight(self, term: str) -> float:
@@ -193,14 +193,15 @@ def result(state: TrainState) -> dict[str, Any]:
     return state.networks[GENERATOR].variables if state.ema is None else state.ema
 
 
-def predict(module: nn.Module) -> Callable[[Any, jax.Array], tuple[jax.Array, jax.Array | None]]:
-    """(variables, LR images) -> SR images in [0, 1], and the probability of an edge with an edge head; compiled."""
+def predict(module: nn.Module) -> Callable[[Any, Any], jax.Array]:
+    """Compiled: (variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel."""
 
     @jax.jit
-    def enlarge(variables: Any, low: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+    def enlarge(variables: Any, low: jax.Array) -> jax.Array:
         made = module.apply(variables, low)
-        made, logits = made if isinstance(made, tuple) else (made, None)
-        return jnp.clip(made, 0.0, 1.0), None if logits is None else jax.nn.sigmoid(logits)
+        if isinstance(made, tuple):
+            made = jnp.concatenate([made[0], jax.nn.sigmoid(made[1])], axis=-1)
+        return jnp.clip(made, 0.0, 1.0)
 
     return enlarge
 

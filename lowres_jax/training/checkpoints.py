@@ -10,6 +10,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
+from flax import traverse_util
 
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
@@ -110,7 +111,7 @@ class Checkpoints:
             return
         with self._errors():
             self._manager.check_for_errors()
-            self._manager.save(step, args=ocp.args.StandardSave(_plain(host)), force=True)
+            self._manager.save(step, args=ocp.args.StandardSave(nested(host)), force=True)
 
     def wait(self) -> None:
         """Waits until what was begun is on disk.
@@ -138,24 +139,40 @@ class Checkpoints:
         if step is None:
             raise UserError(f"{self.folder}: no checkpoint")
         place = self.folder / str(step)
-        plain = _plain(like)
-        expected = {name: tuple(np.shape(leaf)) for name, leaf in flat_leaves(plain).items()}
+        expected = {name: tuple(np.shape(leaf)) for name, leaf in flat_leaves(like).items()}
         try:
-            found = {name: tuple(leaf.shape) for name, leaf in flat_leaves(self._manager.item_metadata(step)).items()}
+            metadata = self._manager.item_metadata(step)
+            if metadata is None:
+                raise FileNotFoundError("no such step, or damaged")
+            found = {name: tuple(leaf.shape) for name, leaf in flat_leaves(metadata).items()}
             wrong = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
             if wrong:
                 raise UserError(
                     f"{place}: checkpoint of another model: {wrong[0]} has shape {found.get(wrong[0], 'none')} there, "
                     f"{expected.get(wrong[0], 'none')} here ({len(wrong)} such)"
                 )
-            restored = self._manager.restore(step, args=ocp.args.StandardRestore(plain))
-        except (OSError, ValueError, KeyError, FileNotFoundError, AttributeError) as error:
+            restored = flat_leaves(self._manager.restore(step, args=ocp.args.StandardRestore(nested(like))))
+        except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{place}: checkpoint cannot be read ({_first_line(error)}); remove this folder to go on from an older "
                 "one"
             ) from error
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(restored)]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return jax.tree.unflatten(jax.tree.structure(like), [np.asarray(restored[name]) for name in expected])
+
+    def read(self) -> dict[str, Any]:
+        """The newest checkpoint as nested dictionaries of host arrays, for who does not know the training's state.
+
+        Raises:
+          UserError: there is none, or it is damaged.
+        """
+        if self.latest is None:
+            raise UserError(f"{self.folder}: no checkpoint")
+        try:
+            return jax.tree.map(np.asarray, self._manager.restore(self.latest, args=ocp.args.StandardRestore()))
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise UserError(
+                f"{self.folder / str(self.latest)}: checkpoint cannot be read ({_first_line(error)})"
+            ) from error
 
     def close(self) -> None:
         """Waits for what was begun and ends Orbax's threads."""
@@ -194,14 +211,9 @@ def flat_leaves(tree: Any) -> dict[str, Any]:
     return {"/".join(re.findall(r"\w+", jax.tree_util.keystr(path))): leaf for path, leaf in leaves}
 
 
-def _plain(state: TrainState) -> dict[str, Any]:
-    """The state as nested dictionaries with readable names, in the order of its leaves.
-
-    Optimiser states are tuples of optax's own; their leaves are numbered. Names are padded, since dictionaries are
-    sorted by name.
-    """
-    leaves = jax.tree_util.tree_leaves_with_path(state)
-    return {f"{number:05d}{jax.tree_util.keystr(path)}": leaf for number, (path, leaf) in enumerate(leaves)}
+def nested(tree: Any) -> dict[str, Any]:
+    """A tree of any kinds of nodes as dictionaries."""
+    return traverse_util.unflatten_dict(flat_leaves(tree), sep="/")
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,9 +12,6 @@ which Adam hides; so it is off, as it was in pmap: differentiate the local loss,
 
 import functools
 import hashlib
-import os
-import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -22,80 +19,22 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from ml_collections import ConfigDict
 
-from lowres_jax import interruption
 from lowres_jax.errors import UserError
 
 AXIS = "data"
 
 
-def connect(config: ConfigDict) -> None:
-    """Joins the processes of a run, before anything else touches a device.
-
-    Args:
-      config: `coordinator` ("host:port" of process 0), `processes` and `process`; or, where they are left at "", 0 and
-        -1, the environment's LOWRES_JAX_COORDINATOR, LOWRES_JAX_PROCESSES and LOWRES_JAX_PROCESS. "auto" as coordinator
-        lets JAX find all three (TPU VMs, Slurm). Without a coordinator the run has one process.
-
-    Raises:
-      UserError: the coordinator does not answer, or the numbers are missing.
-    """
-    coordinator = config.coordinator or os.environ.get("LOWRES_JAX_COORDINATOR", "")
-    if not coordinator:
-        return
-    # Where processes share CPUs they exchange gradients by gloo; accelerators have their own ways.
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # JAX's own handler of SIGTERM would take the place of ours (see `interruption`), which tells all processes too.
-    jax.config.update("jax_enable_preemption_service", False)
-    try:
-        if coordinator == "auto":
-            jax.distributed.initialize(initialization_timeout=config.connect_seconds)
-            return
-        number = config.process if config.process >= 0 else int(os.environ.get("LOWRES_JAX_PROCESS", -1))
-        count = config.processes or int(os.environ.get("LOWRES_JAX_PROCESSES", 0))
-        if not 0 <= number < count:
-            raise UserError(
-                f"config.coordinator={coordinator}: process {number} of {count} cannot be; give config.process and "
-                "config.processes, or LOWRES_JAX_PROCESS and LOWRES_JAX_PROCESSES"
-            )
-        if number > 0:
-            _await(coordinator, config.connect_seconds)
-        jax.distributed.initialize(coordinator, count, number, initialization_timeout=config.connect_seconds)
-    except (RuntimeError, ValueError) as error:
-        raise UserError(
-            f"config.coordinator={coordinator}: the processes did not find together within {config.connect_seconds} s "
-            f"({str(error).splitlines()[0][:120]}); is process 0 running, and its port open?"
-        ) from error
-
-
-def _await(coordinator: str, seconds: float) -> None:
-    """Waits until somebody listens at the coordinator's address: JAX itself ends the process where nobody does.
-
-    Raises:
-      UserError: nobody did in time.
-    """
-    host, _, port = coordinator.rpartition(":")
-    deadline = time.monotonic() + seconds
-    while True:
-        interruption.check()
-        try:
-            with socket.create_connection((host, int(port)), timeout=1.0):
-                return
-        except ValueError as error:
-            raise UserError(f"config.coordinator={coordinator}: must be HOST:PORT") from error
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"config.coordinator={coordinator}: nobody answers there since {seconds:g} s "
-                    f"({error.strerror or error}); start process 0 first, or correct the address"
-                ) from error
-        time.sleep(0.2)
-
-
 def is_first() -> bool:
     """Whether this process writes the workdir and speaks."""
     return jax.process_index() == 0
+
+
+def described() -> str:
+    """As "2 CPU devices in 1 process"."""
+    count, processes = mesh().size, jax.process_count()
+    kind = jax.devices()[0].device_kind
+    return f"{count} {kind} device{'s' * (count != 1)} in {processes} process{'es' * (processes != 1)}"
 
 
 @functools.cache

@@ -4,6 +4,7 @@ What happens at which step is agreed between processes without a message of its 
 save) along with its batch, the step passes on what anybody wished, and all act on it one step later.
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -32,11 +33,13 @@ class Plan:
       steps: of the whole training.
       checkpoint_seconds: between checkpoints; 0: after every step.
       evaluate_steps: between evaluations; there is one at the end too. 0: only there.
+      grace_seconds: for the checkpoint, when asked to stop.
     """
 
     steps: int
     checkpoint_seconds: float
     evaluate_steps: int
+    grace_seconds: float
 
 
 def with_wishes(step: Step) -> Step:
@@ -84,18 +87,23 @@ def fit(
     lifted = devices.lift(with_wishes(step))
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
-    while done < plan.steps:
-        batch = devices.divide(next(batches) | {WISHES: run.wishes()})
-        state, metrics = lifted(state, constants, batch)
-        done += 1
-        # The step before is looked at while this one computes.
-        stop, save = run.look()
-        run.pending = done, metrics
-        if jax.process_count() == 1:
-            # Nobody to agree with: no need to wait for the next step.
-            stop = interruption.requested()
-        due = plan.evaluate_steps and done % plan.evaluate_steps == 0
-        if stop or save or due or done == plan.steps:
+    with contextlib.ExitStack() as after_compilation:
+        while done < plan.steps:
+            batch = devices.divide(next(batches) | {WISHES: run.wishes()})
+            state, metrics = lifted(state, constants, batch)
+            done += 1
+            # The step before is looked at while this one computes.
+            stop, save = run.look()
+            if run.pending is None:
+                # The first step of this run: before it there was nothing to save.
+                after_compilation.enter_context(interruption.grace(plan.grace_seconds))
+            run.pending = done, metrics
+            if jax.process_count() == 1:
+                # Nobody to agree with: no need to wait for the next step.
+                stop = interruption.requested()
+            due = done == plan.steps or (plan.evaluate_steps and done % plan.evaluate_steps == 0)
+            if not (stop or save or due):
+                continue
             # Figures of this very step first: what is not finite is not saved.
             run.look()
             if stop or save or done == plan.steps:
@@ -104,9 +112,9 @@ def fit(
                 checkpoints.wait()
                 interruption.check()
                 raise interruption.Interrupted(interruption.BY_ANOTHER_PROCESS)
-            if due or done == plan.steps:
+            if due:
                 run.evaluate(state, evaluate)
-    checkpoints.wait()
+        checkpoints.wait()
     return state
 
 
@@ -114,6 +122,7 @@ class _Run:
     """What the loop remembers between steps beside the state."""
 
     def __init__(self, plan: Plan, checkpoints: Checkpoints, progress: Progress):
+        # Number and figures of the newest step, until they are looked at.
         self.pending: tuple[int, dict[str, jax.Array]] | None = None
         self._plan, self._checkpoints, self._progress = plan, checkpoints, progress
         self._saved = time.monotonic()

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,8 +79,15 @@ class Progress:
                 self._writer.add_scalar(name, value, step)
             self._writer.flush()
 
+    def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
+        """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
+        parts = [f"{name} {value:.4g} (bicubic {reference[name]:.4g})" for name, value in figures.items()]
+        if parts:
+            print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
+        self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
-        """Writes a picture, (H, W, 3) float in [0, 1], for TensorBoard."""
+        """Writes a picture, (H, W, 3) uint8, for TensorBoard."""
         if self._writer is not None:
             self._writer.add_image(name, image, step, dataformats="HWC")
             self._writer.flush()
@@ -89,23 +96,6 @@ class Progress:
         """Ends the writer's thread."""
         if self._writer is not None:
             self._writer.close()
-
-
-def picture_grid(rows: Sequence[Sequence[np.ndarray]], gap: int = 4) -> np.ndarray:
-    """Pictures of one size in rows and columns on white.
-
-    Args:
-      rows: of pictures (H, W, 3) float32 in [0, 1].
-      gap: pixels between them.
-    """
-    height, width = rows[0][0].shape[:2]
-    shape = (len(rows) * (height + gap) + gap, len(rows[0]) * (width + gap) + gap, 3)
-    grid = np.ones(shape, np.float32)
-    for row, pictures in enumerate(rows):
-        for column, picture in enumerate(pictures):
-            top, left = gap + row * (height + gap), gap + column * (width + gap)
-            grid[top : top + height, left : left + width] = picture
-    return np.clip(grid, 0.0, 1.0)
 
 
 def _duration(seconds: float) -> str:

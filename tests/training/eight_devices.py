@@ -2,7 +2,7 @@
 
     python tests/training/eight_devices.py RESULT.npz
 
-SGD, since Adam hides a gradient that is some times too large; batch normalisation in both networks; every loss that looks
+SGD, since Adam hides a gradient that is some times too large; batch normalisation in both networks; losses that look
 over the border of a device.
 """
 
@@ -81,7 +81,9 @@ def main() -> None:
         "1 adversarial": run(1, adversarial=True),
         "8 adversarial": run(8, adversarial=True),
     }
-    np.savez(sys.argv[1], **{f"{name}:{leaf}": array for name, leaves in runs.items() for leaf, array in leaves.items()})
+    np.savez(
+        sys.argv[1], **{f"{name}:{leaf}": array for name, leaves in runs.items() for leaf, array in leaves.items()}
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,24 @@
+"""Train EDSR x3 on faces: the baseline of 16 blocks of 64 channels (Lim et al., arXiv:1707.02921, section 4.2).
+
+    python -m lowres_jax.main --config=configs/edsr_x3.py --workdir=workdirs/edsr_x3
+    python -m lowres_jax.main --config=configs/edsr_x3.py:smoke  # seconds, on the embedded faces
+
+The full network: --config.model.fields.blocks=32 --config.model.fields.features=256
+--config.model.fields.residual_scale=0.1
+"""
+
+from ml_collections import ConfigDict
+
+from lowres_jax.super_resolution import recipe
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the training, or of its variant "smoke"."""
+    config = recipe.default_config()
+    config.model.module = "super_resolution.edsr"
+    config.model.fields.update({"scale": 3, "blocks": 16, "features": 64, "residual_scale": 1.0})
+    config.hr_size = 126  # 42 x 3
+    config.losses.pixel.kind = "l1"
+    config.optimizer.update({"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.67,), "decay_factor": 0.5})
+    config.steps = 20_000
+    return recipe.variant(config, variant)

@@ -1,0 +1,20 @@
+"""Train the Initial model: SRGAN's networks on faces only, 1e-4 adversarial + 1 MSE, no VGG, as the original.
+
+python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial
+python -m lowres_jax.main --config=configs/initial.py:smoke  # seconds, on the embedded faces
+"""
+
+from ml_collections import ConfigDict
+
+from lowres_jax.super_resolution import recipe
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the training, or of its variant "smoke"."""
+    config = recipe.default_config()
+    config.sharpness, config.crops = 180.0, 5_000  # the original's threshold is not known; CASIA-mini's median is 270
+    config.losses.pixel.update({"kind": "mse", "scale": 2.0})  # images in [-1, 1]
+    config.losses.adversarial.update({"weight": 1e-4, "kind": "vanilla"})
+    config.optimizer.learning_rate = config.discriminator_optimizer.learning_rate = 1e-4
+    config.epochs = 100.0
+    return recipe.variant(config, variant)

@@ -1,0 +1,99 @@
+"""How good a generator is while it trains: on people held out, and on View 1 of LFW where it is prepared."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lowres_jax.data.records import RecordSource
+from lowres_jax.data.resize import upscale_bicubic
+from lowres_jax.evaluation import image_quality, verification
+from lowres_jax.recognition.recognizer import Recognizer
+
+Reduce = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+_VIEWS = "view1_train", "view1_test"
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Faces of people that the training does not see.
+
+    Attributes:
+      low: (B, h, h, 3) float32 RGB in [0, 1].
+      high: (B, H, H, 3), their originals.
+      templates: (B, D) of the originals, by the judge.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    templates: np.ndarray
+
+    @classmethod
+    def of(cls, low: np.ndarray, high: np.ndarray, judge: Recognizer) -> "HeldOut":
+        """With the originals' templates."""
+        return cls(low, high, judge.templates(high))
+
+    def figures(self, enlarged: np.ndarray, judge: Recognizer) -> Iterator[tuple[str, float]]:
+        """PSNR (RGB, no border), SSIM and identity cosine: means over the faces.
+
+        Args:
+          enlarged: (B, H, H, 3) in [0, 1].
+          judge: a recogniser.
+        """
+        yield "psnr", float(np.minimum(image_quality.psnr(enlarged, self.high), 100.0).mean())
+        yield "ssim", float(image_quality.ssim(enlarged, self.high).mean())
+        yield "identity_cosine", float(image_quality.identity_cosine(judge.templates(enlarged), self.templates).mean())
+
+
+@dataclass(frozen=True)
+class View1:
+    """A share of LFW's View 1, which is for choosing.
+
+    Attributes:
+      low: (N, h, h, 3) float32, each image once.
+      high: (N, H, H, 3).
+      pairs: positions in these of training and test pairs, (P, 2) each.
+      same: (P,) bool, likewise.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    pairs: tuple[np.ndarray, np.ndarray]
+    same: tuple[np.ndarray, np.ndarray]
+
+    @classmethod
+    def load(cls, source: RecordSource, count: int, reduce: Reduce) -> "View1":
+        """Reads a share of both lists.
+
+        Args:
+          source: LFW with its pairs.
+          count: pairs of each list at most, evenly taken, so that half are of the same person.
+          reduce: crops (N, S, S, 3) uint8 -> low and high.
+        """
+        chosen, same = [], []
+        for view in _VIEWS:
+            pairs = source.pairs(view)
+            rows = np.unique(np.linspace(0, len(pairs.same) - 1, min(count, len(pairs.same))).round().astype(int))
+            chosen.append(np.stack([pairs.first, pairs.second], axis=-1)[rows])
+            same.append(np.asarray(pairs.same, bool)[rows])
+        images, places = np.unique(np.concatenate(chosen), return_inverse=True)
+        places = places.reshape(-1, 2)
+        low, high = reduce(source.crops(images)[0])
+        return cls(low, high, (places[: len(same[0])], places[len(same[0]) :]), (same[0], same[1]))
+
+    def accuracy(self, images: np.ndarray, judge: Recognizer) -> float:
+        """Share of the test pairs decided rightly, by the threshold of the training pairs.
+
+        Args:
+          images: (N, H, H, 3), enlarged or the originals.
+          judge: a recogniser.
+        """
+        templates = judge.templates(images)
+        scores = [np.sum(templates[pairs[:, 0]] * templates[pairs[:, 1]], axis=-1) for pairs in self.pairs]
+        threshold = verification.best_threshold(scores[0], self.same[0])
+        return float(np.mean((scores[1] > threshold) == self.same[1]))
+
+
+def bicubic(low: np.ndarray, size: int) -> np.ndarray:
+    """What every generator has to beat: (B, h, h, 3) -> (B, size, size, 3)."""
+    return np.stack([upscale_bicubic(image, size, size) for image in low])

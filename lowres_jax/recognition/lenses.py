@@ -1,0 +1,113 @@
+"""Fixed networks through which the losses of a generator look at its images."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from lowres_jax import configuration
+from lowres_jax.data import resize
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import keras_h5
+from lowres_jax.recognition.recognizer import NetworkRecognizer, Recognizer, load_recognizer
+from lowres_jax.super_resolution import vgg19
+from lowres_jax.super_resolution.recipe import Lens
+
+
+def identity_lenses(recognizers: Sequence[Recognizer], weight: float, shares: Sequence[float] = ()) -> list[Lens]:
+    """Recognisers whose embeddings an identity loss compares.
+
+    Args:
+      recognizers: of the loss.
+      weight: of the whole loss.
+      shares: of each recogniser in it, brought to a sum of 1; none: equal ones.
+
+    Raises:
+      UserError: a recogniser is not differentiable.
+    """
+    shares = list(shares) or [1.0] * len(recognizers)
+    lenses = []
+    for recognizer, share in zip(recognizers, shares, strict=True):
+        network = _differentiable(recognizer)
+
+        def embed(variables: Any, images: jax.Array, network: NetworkRecognizer = network) -> jax.Array:
+            return network.module.apply(variables, _fitted(images, network.input_size))
+
+        lenses.append(Lens(network.name, weight * share / sum(shares), embed, network.variables))
+    return lenses
+
+
+def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") -> Lens:
+    """The features of one layer of a network, for a perceptual loss.
+
+    Args:
+      network: "vgg19", or the card of a recogniser.
+      layer: whose output is compared; of VGG19 before its ReLU ("block5_conv4" is SRGAN's VGG54).
+      weight: of the loss.
+      weights: a weight file; VGG19 has none of its own.
+
+    Raises:
+      UserError: no such network or layer; the weights are missing or another network's.
+    """
+    if network == "vgg19":
+        if not weights:
+            raise UserError(
+                "config.losses.perceptual.weights is empty: VGG19 needs a Keras weight file "
+                "(keras.applications.VGG19); without one compare features of a recogniser, as --config.losses.perceptual.network=sface "
+                "--config.losses.perceptual.layer=conv_5_relu"
+            )
+        variables = keras_h5.vgg19(weights)
+        names = sorted(variables["params"])
+        _check_layer(network, layer, names)
+        module = vgg19.Model(last=layer)
+        # Layers behind the last one are not part of the module.
+        kept = {name: variables["params"][name] for name in names if name <= layer}
+        return Lens(network, weight, module.apply, jax.device_get({"params": kept}))
+    recognizer = _differentiable(load_recognizer(network, weights))
+    module, size = recognizer.module, recognizer.input_size
+
+    def features(variables: Any, images: jax.Array) -> jax.Array:
+        return _captured(module, layer, variables, _fitted(images, size))
+
+    example = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    _check_layer(
+        network, layer, sorted(jax.eval_shape(functools.partial(_all_captured, module), recognizer.variables, example))
+    )
+    return Lens(network, weight, features, recognizer.variables)
+
+
+def _check_layer(network: str, layer: str, valid: Sequence[str]) -> None:
+    if layer not in valid:
+        nearest = configuration.nearest(layer, valid)
+        raise UserError(f"config.losses.perceptual.layer={layer!r}: {network} has no such layer; {nearest}")
+
+
+def _differentiable(recognizer: Recognizer) -> NetworkRecognizer:
+    if not isinstance(recognizer, NetworkRecognizer):
+        raise UserError(
+            f"recogniser {recognizer.name!r}: is not differentiable and cannot be part of a loss; it may judge "
+            "(--config.judge)"
+        )
+    return recognizer
+
+
+def _fitted(images: jax.Array, size: int) -> jax.Array:
+    """`recognizer.fit` within a step; images smaller than the input are no business of a loss."""
+    if min(images.shape[1:3]) < size:
+        return jax.image.resize(images, (images.shape[0], size, size, images.shape[3]), "cubic")
+    return resize.downscale_area_on_device(images, size, size)
+
+
+def _captured(module: nn.Module, layer: str, variables: Any, images: jax.Array) -> jax.Array:
+    _, kept = module.apply(
+        variables, images, capture_intermediates=lambda found, _: found.name == layer, mutable=["intermediates"]
+    )
+    return kept["intermediates"][layer]["__call__"][0]
+
+
+def _all_captured(module: Any, variables: Any, images: jax.Array) -> dict[str, Any]:
+    _, kept = module.apply(variables, images, capture_intermediates=True, mutable=["intermediates"])
+    return {name: found for name, found in kept["intermediates"].items() if isinstance(found, dict)}

@@ -1,0 +1,61 @@
+"""Pictures of a training: what the generator makes of faces it does not learn from, and which crops it learns from."""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw, ImageFont
+
+_GAP, _TITLE = 6, 22
+_PAPER, _INK = (255, 255, 255), (32, 33, 36)
+
+
+def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarray:
+    """Faces in rows, their versions in columns, on white.
+
+    Args:
+      titles: of the columns.
+      columns: (B, h, h, 3) or (B, h, h, 1) float32 in [0, 1] each; smaller ones are shown with square pixels.
+
+    Returns:
+      (H, W, 3) uint8.
+    """
+    side = max(column.shape[1] for column in columns)
+    rows = len(columns[0])
+    size = (_GAP + len(columns) * (side + _GAP), _TITLE + rows * (side + _GAP))
+    sheet = Image.new("RGB", size, _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 12)
+    for number, (title, column) in enumerate(zip(titles, columns, strict=True)):
+        left = _GAP + number * (side + _GAP)
+        draw.text((left, 4), title, _INK, font)
+        for row, face in enumerate(column):
+            content = np.rint(np.clip(np.broadcast_to(face, (*face.shape[:2], 3)), 0, 1) * 255).astype(np.uint8)
+            picture = Image.fromarray(content).resize((side, side), Image.Resampling.NEAREST)
+            sheet.paste(picture, (left, _TITLE + row * (side + _GAP)))
+    return np.asarray(sheet)
+
+
+def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: float) -> bytes:
+    """How sharp all crops are, and which of them a training learns from, as PNG.
+
+    Args:
+      sharpness: (N,) variance of the Laplacian of each crop to choose from.
+      chosen: (n,) of those that were drawn.
+      threshold: least sharpness.
+    """
+    figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    edges = np.geomspace(max(1.0, sharpness.min()), max(2.0, sharpness.max()), 40).tolist()
+    axes.hist(sharpness, edges, color="#c8ccd2", label=f"all {len(sharpness):,} crops")
+    axes.hist(chosen, edges, color="#0072b2", label=f"the {len(chosen):,} learnt from")
+    if threshold > 0:
+        axes.axvline(threshold, color="#d55e00", label=f"threshold {threshold:g}")
+    axes.set(xscale="log", xlabel="sharpness: variance of the Laplacian", ylabel="crops")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=130)
+    return stream.getvalue()

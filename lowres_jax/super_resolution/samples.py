@@ -1,0 +1,71 @@
+"""A record's crop -> one row of a training batch, on the host."""
+
+import cv2
+import numpy as np
+from ml_collections import ConfigDict
+
+from lowres_jax.data.degradations import Degradation
+
+# Of the original (docs/system.md, row 11), on the 0-255 scale.
+_CANNY_THRESHOLDS = 50, 150
+
+
+class Samples:
+    """What `data.pipeline` applies to each crop.
+
+    Rows hold image (H, H, 3) uint8 RGB, the HR crop; low (h, h, 3) float32 in [0, 1] where a degradation is asked for
+    (the plain reduction is quicker within the step, on the device); edges (H, H, 1) uint8, 0 or 1, where an edge loss
+    asks for them.
+    """
+
+    def __init__(self, config: ConfigDict):
+        """Reads `hr_size`, `flip`, `degradation`, the model's scale and the edge loss of a training's config.
+
+        Raises:
+          UserError: bounds of a degradation that cannot be.
+        """
+        self._size = config.hr_size
+        self._low_size = config.hr_size // config.model.fields.scale
+        self._flip = config.flip
+        self._degradation = Degradation.of(config.degradation)
+        self._edges = bool(config.losses.edge.weight)
+
+    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """A crop (S, S, 3) uint8 RGB, S at least the HR size -> a row."""
+        crop = centre(crop, self._size)
+        # Drawn whether used or not: a switch changes nothing but what it names.
+        mirrored = generator.random() < 0.5
+        if self._flip and mirrored:
+            crop = crop[:, ::-1]
+        row = {"image": np.ascontiguousarray(crop)}
+        if not self._degradation.plain:
+            high = row["image"].astype(np.float32) / np.float32(255.0)
+            row["low"] = self._degradation.apply(high, self._low_size, generator)
+        if self._edges:
+            row["edges"] = edge_map(row["image"])
+        return row
+
+    def reduced(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Crops (N, S, S, 3) uint8 -> LR and HR images, float32 in [0, 1], as in training but never mirrored."""
+        high = np.stack([centre(crop, self._size) for crop in crops]).astype(np.float32) / np.float32(255.0)
+        low = [
+            self._degradation.apply(image, self._low_size, np.random.default_rng(number))
+            for number, image in enumerate(high)
+        ]
+        return np.stack(low), high
+
+    def edges(self, high: np.ndarray) -> np.ndarray:
+        """HR images (N, H, H, 3) in [0, 1] -> their edge maps (N, H, H, 1), 0 or 1."""
+        return np.stack([edge_map(np.rint(image * 255.0).astype(np.uint8)) for image in high])
+
+
+def centre(crop: np.ndarray, size: int) -> np.ndarray:
+    """The middle `size` x `size` pixels of a crop (S, S, 3)."""
+    margin = (crop.shape[0] - size) // 2
+    return crop[margin : margin + size, margin : margin + size]
+
+
+def edge_map(crop: np.ndarray) -> np.ndarray:
+    """Canny's edges (PAMI 1986) of a grey crop, thresholds 50 and 150: (H, W, 3) uint8 -> (H, W, 1) uint8, 0 or 1."""
+    grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
+    return (cv2.Canny(grey, *_CANNY_THRESHOLDS) > 0).astype(np.uint8)[..., None]

@@ -1,0 +1,71 @@
+"""What a training starts from: nothing, published weights by the name of a card, or another training's result."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+from flax import traverse_util
+from ml_collections import ConfigDict
+
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import cards
+from lowres_jax.super_resolution import trainer
+from lowres_jax.training import devices
+from lowres_jax.training.checkpoints import Checkpoints
+
+
+def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
+    """The variables that a config's `start` names; None where it names nothing.
+
+    Layers that the module has and the start has not (an edge head, a further doubling) are drawn at random, and said.
+
+    Raises:
+      UserError: there is no such card or training; or it has layers that the module lacks, or in other shapes.
+    """
+    if not config.start:
+        return None
+    if Path(config.start).is_dir():
+        found = of_training(Path(config.start))
+    else:
+        card = cards.load_card(config.start, "super_resolution")
+        if not card.weights:
+            raise UserError(f"config.start={config.start}: has no weights to start from")
+        found = cards.read_variables(card, config.start_weights)
+    size = config.hr_size // config.model.fields.scale
+    drawn = trainer.draw(module, jax.random.PRNGKey(config.seed), (1, size, size, 3))
+    given, wanted = _flat(found), _flat(jax.device_get(drawn))
+    wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
+    if wrong:
+        here = np.shape(wanted[wrong[0]]) if wrong[0] in wanted else "none"
+        raise UserError(
+            f"config.start={config.start}: another network than config.model: {wrong[0]} has shape "
+            f"{np.shape(given[wrong[0]])} there, {here} here ({len(wrong)} such)"
+        )
+    new = sorted({name.split("/")[1] for name in wanted.keys() - given.keys()})
+    if devices.is_first():
+        print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
+    merged = traverse_util.unflatten_dict(wanted | given, sep="/")
+    return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}
+
+
+def of_training(workdir: Path) -> dict[str, Any]:
+    """The result of another training: its generator's variables, averaged where they are.
+
+    Raises:
+      UserError: the folder holds no checkpoint.
+    """
+    if not (workdir / "checkpoints").is_dir():
+        raise UserError(f"{workdir}: no training (it has no folder checkpoints)")
+    checkpoints = Checkpoints(workdir)
+    kept = checkpoints.read()
+    checkpoints.close()
+    found = kept.get("ema") or kept.get("networks", {}).get(trainer.GENERATOR)
+    if not found:
+        raise UserError(f"{workdir}: not the training of a generator")
+    return {"params": found["params"], "batch_stats": found.get("batch_stats", {})}
+
+
+def _flat(variables: Any) -> dict[str, Any]:
+    return traverse_util.flatten_dict(variables, sep="/")

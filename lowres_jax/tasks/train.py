@@ -1,0 +1,198 @@
+"""Trains a generator of super-resolution; stopped at any moment, it goes on to the same bits."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+
+from lowres_jax import configuration, runtime
+from lowres_jax.batching import default_batch_size, map_batches
+from lowres_jax.data import pipeline, training_set
+from lowres_jax.data.records import RecordSource, open_records, version_directory
+from lowres_jax.errors import UserError
+from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
+from lowres_jax.files import write_atomically
+from lowres_jax.recognition.lenses import identity_lenses, perceptual_lens
+from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
+from lowres_jax.super_resolution import recipe, start, trainer
+from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.super_resolution.trainer import Trainer
+from lowres_jax.training import devices, loop
+from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training.progress import Progress
+from lowres_jax.training.state import TrainState
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Trains; the workdir gets checkpoints, TensorBoard's figures, grids and a histogram.
+
+    Args:
+      config: see `super_resolution.recipe.default_config`.
+      workdir: of this training alone.
+
+    Raises:
+      UserError: a setting is wrong, data or weights are missing, the workdir is another training's, a loss is not
+        finite, or the disk is full.
+    """
+    recipe.check(config)
+    devices.check_batch_size(config.batch_size)
+    source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
+    samples, chosen = Samples(config), _chosen(config, source)
+    steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
+    training = _trainer(config, steps)
+    checkpoints = Checkpoints(workdir, config.checkpoints_kept)
+    checkpoints.claim(config.to_dict() | {"data": source.digest()})
+    state = training.init(start.variables(config, training.generator))
+    if checkpoints.latest is not None:
+        state = checkpoints.restore(state)
+    if devices.is_first():
+        _introduce(config, workdir, source, chosen, state, steps)
+    progress = Progress(workdir, steps, config.batch_size, config.log_steps)
+    batches = pipeline.batches(
+        source,
+        config.batch_size,
+        config.seed,
+        samples,
+        chosen.training,
+        int(state.step),
+        jax.process_index(),
+        jax.process_count(),
+        config.threads,
+    )
+    plan = loop.Plan(steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds)
+    evaluation = _Evaluation(config, training, source, chosen.validation, samples, progress, workdir)
+    if int(state.step) < steps:
+        loop.fit(state, training.constants, training.step, batches, plan, checkpoints, progress, evaluation)
+    progress.close()
+    checkpoints.close()
+    if devices.is_first():
+        print(
+            f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
+            f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
+        )
+
+
+def _chosen(config: ConfigDict, source: RecordSource) -> training_set.Split:
+    """The records to learn from and to validate on."""
+    if len(source) and source[0]["image"].shape[0] < config.hr_size:
+        raise UserError(
+            f"config.hr_size={config.hr_size}: the crops of {source.directory} have {source[0]['image'].shape[0]} "
+            "pixels; choose less, or prepare the set with a larger --config.crop_size"
+        )
+    split = training_set.split_identities(source.labels, config.held_out, config.seed)
+    sharp = training_set.choose_sharp(source.sharpness, split.training, config.sharpness, config.crops, config.seed)
+    return training_set.Split(sharp, split.validation)
+
+
+def _trainer(config: ConfigDict, steps: int) -> Trainer:
+    settings = config.losses
+    perceptual = None
+    if settings.perceptual.weight:
+        each = settings.perceptual
+        perceptual = perceptual_lens(each.network, each.layer, each.weight, each.weights)
+    names = configuration.names(settings.identity.recognizers) if settings.identity.weight else []
+    lenses = identity_lenses(
+        [load_recognizer(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()
+    )
+    return trainer.make(config, steps, perceptual, lenses)
+
+
+def _introduce(
+    config: ConfigDict, workdir: Path, source: RecordSource, chosen: training_set.Split, state: TrainState, steps: int
+) -> None:
+    """Says what is trained on what."""
+    sizes = {
+        name: sum(leaf.size for leaf in jax.tree.leaves(network.params)) for name, network in state.networks.items()
+    }
+    networks = ", ".join(f"{name} {size / 1e6:.3g} million parameters" for name, size in sizes.items())
+    people, held = (len(np.unique(source.labels[part])) for part in (chosen.training, chosen.validation))
+    print(f"{config.model.module}: {networks}; {devices.described()}")
+    print(
+        f"{config.dataset}: {len(chosen.training):,} crops of {people:,} people to learn from "
+        f"(sharpness at least {config.sharpness:g}), {len(chosen.validation):,} of {held:,} held out"
+    )
+    if int(state.step):
+        print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
+    with write_atomically(workdir / "sharpness.png") as file:
+        sharpness = source.sharpness
+        file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
+
+
+@dataclass
+class _Evaluation:
+    """Evaluates the generator on process 0; what never changes is read at the first time."""
+
+    config: ConfigDict
+    training: Trainer
+    source: RecordSource
+    positions: np.ndarray
+    samples: Samples
+    progress: Progress
+    workdir: Path
+    _held_out: HeldOut | None = None
+    _view1: View1 | None = None
+    _judge: Recognizer | None = None
+
+    def __call__(self, state: TrainState) -> None:
+        """Prints the figures, and writes them and the grid for TensorBoard."""
+        step = int(devices.fetch(state.step))
+        judge, held_out = self._prepare()
+        variables = devices.local(trainer.result(state))
+        enlarge = self._enlarge
+        figures, grid = {}, None
+        if held_out is not None:
+            made, edges = enlarge(variables, held_out.low)
+            figures = dict(held_out.figures(made, judge))
+            grid = self._grid(held_out, made, edges)
+        if self._view1 is not None:
+            figures["view1_accuracy"] = self._view1.accuracy(enlarge(variables, self._view1.low)[0], judge)
+        self.progress.evaluated(step, figures, self._reference)
+        if grid is not None:
+            self.progress.picture(step, "validation/faces", grid)
+            path = self.workdir / "grids" / f"step_{step:07d}.png"
+            with write_atomically(path) as file:
+                Image.fromarray(grid).save(file, "png")
+
+    def _prepare(self) -> tuple[Recognizer, HeldOut | None]:
+        """Reads the faces, once, and what bicubic reaches on them."""
+        if self._judge is None:
+            config = self.config
+            self._judge = judge = load_recognizer(config.judge)
+            self._predict = trainer.predict(self.training.generator)
+            self._reference: dict[str, float] = {}
+            positions = self.positions
+            if len(positions) > config.validation_images:
+                rows = np.random.default_rng(config.seed).permutation(len(positions))[: config.validation_images]
+                positions = np.sort(positions[rows])
+            if len(positions):
+                self._held_out = HeldOut.of(*self.samples.reduced(self.source.crops(positions)[0]), judge)
+                reference = bicubic(self._held_out.low, config.hr_size)
+                self._reference |= dict(self._held_out.figures(reference, judge))
+            directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1
+            if config.view1_pairs and config.view1 and version_directory(directory):
+                self._view1 = View1.load(open_records(directory), config.view1_pairs, self.samples.reduced)
+                reference = bicubic(self._view1.low, config.hr_size)
+                self._reference["view1_accuracy"] = self._view1.accuracy(reference, judge)
+        return self._judge, self._held_out
+
+    def _enlarge(self, variables: Any, low: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """SR images and the edge probabilities of an edge head."""
+        both = map_batches(lambda batch: self._predict(variables, batch), low, default_batch_size())
+        return both[..., :3], both[..., 3:] if both.shape[-1] > 3 else None
+
+    def _grid(self, held_out: HeldOut, made: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
+        # Evenly spread, so that they are different people.
+        rows = np.unique(np.linspace(0, len(made) - 1, min(self.config.grid_faces, len(made))).round().astype(int))
+        low, size = held_out.low[rows], self.config.hr_size
+        titles = [f"LR {low.shape[1]} px", "bicubic", "SR", f"HR {size} px"]
+        columns = [low, bicubic(low, size), made[rows], held_out.high[rows]]
+        if edges is not None:
+            titles += ["edges, SR", "edges, HR"]
+            columns += [edges[rows], self.samples.edges(held_out.high[rows])]
+        return face_grid(titles, columns)
