@@ -56,8 +56,8 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") 
         if not weights:
             raise UserError(
                 "config.losses.perceptual.weights is empty: VGG19 needs a Keras weight file "
-                "(keras.applications.VGG19); without one compare features of a recogniser, as --config.losses.perceptual.network=sface "
-                "--config.losses.perceptual.layer=conv_5_relu"
+                "(keras.applications.VGG19); without one compare features of a recogniser, as "
+                "--config.losses.perceptual.network=sface --config.losses.perceptual.layer=conv_5_relu"
             )
         variables = keras_h5.vgg19(weights)
         names = sorted(variables["params"])
