@@ -58,6 +58,7 @@ class Checkpoints:
         with self._errors():
             self._manager = ocp.CheckpointManager(
                 self.folder,
+                item_handlers=ocp.StandardCheckpointHandler(),
                 options=ocp.CheckpointManagerOptions(max_to_keep=kept, cleanup_tmp_directories=True),
             )
 
@@ -100,18 +101,20 @@ class Checkpoints:
                 file.write(json.dumps(described, indent=1).encode())
 
     def save(self, state: TrainState) -> None:
-        """Begins to save the state under its step; returns when the state may be used up.
+        """Begins to save a state under its step, in the background.
+
+        Args:
+          state: host arrays, which nobody changes any more.
 
         Raises:
           UserError: this or the save before could not be written; older checkpoints stay.
         """
-        host = devices.fetch(state)
-        step = int(host.step)
+        step = int(state.step)
         if step == self.latest:
             return
         with self._errors():
             self._manager.check_for_errors()
-            self._manager.save(step, args=ocp.args.StandardSave(nested(host)), force=True)
+            self._manager.save(step, args=ocp.args.StandardSave(nested(state)), force=True)
 
     def wait(self) -> None:
         """Waits until what was begun is on disk.

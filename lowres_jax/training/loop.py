@@ -31,7 +31,7 @@ class Plan:
 
     Attributes:
       steps: of the whole training.
-      checkpoint_seconds: between checkpoints; 0: after every step.
+      checkpoint_seconds: between checkpoints; 0: as often as possible.
       evaluate_steps: between evaluations; there is one at the end too. 0: only there.
       grace_seconds: for the checkpoint, when asked to stop.
     """
@@ -157,7 +157,7 @@ class _Run:
         return bool(stop), bool(save)
 
     def save(self, state: TrainState) -> None:
-        self._checkpoints.save(state)
+        self._checkpoints.save(devices.fetch(state))
         self._saved = time.monotonic()
 
     def evaluate(self, state: TrainState, evaluate: Callable[[TrainState], None]) -> None:
