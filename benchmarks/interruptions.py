@@ -155,8 +155,9 @@ def main() -> None:
                 delays.append(time.monotonic() - sent)
                 left_behind = half_written(outputs) + half_written(folder / "cache" / "fetched")
                 documented = process.returncode == PROMISED[number] and "Traceback" not in error
-                # Python's own handlers, in the moment before the program's first line.
+                # Python's own start and handlers, in the moment before the program's first line.
                 early = process.returncode == -number and "lowres_jax/tasks" not in error
+                early = early or "Fatal Python error: init_import_site" in error
                 ends["documented" if documented else "early" if early else "finished"] += 1
                 if not (documented or early or process.returncode == 0) or left_behind or delays[-1] > LATEST:
                     wrong += 1

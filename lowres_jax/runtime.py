@@ -14,6 +14,25 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LOWRES_JAX_CACHE") or Path.home() / ".cache" / "lowres_jax")
 
 
+def _cpu_devices(config: ConfigDict) -> int:
+    """How many devices JAX is to see in this machine's processor.
+
+    XLA computes small convolutions with one core only; one device for each core has every batch divided between them.
+    """
+    wanted = config.get("cpu_devices", 0)
+    if wanted < 0:
+        raise UserError(f"config.cpu_devices={wanted}: must be 0 (as many as there are cores), or how many")
+    if wanted:
+        return wanted
+    if config.get("coordinator", "") or os.environ.get("LOWRES_JAX_COORDINATOR"):
+        # Processes share the machine already.
+        return 1
+    cores = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
+    batch_size = config.get("batch_size", 0) if config.get("task") == "train" else 0
+    # A training's batch has to be divided evenly.
+    return max(count for count in range(1, cores + 1) if batch_size % count == 0)
+
+
 def enable_compilation_cache() -> None:
     """Keeps compiled programs between runs, unless the user's own JAX_COMPILATION_CACHE_DIR names another place."""
     import jax
@@ -38,6 +57,7 @@ def initialize(config: ConfigDict) -> None:
     # JAX tells at INFO which backends it did not find; a missing one that was asked for is our own error below.
     logging.getLogger("jax").setLevel(logging.WARNING)
     enable_compilation_cache()
+    jax.config.update("jax_num_cpu_devices", _cpu_devices(config))
     if "coordinator" in config:
         from lowres_jax import processes
 

@@ -59,7 +59,7 @@ def probe_statistics(templates: np.ndarray, labels: np.ndarray) -> ProbeStatisti
     if not np.isfinite(templates).all():
         raise ValueError("a template is not finite")
     count = len(templates)
-    devices = jax.devices()
+    devices = jax.local_devices()
     rows = -(-count // (_BLOCK * len(devices))) * _BLOCK * len(devices)
     # Padding rows come last, are cut off below, and never are gallery.
     probes = np.pad(templates, ((0, rows - count), (0, 0)))

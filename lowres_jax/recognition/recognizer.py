@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from lowres_jax.batching import default_batch_size, map_batches
+from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.pretrained import cards
 
@@ -59,7 +59,7 @@ class NetworkRecognizer:
       variables: of the module.
       input_size: see `Recognizer`.
       dimension: see `Recognizer`.
-      batch_size: most images of one compiled call.
+      batch_size: most images of one compiled call; 0 for what suits the devices.
     """
 
     def __init__(
@@ -73,16 +73,18 @@ class NetworkRecognizer:
           variables: of the module.
           input_size: side of the module's input in pixels.
           flip_sum: a template is the sum of the embeddings of the image and of its mirror (InsightFace's habit).
-          batch_size: most images of one call; 0 for what suits the device.
+          batch_size: see the attribute.
         """
         self.name = name
         self.module = module
         self.variables = variables
         self.input_size = input_size
-        self.batch_size = batch_size or default_batch_size()
+        self.batch_size = batch_size
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
-        self._embed = jax.jit(functools.partial(_unit_templates, module.apply, flip_sum=flip_sum))
+        self._embed = RowMap(
+            functools.partial(_unit_templates, module.apply, flip_sum=flip_sum), lambda batch: fit(batch, input_size)
+        )
 
     def templates(self, images: np.ndarray) -> np.ndarray:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
@@ -90,12 +92,10 @@ class NetworkRecognizer:
             raise ValueError(f"templates of (B, H, W, 3) images, not of shape {images.shape}")
         if not len(images):
             return np.zeros((0, self.dimension), np.float32)
-        return map_batches(
-            lambda batch: self._embed(self.variables, fit(batch, self.input_size)), images, self.batch_size
-        )
+        return self._embed(self.variables, images, self.batch_size)
 
 
-def _unit_templates(apply: Any, variables: Any, images: jax.Array, flip_sum: bool) -> jax.Array:
+def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: bool) -> jax.Array:
     embeddings = apply(variables, images)
     if flip_sum:
         embeddings = embeddings + apply(variables, images[:, :, ::-1])

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.convolution import Conv
+
 # Channels and stride of the convolutions.
 _LAYERS = ((64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2))
 
@@ -45,7 +47,7 @@ class Model(nn.Module):
         """
         features = images * 2.0 - 1.0
         for number, (channels, stride) in enumerate(_LAYERS):
-            convolution = nn.Conv(
+            convolution = Conv(
                 self._scaled(channels), (3, 3), strides=stride, padding=1, dtype=self.dtype, name=f"conv_{number}"
             )
             features = self._apply(convolution, features, train)

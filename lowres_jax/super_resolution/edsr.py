@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.convolution import Conv
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
 # Mean colour of the training pictures on the 0-255 scale, RGB, as the published TensorFlow weights want it.
@@ -64,4 +65,4 @@ class Model(nn.Module):
         return (output, edge_head(features, left)) if self.edge_head else output
 
     def _conv(self, features: int, name: str) -> nn.Conv:
-        return nn.Conv(features, (3, 3), dtype=self.dtype, name=name)
+        return Conv(features, (3, 3), dtype=self.dtype, name=name)

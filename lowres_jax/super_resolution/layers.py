@@ -2,7 +2,8 @@
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
+
+from lowres_jax.convolution import Conv
 
 
 def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
@@ -34,5 +35,5 @@ def edge_head(features: jax.Array, scale: int = 1) -> jax.Array:
     Returns:
       (B, scale * H, scale * W, 1) float32 logits of "there is an edge".
     """
-    logits = nn.Conv(scale**2, (3, 3), dtype=features.dtype, name="conv_edges")(features)
+    logits = Conv(scale**2, (3, 3), dtype=features.dtype, name="conv_edges")(features)
     return depth_to_space(logits, scale).astype(jnp.float32)

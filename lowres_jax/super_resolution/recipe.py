@@ -78,6 +78,7 @@ def default_config() -> ConfigDict:
     config.grace_seconds = 30.0  # for the checkpoint when asked to stop
     config.threads = 2  # that decode
 
+    config.cpu_devices = 0  # on a CPU: devices that share a batch; 0: one for each core, at most 8
     config.coordinator = ""  # HOST:PORT of process 0, or "auto"; see docs/training.md
     config.processes = 0
     config.process = -1

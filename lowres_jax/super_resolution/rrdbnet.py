@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.convolution import Conv
 from lowres_jax.super_resolution.layers import edge_head
 
 
@@ -20,9 +21,9 @@ class ResidualDenseBlock(nn.Module):
         """(B, H, W, features) -> the same."""
         seen = inputs
         for number in range(4):
-            grown = nn.Conv(self.growth, (3, 3), dtype=self.dtype, name=f"conv_{number}")(seen)
+            grown = Conv(self.growth, (3, 3), dtype=self.dtype, name=f"conv_{number}")(seen)
             seen = jnp.concatenate([seen, _leaky_relu(grown)], axis=-1)
-        return inputs + self.residual_scale * nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_4")(seen)
+        return inputs + self.residual_scale * Conv(self.features, (3, 3), dtype=self.dtype, name="conv_4")(seen)
 
 
 class Model(nn.Module):
@@ -71,7 +72,7 @@ class Model(nn.Module):
         return (output, edge_head(features)) if self.edge_head else output
 
     def _conv(self, features: int, name: str) -> nn.Conv:
-        return nn.Conv(features, (3, 3), dtype=self.dtype, name=name)
+        return Conv(features, (3, 3), dtype=self.dtype, name=name)
 
 
 def _leaky_relu(inputs: jax.Array) -> jax.Array:

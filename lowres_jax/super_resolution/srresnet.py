@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.convolution import Conv
 from lowres_jax.layers import PReLU
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
@@ -21,10 +22,10 @@ class ResidualBlock(nn.Module):
     @nn.compact
     def __call__(self, inputs: jax.Array) -> jax.Array:
         """(B, H, W, features) -> the same."""
-        features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_0")(inputs)
+        features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_0")(inputs)
         features = self.norm(name="norm_0")(features)
         features = PReLU(name="prelu")(features)
-        features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_1")(features)
+        features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_1")(features)
         return inputs + self.norm(name="norm_1")(features)
 
 
@@ -71,16 +72,16 @@ class Model(nn.Module):
             axis_name=self.axis_name,
             dtype=self.dtype,
         )
-        first = nn.Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
+        first = Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
         first = PReLU(name="prelu_first")(first)
         features = first
         for block in range(self.blocks):
             features = ResidualBlock(self.features, norm, self.dtype, name=f"block_{block}")(features)
-        features = nn.Conv(self.features, (3, 3), dtype=self.dtype, name="conv_trunk")(features)
+        features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_trunk")(features)
         features = first + norm(name="norm_trunk")(features)
         for step in range(self.scale.bit_length() - 1):
-            features = nn.Conv(4 * self.features, (3, 3), dtype=self.dtype, name=f"conv_up_{step}")(features)
+            features = Conv(4 * self.features, (3, 3), dtype=self.dtype, name=f"conv_up_{step}")(features)
             features = PReLU(name=f"prelu_up_{step}")(depth_to_space(features, 2))
-        output = nn.Conv(3, (9, 9), dtype=self.dtype, name="conv_last")(features)
+        output = Conv(3, (9, 9), dtype=self.dtype, name="conv_last")(features)
         output = (jnp.tanh(output.astype(jnp.float32)) + 1.0) / 2.0
         return (output, edge_head(features)) if self.edge_head else output

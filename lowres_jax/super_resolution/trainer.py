@@ -4,7 +4,7 @@ Initial, Canny, SRGAN, ESRGAN and the identity model differ by which losses are 
 their own. A loss of weight zero builds no network and costs nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.super_resolution import losses, recipe
 from lowres_jax.super_resolution.recipe import Lens
@@ -193,17 +194,16 @@ def result(state: TrainState) -> dict[str, Any]:
     return state.networks[GENERATOR].variables if state.ema is None else state.ema
 
 
-def predict(module: nn.Module) -> Callable[[Any, Any], jax.Array]:
-    """Compiled: (variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel."""
+def predict(module: nn.Module) -> RowMap:
+    """(variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel."""
 
-    @jax.jit
     def enlarge(variables: Any, low: jax.Array) -> jax.Array:
         made = module.apply(variables, low)
         if isinstance(made, tuple):
             made = jnp.concatenate([made[0], jax.nn.sigmoid(made[1])], axis=-1)
         return jnp.clip(made, 0.0, 1.0)
 
-    return enlarge
+    return RowMap(enlarge)
 
 
 def draw(module: nn.Module, seed: jax.Array, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Any enlargement by its name: what the other stages know of super-resolution."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
-import jax
 import numpy as np
 
-from lowres_jax.batching import default_batch_size, map_batches
+from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
@@ -60,13 +60,7 @@ def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) ->
         module = dataclasses.replace(module, scale=interpolation_scale)
         return Upscaler(card, module.scale, module)
     variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
-    apply = jax.jit(module.apply)
-    batch_size = default_batch_size()
-
-    def enlarge(images: np.ndarray) -> np.ndarray:
-        return map_batches(lambda batch: apply(variables, batch), images, batch_size)
-
-    return Upscaler(card, module.scale, enlarge)
+    return Upscaler(card, module.scale, functools.partial(RowMap(module.apply), variables))
 
 
 def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from lowres_jax.convolution import Conv
+
 # Mean colour of ImageNet on the 0-255 scale, BGR, as the published weights want it.
 _MEAN_BGR = (103.939, 116.779, 123.68)
 _CONVOLUTIONS = (2, 2, 4, 4, 4)  # in each block
@@ -28,7 +30,7 @@ class Model(nn.Module):
         for block, (count, width) in enumerate(zip(_CONVOLUTIONS, _WIDTHS, strict=True), start=1):
             for number in range(1, count + 1):
                 name = f"block{block}_conv{number}"
-                features = nn.Conv(width, (3, 3), name=name)(features)
+                features = Conv(width, (3, 3), name=name)(features)
                 if name == self.last:
                     return features
                 features = nn.relu(features)

@@ -11,7 +11,6 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from lowres_jax import configuration, runtime
-from lowres_jax.batching import default_batch_size, map_batches
 from lowres_jax.data import pipeline, training_set
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.errors import UserError
@@ -143,7 +142,7 @@ class _Evaluation:
         """Prints the figures, and writes them and the grid for TensorBoard."""
         step = int(devices.fetch(state.step))
         judge, held_out = self._prepare()
-        variables = devices.local(trainer.result(state))
+        variables = devices.fetch(trainer.result(state))
         enlarge = self._enlarge
         figures, grid = {}, None
         if held_out is not None:
@@ -183,7 +182,7 @@ class _Evaluation:
 
     def _enlarge(self, variables: Any, low: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """SR images and the edge probabilities of an edge head."""
-        both = map_batches(lambda batch: self._predict(variables, batch), low, default_batch_size())
+        both = self._predict(variables, low)
         return both[..., :3], both[..., 3:] if both.shape[-1] > 3 else None
 
     def _grid(self, held_out: HeldOut, made: np.ndarray, edges: np.ndarray | None) -> np.ndarray:

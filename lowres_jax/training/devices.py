@@ -80,11 +80,6 @@ def fetch(tree: Any) -> Any:
     return jax.tree.map(lambda array: np.array(array.addressable_data(0)), tree)
 
 
-def local(tree: Any) -> Any:
-    """Arrays that are the same on every device -> arrays on this process's first device, for work of its own."""
-    return jax.device_put(fetch(tree), jax.local_devices()[0])
-
-
 def lift(step: Callable[..., Any]) -> Callable[..., Any]:
     """A step of one device, (state, constants, batch) -> (state, metrics), as a step of all devices.
 
