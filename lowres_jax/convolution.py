@@ -14,8 +14,8 @@ from flax import linen as nn
 from jax import lax
 
 _NUMBERS = ("NHWC", "HWIO", "NHWC")
-# Images of fewer pixels have enough channels, in the networks there are, for XLA's own gradient to be as quick.
-_LEAST_PIXELS = 32 * 32
+# XLA's own gradient is as quick for small images, and for middling ones with as many outputs as inputs.
+_LEAST_PIXELS, _ENOUGH_PIXELS = 32 * 32, 64 * 64
 
 
 def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, **settings: Any) -> jax.Array:
@@ -43,7 +43,11 @@ def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, set
     side = kernel.shape[0]
     square = inputs.ndim == 4 and side == kernel.shape[1] and side % 2 == 1 and side > 1
     same = padding == "SAME" or [tuple(pair) for pair in padding] == [(side // 2, side // 2)] * 2
-    return plain and square and same and inputs.shape[1] * inputs.shape[2] >= _LEAST_PIXELS
+    if not (plain and square and same):
+        return False
+    pixels = inputs.shape[1] * inputs.shape[2]
+    widens = kernel.shape[3] >= 2 * kernel.shape[2]
+    return pixels >= _ENOUGH_PIXELS or (widens and pixels >= _LEAST_PIXELS)
 
 
 @jax.custom_vjp

@@ -11,7 +11,7 @@ from lowres_jax import convolution
 
 @pytest.mark.parametrize(
     ("size", "channels", "features", "side"),
-    [((32, 32), 4, 8, 3), ((32, 40), 8, 3, 9), ((40, 32), 5, 5, 3), ((33, 35), 3, 7, 5), ((32, 32), 6, 1, 3)],
+    [((32, 32), 4, 8, 3), ((64, 70), 8, 3, 9), ((70, 64), 5, 5, 3), ((33, 35), 3, 7, 5), ((64, 64), 6, 1, 3)],
 )
 def test_gradients_are_those_of_xla(size: tuple[int, int], channels: int, features: int, side: int) -> None:
     keys = jax.random.split(jax.random.key(0), 3)
@@ -33,7 +33,7 @@ def test_gradients_are_those_of_xla(size: tuple[int, int], channels: int, featur
 
 def test_second_derivatives_are_those_of_xla() -> None:
     keys = jax.random.split(jax.random.key(1), 2)
-    inputs = jax.random.normal(keys[0], (1, 32, 32, 3))
+    inputs = jax.random.normal(keys[0], (1, 64, 64, 3))
 
     def penalty(kernel: jax.Array, module: nn.Conv) -> jax.Array:
         def logit(inputs: jax.Array) -> jax.Array:
@@ -55,7 +55,7 @@ def test_second_derivatives_are_those_of_xla() -> None:
         ({"padding": 0}, 64),
         ({"feature_group_count": 4}, 64),
         ({"kernel_dilation": 2}, 64),
-        ({}, 16),
+        ({}, 32),
     ],
     ids=str,
 )
@@ -67,7 +67,7 @@ def test_other_convolutions_are_left_to_xla(settings: dict, size: int) -> None:
     assert "custom_vjp" not in text
     np.testing.assert_array_equal(own.apply(variables, inputs), nn.Conv(4, (3, 3), **settings).apply(variables, inputs))
     usual = nn.Conv(4, (3, 3), padding=1, conv_general_dilated=convolution.convolution)
-    wide = jax.random.normal(jax.random.key(0), (1, 32, 32, 4))
+    wide = jax.random.normal(jax.random.key(0), (1, 64, 64, 4))
     assert "custom_vjp" in str(jax.make_jaxpr(usual.apply)(usual.init(jax.random.key(1), wide), wide))
 
 

@@ -5,6 +5,10 @@ MobileNet (Howard et al., 2017, https://arxiv.org/abs/1704.04861) at full width,
 and with InsightFace's head (BatchNorm, Dense, BatchNorm). Layers carry the names of the published file.
 """
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -17,7 +21,7 @@ class ShiftedConvolution(nn.Module):
 
     For the two kinds of layer where a matrix product has nothing to do: many outputs from very few channels, and
     depthwise. XLA's CPU back end has no quick code for either (its grouped convolution is about seven times slower),
-    while it fuses these products with the normalisation and activation that follow: benchmarks/recognizer_speed.py.
+    while it fuses these products with the normalisation and activation that follow.
 
     Attributes:
       features: channels of the result; None for a depthwise convolution.
@@ -33,19 +37,80 @@ class ShiftedConvolution(nn.Module):
         channels = images.shape[-1]
         shape = (3, 3, 1, channels) if self.features is None else (3, 3, channels, self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        height, width = (-(-size // self.stride) for size in images.shape[1:3])
-        padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        last_row, last_column = (height - 1) * self.stride + 1, (width - 1) * self.stride + 1
-        total = jnp.zeros((), images.dtype)
-        for row in range(3):
-            for column in range(3):
-                shifted = padded[:, row : row + last_row : self.stride, column : column + last_column : self.stride]
-                if self.features is None:
-                    total = total + shifted * kernel[row, column, 0]
-                else:
-                    for channel in range(channels):
-                        total = total + shifted[..., channel, None] * kernel[row, column, channel]
-        return total
+        if self.features is None:
+            return depthwise(images, kernel[:, :, 0], self.stride)
+        return _summed(images, lambda row, column: kernel[row, column], self.stride)
+
+
+def _summed(images: jax.Array, weights: Callable[[int, int], jax.Array], stride: int) -> jax.Array:
+    """The sum over the nine places of a 3x3 kernel of the shifted image times a vector (depthwise) or a matrix."""
+    height, width = (-(-size // stride) for size in images.shape[1:3])
+    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    last_row, last_column = (height - 1) * stride + 1, (width - 1) * stride + 1
+    total = jnp.zeros((), images.dtype)
+    for row in range(3):
+        for column in range(3):
+            shifted = padded[:, row : row + last_row : stride, column : column + last_column : stride]
+            weight = weights(row, column)
+            if weight.ndim == 1:
+                total = total + shifted * weight
+            else:
+                for channel in range(images.shape[-1]):
+                    total = total + shifted[..., channel, None] * weight[channel]
+    return total
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def depthwise(images: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Depthwise 3x3 convolution with padding 1, also backwards a sum of shifted products.
+
+    Left to itself JAX writes the gradient of each shift as a padded copy of its own, which takes three times as long.
+
+    Args:
+      images: (B, H, W, C).
+      kernel: (3, 3, C).
+      stride: 1 or 2.
+
+    Returns:
+      (B, ceil(H / stride), ceil(W / stride), C).
+    """
+    return _summed(images, lambda row, column: kernel[row, column], stride)
+
+
+def _depthwise_forward(images: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, Any]:
+    return depthwise(images, kernel, stride), (images, kernel)
+
+
+def _depthwise_backward(stride: int, kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    images, kernel = kept
+    height, width = images.shape[1:3]
+    if stride > 1:
+        # Zeros between the pixels, and after them up to the size of the images.
+        ends = [
+            size - ((after - 1) * stride + 1)
+            for size, after in zip(images.shape[1:3], gradient.shape[1:3], strict=True)
+        ]
+        configuration = [(0, 0, 0), *((0, end, stride - 1) for end in ends), (0, 0, 0)]
+        spread = jax.lax.pad(gradient, jnp.zeros((), gradient.dtype), configuration)
+    else:
+        spread = gradient
+    of_images = depthwise(spread, kernel[::-1, ::-1], 1)
+    padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    of_kernel = jnp.stack(
+        [
+            jnp.stack(
+                [
+                    (padded[:, row : row + height, column : column + width] * spread).sum(axis=(0, 1, 2))
+                    for column in range(3)
+                ]
+            )
+            for row in range(3)
+        ]
+    )
+    return of_images, of_kernel
+
+
+depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 class Model(nn.Module):
