@@ -14,11 +14,16 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax import configuration
+from lowres_jax import configuration, runtime
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import weights
 
 _FOLDER = Path(__file__).parent / "cards"
+
+
+def own_folder() -> Path:
+    """Where the user's own cards are, which `export_weights` writes."""
+    return runtime.cache_folder() / "cards"
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,10 @@ class Card:
       source: where they come from, with the paper.
       model: fields of the module's `Model`.
       weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
-        (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`); empty for models without weights.
+        (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`), or neither; empty for models without weights.
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
+      training: what a model of our own was trained on, for what, and its figures.
+      folder: of the card; a weight file of neither a package nor a fetch lies beside it.
     """
 
     name: str
@@ -45,12 +52,32 @@ class Card:
     model: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     input_size: int = 0
+    training: dict[str, Any] = field(default_factory=dict)
+    folder: Path = _FOLDER
 
 
 def names(room: str) -> list[str]:
     """Names of all cards of a room, as "super_resolution"."""
-    cards = {path.stem: tomllib.loads(path.read_text()) for path in sorted(_FOLDER.glob("*.toml"))}
-    return [name for name, card in cards.items() if card["module"].startswith(f"{room}.")]
+    return [name for name in _paths() if _content(name).get("module", "").startswith(f"{room}.")]
+
+
+def is_shipped(name: str) -> bool:
+    """Whether a card of that name comes with the program."""
+    return (_FOLDER / f"{name}.toml").is_file()
+
+
+def _paths() -> dict[str, Path]:
+    """Name -> card; a card that comes with the program is never hidden by another."""
+    found = {path.stem: path for folder in (own_folder(), _FOLDER) for path in sorted(folder.glob("*.toml"))}
+    return dict(sorted(found.items()))
+
+
+def _content(name: str) -> dict[str, Any]:
+    path = _paths()[name]
+    try:
+        return tomllib.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no model card ({error}); remove it, or export it again") from error
 
 
 def load_card(name: str, room: str) -> Card:
@@ -63,7 +90,11 @@ def load_card(name: str, room: str) -> Card:
     if name not in valid:
         what = {"super_resolution": "upscaler", "recognition": "recognizer"}[room]
         raise UserError(f"{what} {name!r}: no such model; {configuration.nearest(name, valid)}")
-    return Card(name=name, **tomllib.loads((_FOLDER / f"{name}.toml").read_text()))
+    path = _paths()[name]
+    try:
+        return Card(name=name, folder=path.parent, **_content(name))
+    except TypeError as error:
+        raise UserError(f"{path}: no model card ({error}); remove it, or export it again") from error
 
 
 def build_module(card: Card) -> Any:
@@ -84,6 +115,8 @@ def weight_path(card: Card, path: str = "") -> Path:
     entry = card.weights
     if "fetch" in entry:
         found = weights.find_fetched_file(entry["fetch"], entry["file"])
+    elif "package" not in entry:
+        found = card.folder / entry["file"]
     else:
         found = weights.find_package_file(entry["package"], entry["file"])
     return weights.verified(found, entry["sha256"])

@@ -31,7 +31,7 @@ def default_config() -> ConfigDict:
     config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
 
     config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-    config.dataset = "casia_webface/mtcnn"  # builder/variant below data_dir
+    config.dataset = "casia_webface/mtcnn_jpeg"  # builder/variant below data_dir
     config.held_out = 0.05  # share of the people that are kept for validation
     config.sharpness = 0.0  # least variance of the Laplacian of a crop to learn from
     config.crops = 0  # how many are drawn among those; 0: all

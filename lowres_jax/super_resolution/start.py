@@ -26,8 +26,8 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     """
     if not config.start:
         return None
-    if Path(config.start).is_dir():
-        found = of_training(Path(config.start))
+    if "/" in config.start or Path(config.start).is_dir():
+        found = of_training(Path(config.start))[1]
     else:
         card = cards.load_card(config.start, "super_resolution")
         if not card.weights:
@@ -50,8 +50,8 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}
 
 
-def of_training(workdir: Path) -> dict[str, Any]:
-    """The result of another training: its generator's variables, averaged where they are.
+def of_training(workdir: Path) -> tuple[int, dict[str, Any]]:
+    """The result of another training: its steps, and its generator's variables, averaged where they are.
 
     Raises:
       UserError: the folder holds no checkpoint.
@@ -64,7 +64,7 @@ def of_training(workdir: Path) -> dict[str, Any]:
     found = kept.get("ema") or kept.get("networks", {}).get(trainer.GENERATOR)
     if not found:
         raise UserError(f"{workdir}: not the training of a generator")
-    return {"params": found["params"], "batch_stats": found.get("batch_stats", {})}
+    return int(kept["step"]), {"params": found["params"], "batch_stats": found.get("batch_stats", {})}
 
 
 def _flat(variables: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from lowres_jax.files import write_atomically
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 
-_RUN = "run.json"
+RUN = "run.json"
 # Keys that may differ when a training goes on: where things are, how often something is shown, on what it runs.
 _FREE = (
     "platform",
@@ -79,7 +79,7 @@ class Checkpoints:
         described = json.loads(json.dumps(description))
         fixed = {name: value for name, value in flat(described).items() if name.split(".")[-1] not in _FREE}
         devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
-        path = self._workdir / _RUN
+        path = self._workdir / RUN
         if path.is_file() and self.latest is not None:
             try:
                 before = flat(json.loads(path.read_text()))

@@ -1,6 +1,7 @@
 """What a training says while it runs: a line, and scalars and pictures for TensorBoard."""
 
 import contextlib
+import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 from tensorboardX import SummaryWriter
 
+from lowres_jax.files import write_atomically
 from lowres_jax.training import devices
+
+EVALUATIONS = "evaluations.json"  # in the workdir: a list of step, figures, reference
 
 
 class Progress:
@@ -22,6 +26,7 @@ class Progress:
     def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int):
         self.steps = steps
         self._batch_size, self._log_steps = batch_size, max(1, log_steps)
+        self._evaluations = workdir / EVALUATIONS
         self._writer = SummaryWriter(str(workdir / "tensorboard")) if devices.is_first() else None
         self._sums: dict[str, float] = {}
         self._count = 0
@@ -81,6 +86,12 @@ class Progress:
 
     def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
         """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
+        before = json.loads(self._evaluations.read_text()) if self._evaluations.is_file() else []
+        # A run that was killed repeats what it did after its last checkpoint.
+        kept = [each for each in before if each["step"] < step]
+        with write_atomically(self._evaluations) as file:
+            entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
+            file.write(json.dumps([*kept, entry], indent=1).encode())
         parts = [f"{name} {value:.4g} (bicubic {reference[name]:.4g})" for name, value in figures.items()]
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)

@@ -1,0 +1,46 @@
+"""Reads and writes our own weights: safetensors files with names like "params/conv_first/kernel"."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import traverse_util
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from lowres_jax.errors import UserError
+from lowres_jax.files import write_atomically
+
+
+def variables(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Variables of a Flax module, as float32.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    try:
+        arrays = load_file(path)
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: no safetensors file, or damaged ({error})") from error
+    return traverse_util.unflatten_dict({name: array.astype(np.float32) for name, array in arrays.items()}, sep="/")
+
+
+def write(path: Path, tree: Any) -> None:
+    """Writes variables in half precision, which halves the file and changes images by less than a level of 255.
+
+    Batch statistics stay float32: their variances may lie outside of float16's range.
+
+    Raises:
+      UserError: a weight does not fit into float16, or the file cannot be written.
+    """
+    flat = traverse_util.flatten_dict(tree, sep="/")
+    arrays = {}
+    for name, leaf in flat.items():
+        array = np.asarray(leaf, np.float32)
+        half = array if name.startswith("batch_stats/") else array.astype(np.float16)
+        if not np.isfinite(half).all():
+            raise UserError(f"{name}: holds a weight that is not finite in float16; nothing was written")
+        arrays[name] = np.ascontiguousarray(half)
+    with write_atomically(path) as file:
+        file.write(save(arrays))

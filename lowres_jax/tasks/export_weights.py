@@ -1,0 +1,106 @@
+"""Turns a training's result into a weight file and a model card: from then on it has a name."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from lowres_jax import __version__
+from lowres_jax.errors import UserError
+from lowres_jax.files import write_atomically
+from lowres_jax.pretrained import cards, safetensors_weights
+from lowres_jax.super_resolution import start
+from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.training.checkpoints import RUN
+from lowres_jax.training.progress import EVALUATIONS
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Writes NAME.safetensors and NAME.toml into `config.folder`; `workdir` is not used.
+
+    Raises:
+      UserError: the training has no checkpoint, the name is taken or no name, or the disk is full.
+    """
+    training, folder = Path(config.training), Path(config.folder or cards.own_folder())
+    if not config.training or not config.name:
+        missing = "name=NAME" if config.training else "training=WORKDIR"
+        raise UserError(f"config.{missing.split('=')[0]} is empty: give --config.{missing}")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", config.name):
+        raise UserError(f"config.name={config.name!r}: use small letters, digits and underscores")
+    if config.name in ("none", "raw") or cards.is_shipped(config.name):
+        raise UserError(f"config.name={config.name}: is the name of a model that comes with the program")
+    if (folder / f"{config.name}.toml").exists() and not config.overwrite:
+        raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
+    step, variables = start.of_training(training)
+    settings = _settings(training)
+    # The edge head is of use in training only.
+    params = {name: layer for name, layer in variables["params"].items() if name != "conv_edges"}
+    weights = folder / f"{config.name}.safetensors"
+    tree = {"params": params} | ({"batch_stats": variables["batch_stats"]} if variables["batch_stats"] else {})
+    safetensors_weights.write(weights, tree)
+    with write_atomically(folder / f"{config.name}.toml") as file:
+        file.write(_card(config, settings, training, step, weights).encode())
+    size = f"{weights.stat().st_size / 1e6:.1f} MB"
+    if folder != cards.own_folder():
+        print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
+        return
+    # Reads both files, so that a name that is said to work does.
+    load_upscaler(config.name)
+    print(
+        f"{weights}: {size}. Its name works now: --config.upscaler={config.name} in enhance and identify, "
+        f"--config.upscalers=bicubic,{config.name} in compare"
+    )
+
+
+def _settings(training: Path) -> dict[str, Any]:
+    """The config of a training, as it wrote it down."""
+    path = training / RUN
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
+
+
+def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: int, weights: Path) -> str:
+    """The model card, as TOML."""
+    losses = {
+        name: {key: value for key, value in loss.items() if value not in ("", [], ())}
+        for name, loss in settings["losses"].items()
+        if loss["weight"]
+    }
+    fields = settings["model"]["fields"]
+    summary = config.summary or f"{settings['model']['module'].split('.')[-1]} x{fields['scale']} trained on faces"
+    facts = {
+        "data": settings["dataset"],
+        "steps": step,
+        "batch_size": settings["batch_size"],
+        "start": settings["start"] or "random",
+        "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
+        "judges": ", ".join(losses["identity"]["recognizers"]) if "identity" in losses else "",
+    }
+    lines = [
+        f"summary = {json.dumps(summary)}",
+        f"module = {json.dumps(settings['model']['module'])}",
+        f"licence = {json.dumps(config.licence)}",
+        f"source = {json.dumps(f'trained with lowres_jax {__version__}')}",
+        "",
+        "[model]",
+        *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
+        "",
+        "[weights]",
+        'reader = "safetensors_weights.variables"',
+        f"file = {json.dumps(weights.name)}",
+        f"sha256 = {json.dumps(hashlib.sha256(weights.read_bytes()).hexdigest())}",
+        "",
+        "# What it was trained on and for; figures on people held out, by the training's own judge.",
+        "[training]",
+        *(f"{name} = {json.dumps(value)}" for name, value in facts.items()),
+    ]
+    evaluations = training / EVALUATIONS
+    if evaluations.is_file():
+        last = json.loads(evaluations.read_text())[-1]
+        lines += ["", "[training.figures]", *(f"{name} = {value:.4f}" for name, value in last["figures"].items())]
+    return "\n".join(lines) + "\n"
