@@ -105,7 +105,7 @@ class Trainer:
 
         gradient, (terms, stats, seen) = jax.grad(generator_loss, has_aux=True)(generator.params)
         gradient = jax.lax.pmean(gradient, AXIS)
-        terms["gradient_norm"] = optax.global_norm(gradient)
+        terms["gradient_norm"] = optax.tree.norm(gradient)
         networks = {GENERATOR: self._updated(state, GENERATOR, gradient, stats)}
         if self.discriminator is not None:
             gradient, stats, own = self._discriminator_gradient(state, seen, see(high, edges, config))

@@ -1,0 +1,52 @@
+"""Launch scripts: what they would do, printed by a dry run."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FLAGS = ("--config=configs/canny.py", "--config.batch_size=64")
+
+
+def dry(script: str, *arguments: str, **environment: str) -> list[str]:
+    variables = os.environ | {"DRY_RUN": "1", "PYTHON": "python"} | environment
+    done = subprocess.run([ROOT / "launch" / script, *arguments], capture_output=True, text=True, env=variables)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_gpu() -> None:
+    expected = f"python -m lowres_jax.main {' '.join(FLAGS)} --config.platform=gpu"
+    assert dry("gpu.sh", *FLAGS) == [expected]
+
+
+def test_multiprocess() -> None:
+    lines = dry("multiprocess.sh", "2", *FLAGS, PORT="4000")
+    start = "LOWRES_JAX_COORDINATOR=localhost:4000 LOWRES_JAX_PROCESSES=2 LOWRES_JAX_PROCESS="
+    assert lines == [f"{start}{process} python -m lowres_jax.main {' '.join(FLAGS)}" for process in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("action", "parts"),
+    [
+        (["create"], ["tpu-vm create faces", "--accelerator-type=v4-8", "--zone=zone"]),
+        (["install"], ["git archive", "scp /tmp/lowres_jax.tar.gz faces: --worker=all", "make install"]),
+        (["run", *FLAGS], ["--worker=all", *FLAGS, "--config.platform=tpu", "--config.coordinator=auto"]),
+        (["follow"], ["--worker=0", "tail -n 100 -f"]),
+        (["fetch"], ["scp --recurse faces:lowres_jax/workdirs ."]),
+        (["delete"], ["tpu-vm delete faces --quiet"]),
+    ],
+)
+def test_tpu_vm(action: list[str], parts: list[str]) -> None:
+    said = "\n".join(dry("tpu_vm.sh", *action, NAME="faces", ZONE="zone"))
+    for part in parts:
+        assert part in said
+
+
+@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh"])
+def test_without_arguments_the_usage_is_said(script: str) -> None:
+    done = subprocess.run([ROOT / "launch" / script], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"launch/{script}" in done.stderr

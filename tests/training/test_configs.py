@@ -1,0 +1,54 @@
+"""Every training config is built, and its small variant is stepped once on made faces."""
+
+import runpy
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from lowres_jax.super_resolution import recipe, trainer
+from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.tasks import train
+from lowres_jax.training import devices
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SIZES = {"edsr_x2": 1.37, "edsr_x3": 1.55, "edsr_x4": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
+SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55}
+
+
+def get(name: str, smoke: bool = False) -> "trainer.ConfigDict":
+    file, _, variant = name.partition(":")
+    variant = ",".join(part for part in (variant, "smoke" if smoke else "") if part)
+    return runpy.run_path(str(CONFIGS / f"{file}.py"))["get_config"](variant)
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_a_config_names_the_network_it_says(name: str) -> None:
+    config = get(name)
+    recipe.check(config)
+    module = recipe.build_generator(config)
+    size = config.hr_size // config.model.fields.scale
+    variables = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, size, size, 3), np.float32))
+    count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+    assert count / 1e6 == pytest.approx(SIZES[name], rel=0.006)
+
+
+@pytest.mark.parametrize("name", ["edsr_x3", "esrgan", "canny:rgb", "identity"])
+def test_a_small_variant_takes_a_step(name: str) -> None:
+    config = get(name, smoke=True)
+    config.hr_size = 48
+    training = train._trainer(config, config.steps)
+    samples, generator = Samples(config), np.random.default_rng(0)
+    rows = [samples(generator.integers(0, 256, (48, 48, 3), np.uint8), generator) for _ in range(config.batch_size)]
+    batch = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
+    before = training.init()
+    state, metrics = devices.lift(training.step)(
+        devices.replicate(before), devices.replicate(training.constants), devices.divide(batch)
+    )
+    figures = {key: float(value) for key, value in devices.fetch(metrics).items()}
+    assert all(np.isfinite(value) for value in figures.values()), figures
+    moved = jax.tree.map(
+        lambda old, new: float(np.abs(old - new).max()), trainer.result(before), devices.fetch(trainer.result(state))
+    )
+    assert max(jax.tree.leaves(moved["params"])) > 0
