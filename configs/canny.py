@@ -5,6 +5,7 @@
 
 The original can be read in two ways, and both are here: the slides draw RGB and edge maps going into the discriminator
 (this file), the report gives it RGB only (configs/canny.py:rgb, small: configs/canny.py:rgb,smoke).
+Checkpoints, figures, processes: docs/training.md.
 """
 
 from ml_collections import ConfigDict

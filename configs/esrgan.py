@@ -1,7 +1,9 @@
 """Train ESRGAN x4 on faces, from the published RRDBNet (Wang et al., arXiv:1809.00219, section 4.1).
 
-python -m lowres_jax.main --config=configs/esrgan.py --workdir=workdirs/esrgan
-python -m lowres_jax.main --config=configs/esrgan.py:smoke  # seconds, on the embedded faces
+    python -m lowres_jax.main --config=configs/esrgan.py --workdir=workdirs/esrgan
+    python -m lowres_jax.main --config=configs/esrgan.py:smoke  # seconds, on the embedded faces
+
+Checkpoints, figures, processes: docs/training.md.
 """
 
 from ml_collections import ConfigDict

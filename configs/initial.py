@@ -1,7 +1,9 @@
 """Train the Initial model: SRGAN's networks on faces only, 1e-4 adversarial + 1 MSE, no VGG, as the original.
 
-python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial
-python -m lowres_jax.main --config=configs/initial.py:smoke  # seconds, on the embedded faces
+    python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial
+    python -m lowres_jax.main --config=configs/initial.py:smoke  # seconds, on the embedded faces
+
+Checkpoints, figures, processes: docs/training.md.
 """
 
 from ml_collections import ConfigDict

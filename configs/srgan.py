@@ -1,7 +1,9 @@
 """Train SRGAN x4 on faces, from the SRResNet trained before (Ledig et al., arXiv:1609.04802, section 3.2).
 
-python -m lowres_jax.main --config=configs/srgan.py --workdir=workdirs/srgan
-python -m lowres_jax.main --config=configs/srgan.py:smoke  # seconds, on the embedded faces
+    python -m lowres_jax.main --config=configs/srgan.py --workdir=workdirs/srgan
+    python -m lowres_jax.main --config=configs/srgan.py:smoke  # seconds, on the embedded faces
+
+Checkpoints, figures, processes: docs/training.md.
 """
 
 from ml_collections import ConfigDict

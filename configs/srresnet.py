@@ -1,7 +1,9 @@
 """Train SRResNet x4 on faces, for mean squared error (Ledig et al., arXiv:1609.04802, section 3.2).
 
-python -m lowres_jax.main --config=configs/srresnet.py --workdir=workdirs/srresnet
-python -m lowres_jax.main --config=configs/srresnet.py:smoke  # seconds, on the embedded faces
+    python -m lowres_jax.main --config=configs/srresnet.py --workdir=workdirs/srresnet
+    python -m lowres_jax.main --config=configs/srresnet.py:smoke  # seconds, on the embedded faces
+
+Checkpoints, figures, processes: docs/training.md.
 """
 
 from ml_collections import ConfigDict
