@@ -53,6 +53,7 @@ def settings(data: Path, **changes: Any) -> dict[str, Any]:
         "steps": STEPS,
         "evaluate_steps": 5,
         "cpu_devices": 1,
+        "grace_seconds": 60.0,  # a loaded machine may take its time to save
     }
     return found | changes
 
