@@ -26,7 +26,7 @@ demo: install
 	$(MAIN) --config=configs/prepare_portraits.py --config.detector=haar
 	$(MAIN) --config=configs/compare_detectors.py --workdir=workdirs/demo/detectors
 	$(MAIN) --config=configs/canny.py:smoke --workdir=workdirs/demo/training \
-		--config.steps=36 --config.evaluate_steps=18 --config.log_steps=6
+		--config.steps=60 --config.evaluate_steps=30 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
 	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo
 
 test: install
