@@ -15,10 +15,4 @@ from lowres_jax.super_resolution import recipe
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
-    config.model.module = "super_resolution.edsr"
-    config.model.fields.update({"scale": 4, "blocks": 16, "features": 64, "residual_scale": 1.0})
-    config.losses.pixel.kind = "l1"
-    config.optimizer.update({"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.67,), "decay_factor": 0.5})
-    config.steps = 20_000
-    return recipe.variant(config, variant)
+    return recipe.variant(recipe.edsr(scale=4), variant)

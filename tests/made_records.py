@@ -1,5 +1,6 @@
 """Record sets of made pictures, written by hand as TFDS lays them out: without TensorFlow, in milliseconds."""
 
+import itertools
 import json
 import struct
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def write_set(
     numbers = iter(range(len(crops)))
     for shard, length in enumerate(shards):
         with (folder / f"made-test.tfrecord-{shard:05d}-of-{len(shards):05d}").open("wb") as file:
-            for _, number in zip(range(length), numbers):  # noqa: B905 (the shard's length ends it)
+            for number in itertools.islice(numbers, length):
                 content = cv2.imencode(ending, crops[number][..., ::-1])[1].tobytes()
                 file.write(framed(example(content, number, None if labels is None else labels[number])))
     splits = [{"name": "test", "shardLengths": [str(length) for length in shards]}]

@@ -86,6 +86,17 @@ def default_config() -> ConfigDict:
     return config
 
 
+def edsr(scale: int) -> ConfigDict:
+    """What EDSR's configs share: the baseline of 16 blocks of 64 channels, for L1."""
+    config = default_config()
+    config.model.module = "super_resolution.edsr"
+    config.model.fields.update({"scale": scale, "blocks": 16, "features": 64, "residual_scale": 1.0})
+    config.hr_size = 128 // scale * scale
+    config.optimizer.update({"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.67,), "decay_factor": 0.5})
+    config.steps = 20_000
+    return config
+
+
 def variant(config: ConfigDict, name: str) -> ConfigDict:
     """The config itself, or with "smoke" the small one.
 

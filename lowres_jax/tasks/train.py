@@ -69,6 +69,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     evaluation = _Evaluation(config, training, source, chosen.validation, samples, progress, workdir)
     if int(state.step) < steps:
         loop.fit(state, training.constants, training.step, batches, plan, checkpoints, progress, evaluation)
+    elif devices.is_first() and not progress.is_evaluated(steps):
+        # Stopped within its last evaluation.
+        evaluation(state)
     progress.close()
     checkpoints.close()
     if devices.is_first():

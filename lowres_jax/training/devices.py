@@ -77,7 +77,11 @@ def divide(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
 
 def fetch(tree: Any) -> Any:
     """Arrays that are the same on every device -> host arrays of their own (not views that a next step may reuse)."""
-    return jax.tree.map(lambda array: np.array(array.addressable_data(0)), tree)
+
+    def copy(array: Any) -> np.ndarray:
+        return np.array(array.addressable_data(0) if isinstance(array, jax.Array) else array)
+
+    return jax.tree.map(copy, tree)
 
 
 def lift(step: Callable[..., Any]) -> Callable[..., Any]:

@@ -88,6 +88,8 @@ def fit(
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
     with contextlib.ExitStack() as after_compilation:
+        # However the loop ends, what it began to save is to be on disk.
+        after_compilation.callback(checkpoints.wait)
         while done < plan.steps:
             batch = devices.divide(next(batches) | {WISHES: run.wishes()})
             state, metrics = lifted(state, constants, batch)
@@ -109,12 +111,10 @@ def fit(
             if stop or save or done == plan.steps:
                 run.save(state)
             if stop:
-                checkpoints.wait()
                 interruption.check()
                 raise interruption.Interrupted(interruption.BY_ANOTHER_PROCESS)
             if due:
                 run.evaluate(state, evaluate)
-        checkpoints.wait()
     return state
 
 

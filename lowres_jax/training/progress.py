@@ -86,7 +86,7 @@ class Progress:
 
     def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
         """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
-        before = json.loads(self._evaluations.read_text()) if self._evaluations.is_file() else []
+        before = self._evaluated()
         # A run that was killed repeats what it did after its last checkpoint.
         kept = [each for each in before if each["step"] < step]
         with write_atomically(self._evaluations) as file:
@@ -96,6 +96,13 @@ class Progress:
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
         self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+
+    def is_evaluated(self, step: int) -> bool:
+        """Whether there are figures of a step."""
+        return any(each["step"] == step for each in self._evaluated())
+
+    def _evaluated(self) -> list[dict[str, Any]]:
+        return json.loads(self._evaluations.read_text()) if self._evaluations.is_file() else []
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:
         """Writes a picture, (H, W, 3) uint8, for TensorBoard."""

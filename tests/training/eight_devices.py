@@ -14,11 +14,9 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
-jax.config.update("jax_num_cpu_devices", 8)
-
-from lowres_jax import runtime  # noqa: E402
-from lowres_jax.super_resolution import recipe, trainer  # noqa: E402
-from lowres_jax.training import checkpoints, devices  # noqa: E402
+from lowres_jax import runtime
+from lowres_jax.super_resolution import recipe, trainer
+from lowres_jax.training import checkpoints, devices
 
 STEPS = 3
 
@@ -73,6 +71,7 @@ def broken(instead: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main() -> None:
+    jax.config.update("jax_num_cpu_devices", 8)
     runtime.enable_compilation_cache()
     runs = {
         "1": run(1),
