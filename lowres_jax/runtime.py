@@ -1,12 +1,15 @@
 """What the process settles once: devices and the compilation cache."""
 
-import logging as logging
+import logging
 import os
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
+from lowres_jax import configuration
 from lowres_jax.errors import UserError
+
+_PLATFORMS = ("cpu", "gpu", "tpu")
 
 
 def cache_folder() -> Path:
@@ -58,20 +61,23 @@ def initialize(config: ConfigDict) -> None:
     logging.getLogger("jax").setLevel(logging.WARNING)
     enable_compilation_cache()
     jax.config.update("jax_num_cpu_devices", _cpu_devices(config))
+    platform = config.get("platform", "")
+    if platform not in ("", *_PLATFORMS):
+        raise UserError(f"config.platform={platform}: no such platform; {configuration.nearest(platform, _PLATFORMS)}")
+    if platform == "cpu":
+        # Nothing else is looked for, so that all there is to compute on is the processor.
+        jax.config.update("jax_platforms", "cpu")
     if "coordinator" in config:
         from lowres_jax import processes
 
         processes.connect(config)
-    platform = config.get("platform", "")
     if not platform:
         return
-    try:
-        devices = jax.devices(platform)
-    except RuntimeError as error:
-        found = jax.default_backend()
+    # Left to itself JAX takes an accelerator where there is one.
+    found = jax.default_backend()
+    if found != platform:
         raise UserError(
             f"config.platform={platform}: JAX finds no such device here, only {found}; "
             f"install jax for it (BUILD.md) or leave the key empty"
-        ) from error
-    jax.config.update("jax_default_device", devices[0])
-    print(f"running on {len(devices)} {platform} device(s): {devices[0].device_kind}")
+        )
+    print(f"running on {jax.device_count()} {platform} device(s): {jax.devices()[0].device_kind}")

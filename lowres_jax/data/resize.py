@@ -30,8 +30,9 @@ def upscale_bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Nearest-neighbour resize of one float32 image."""
-    return _resize(image, height, width, cv2.INTER_NEAREST)
+    """Nearest-neighbour resize of one float32 image: of the pixel that an output pixel's centre lies in."""
+    # INTER_NEAREST looks at an output pixel's corner instead, which shifts 32 -> 112 by a quarter of a pixel.
+    return _resize(image, height, width, cv2.INTER_NEAREST_EXACT)
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

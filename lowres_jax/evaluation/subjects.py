@@ -56,7 +56,7 @@ class Subjects:
           seed: likewise.
 
         Raises:
-          ValueError: too few people for so many folds.
+          ValueError: too few people for so many folds, or fewer than two folds or pairs.
         """
         images = np.arange(len(labels))
         if images_per_person:

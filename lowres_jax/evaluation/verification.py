@@ -153,32 +153,45 @@ def make_pairs(
     """Pairs for a set that has none: folds of disjoint people, half same and half different, as LFW's are made.
 
     Args:
-      labels: (N,) identities; the people with two images or more are spread over the folds at random.
+      labels: (N,) identities; the people with two images or more are spread over the folds at random, others are
+        not used.
       number_of_folds: at least two.
-      pairs_per_fold: at most; both halves shrink to what the fold's people can give.
+      pairs_per_fold: at most, two or more; both halves shrink to what the fold's people can give.
       seed: of the draw.
 
     Returns:
       pairs (P, 2) image numbers, same (P,) bool, folds (P,) from 1.
 
     Raises:
-      ValueError: a fold gets fewer than two people.
+      ValueError: fewer than two folds or pairs, or a fold gets fewer than two people.
     """
+    if number_of_folds < 2 or pairs_per_fold < 2:
+        raise ValueError(f"{number_of_folds} folds of {pairs_per_fold} pairs cannot be: both must be at least two")
     generator = np.random.default_rng(seed)
     labels = np.asarray(labels)
-    people = generator.permutation(np.unique(labels))
+    people, counts = np.unique(labels, return_counts=True)
+    people = generator.permutation(people[counts > 1])
+    if len(people) < 2 * number_of_folds:
+        raise ValueError(
+            f"{len(people)} people with two images or more are too few for {number_of_folds} folds of pairs"
+        )
     pairs, same, folds = [], [], []
     for fold in range(number_of_folds):
-        members = people[fold::number_of_folds]
-        if len(members) < 2:
-            raise ValueError(f"{len(people)} people are too few for {number_of_folds} folds of pairs")
-        images = np.flatnonzero(np.isin(labels, members))
-        first, second = (images[side] for side in np.triu_indices(len(images), 1))
-        genuine = labels[first] == labels[second]
-        half = min(pairs_per_fold // 2, int(genuine.sum()), int((~genuine).sum()))
-        for kind in (True, False):
-            chosen = generator.choice(np.flatnonzero(genuine == kind), half, replace=False)
-            pairs.append(np.stack([first[chosen], second[chosen]], axis=1))
+        images = np.flatnonzero(np.isin(labels, people[fold::number_of_folds]))
+        images = images[np.argsort(labels[images], kind="stable")]
+        # With a person's images side by side, those of one person and those of later people follow every image: the
+        # pairs of either kind are numbered by the image that comes first, and none needs to be written down.
+        ends = np.searchsorted(labels[images], labels[images], side="right")
+        positions = np.arange(len(images))
+        of_one, of_two = ends - positions - 1, len(images) - ends
+        half = min(pairs_per_fold // 2, int(of_one.sum()), int(of_two.sum()))
+        for kind, following, begin in ((True, of_one, positions + 1), (False, of_two, ends)):
+            chosen = generator.choice(int(following.sum()), half, replace=False)
+            past = np.cumsum(following)
+            first = np.searchsorted(past, chosen, side="right")
+            second = begin[first] + chosen - (past[first] - following[first])
+            # Ascending, as they lie in the set.
+            pairs.append(np.sort(np.stack([images[first], images[second]], axis=1), axis=1))
             same.append(np.full(half, kind))
             folds.append(np.full(half, fold + 1))
     return np.concatenate(pairs), np.concatenate(same), np.concatenate(folds)

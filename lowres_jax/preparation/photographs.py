@@ -187,6 +187,7 @@ def _record_label(content: np.ndarray, offset: int) -> int:
     return int(first if flag > 0 else label)
 
 
-def natural_order(name: str) -> tuple[tuple[int, int | str], ...]:
-    """A sort key by which "s2" comes before "s10"."""
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in re.split(r"(\d+)", name) if part)
+def natural_order(name: str) -> tuple[tuple[tuple[int, int | str], ...], str]:
+    """A sort key by which "s2" comes before "s10"; names that are equal as numbers ("1", "01") follow their letters."""
+    parts = (part for part in re.split(r"(\d+)", name) if part)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts), name

@@ -1,6 +1,7 @@
 """What a comparison tells its reader beside the figures: what was compared, on what, under which licences, and how."""
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import verification_resamples
+from lowres_jax.evaluation.identification_resamples import FARS
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import cards
 from lowres_jax.report.wording import joined, printed
+
+# An operating point that rests on fewer false accepts is hardly known.
+_FEW_FALSE_ACCEPTS = 10
 
 
 def described(subjects: Subjects) -> str:
@@ -53,6 +58,13 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
     if impostors < 10_000:
         found.append(
             f"TAR at FAR 0.1 % allows {impostors // 1000 or 'none'} of the {impostors:,} impostor pairs: it is a hint."
+        )
+    searches = len(subjects.labels)
+    few = math.floor(FARS["dir_at_far_1e-2"] * searches + 1e-9)
+    if few < _FEW_FALSE_ACCEPTS:
+        found.append(
+            f"FAR 1 % allows {few or 'none'} of the {searches:,} searches to be false: DIR there rests on "
+            f"{'that one' if few == 1 else 'so few'}, and its interval cannot show all of its chance. It is a hint."
         )
     people, folds = len(np.unique(subjects.labels)), len(np.unique(subjects.folds))
     found.append(

@@ -67,7 +67,8 @@ def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:
     """Enlarges LR faces to the size that recognisers take, by the rules of the comparison protocol.
 
     The upscaler is applied once; again as long as another application does not pass `size` (a x4 model at 8 px is
-    applied twice, at 16 px once). What then is not `size` is resized: bicubic where it grows, area where it shrinks.
+    applied twice, at 16 px once; one of scale 1 is applied once). What then is not `size` is resized: bicubic where it
+    grows, area where it shrinks.
 
     Args:
       upscaler: any.
@@ -78,7 +79,7 @@ def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:
       (B, size, size, 3) float32 RGB in [0, 1].
     """
     images = upscaler(images)
-    while images.shape[1] * upscaler.scale <= size:
+    while upscaler.scale > 1 and images.shape[1] * upscaler.scale <= size:
         images = upscaler(images)
     if images.shape[1:3] == (size, size):
         return images

@@ -27,7 +27,7 @@ from lowres_jax.report.table import print_table
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
-_MEASUREMENT_VERSION = 1
+_MEASUREMENT_VERSION = 2
 _SMALLEST_LR_SIZE = 4
 # What takes as long as recognising an image, in an upscaler: for the estimate of the time left.
 _MULTIPLICATIONS_OF_RECOGNITION = 8e8
@@ -159,7 +159,9 @@ def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:
             config.seed,
         )
     except ValueError as error:
-        raise UserError(f"config.made_folds={config.made_folds}: {error}; choose fewer") from error
+        raise UserError(
+            f"config.made_folds={config.made_folds}, config.made_pairs_per_fold={config.made_pairs_per_fold}: {error}"
+        ) from error
 
 
 def _measure(

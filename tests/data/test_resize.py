@@ -76,6 +76,14 @@ def test_nearest_repeats_pixels() -> None:
     np.testing.assert_array_equal(resize.nearest(image, 32, 32), image.repeat(4, 0).repeat(4, 1))
 
 
+def test_nearest_takes_the_pixel_that_the_centre_lies_in() -> None:
+    # 32 -> 112: the centre of output pixel x is at (x + 1/2) 2/7.
+    image = np.repeat(np.arange(32, dtype=np.float32)[None, :, None], 3, axis=2).repeat(32, 0)
+    expected = np.floor((np.arange(112) + 0.5) * 2 / 7)
+    np.testing.assert_array_equal(resize.nearest(image, 112, 112)[0, :, 0], expected)
+    np.testing.assert_array_equal(resize.nearest(image.transpose(1, 0, 2), 112, 112)[:, 0, 0], expected)
+
+
 def test_resize_chooses_by_direction() -> None:
     image = random_image(16, 16)
     np.testing.assert_array_equal(resize.resize(image, 8, 16), resize.downscale_area(image, 8, 16))

@@ -1,6 +1,7 @@
 """All-against-all against a hand-worked example and against the course's literal loop."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -113,6 +114,30 @@ def test_eight_devices_equal_one() -> None:
         assert int(found) == devices
         results.append(values)
     assert results[0] == results[1]
+
+
+def test_two_processes_that_are_connected_each_find_what_one_finds() -> None:
+    code = (
+        "import os, sys, hashlib, numpy as np; from ml_collections import ConfigDict; from lowres_jax import runtime\n"
+        "process = int(sys.argv[1])\n"
+        "runtime.initialize(ConfigDict({'platform': 'cpu', 'coordinator': sys.argv[2], 'processes': 2, "
+        "'process': process, 'connect_seconds': 60} if process >= 0 else {'platform': 'cpu'}))\n"
+        "from lowres_jax.evaluation import identification as i\n"
+        "g = np.random.default_rng(3); t = g.normal(size=(300, 16)).astype(np.float32)\n"
+        "t /= np.linalg.norm(t, axis=1, keepdims=True); s = i.probe_statistics(t, g.integers(0, 90, 300))\n"
+        "import jax; print(jax.process_count(), hashlib.sha256(s.mated_distance.tobytes() + "
+        "s.impostor_distance.tobytes() + s.rank.tobytes()).hexdigest())\n"
+    )
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        address = f"localhost:{listener.getsockname()[1]}"
+    started = [
+        subprocess.Popen([sys.executable, "-c", code, process, address], stdout=subprocess.PIPE, text=True)
+        for process in ("-1", "0", "1")
+    ]
+    found = [process.communicate(timeout=120)[0].splitlines()[-1].split() for process in started]
+    assert [processes for processes, _ in found] == ["1", "2", "2"]
+    assert len({digest for _, digest in found}) == 1
 
 
 def test_errors() -> None:

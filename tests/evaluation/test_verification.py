@@ -1,5 +1,7 @@
 """Verification against hand-worked numbers and scikit-learn."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn import metrics
@@ -86,3 +88,35 @@ def test_errors() -> None:
         verification.evaluate_pairs(np.asarray([1, np.nan]), np.asarray([True, False]), np.asarray([1, 2]))
     with pytest.raises(ValueError, match="too few"):
         verification.make_pairs(np.arange(3), 2, 10, 0)
+    with pytest.raises(ValueError, match="5 people with two images or more are too few for 3 folds"):
+        verification.make_pairs(np.asarray([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, *range(5, 100)]), 3, 10, 0)
+    with pytest.raises(ValueError, match="2 folds of 1 pairs cannot be"):
+        verification.make_pairs(np.repeat(np.arange(8), 2), 2, 1, 0)
+
+
+def test_made_pairs_are_of_people_with_two_images_and_can_be_all_there_are() -> None:
+    # Two folds of two people; persons 4 and 5 have one image each.
+    labels = np.asarray([0, 4, 1, 2, 0, 3, 1, 2, 5, 3, 0])
+    pairs, same, folds = verification.make_pairs(labels, 2, 1000, seed=1)
+    assert not np.isin(labels[pairs], [4, 5]).any()
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert len({tuple(pair) for pair in pairs}) == len(pairs)
+    np.testing.assert_array_equal(same, labels[pairs[:, 0]] == labels[pairs[:, 1]])
+    for fold in (1, 2):
+        members = np.flatnonzero(np.isin(labels, labels[pairs[folds == fold]]))
+        # Both halves are as long as the shorter list of all pairs: of one person, 1 + 1 or 3 + 1 of them.
+        of_one = {(a, b) for a in members for b in members if a < b and labels[a] == labels[b]}
+        assert {tuple(pair) for pair in pairs[(folds == fold) & same]} == of_one
+        assert (folds == fold).sum() == 2 * len(of_one)
+
+
+def test_pairs_of_many_images_are_drawn_without_writing_all_down() -> None:
+    labels = np.repeat(np.arange(8000), 10)
+    tracemalloc.start()
+    pairs, same, _ = verification.make_pairs(labels, 10, 600, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # a fold's 32 million pairs would take 512 MB
+    np.testing.assert_array_equal(same, labels[pairs[:, 0]] == labels[pairs[:, 1]])
+    # Drawn from everywhere: the places of first and second images are spread evenly.
+    assert abs(pairs[~same].mean() / len(labels) - 0.5) < 0.02

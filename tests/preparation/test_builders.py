@@ -11,7 +11,7 @@ from PIL import Image
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders import aligned_faces, lfw, portraits
-from lowres_jax.preparation.photographs import Photograph, open_photographs
+from lowres_jax.preparation.photographs import Photograph, natural_order, open_photographs
 
 MAGIC = struct.pack("<I", 0xCED7230A)
 
@@ -135,3 +135,10 @@ def test_a_folder_without_pictures_is_an_error(tmp_path):
 
     with pytest.raises(UserError, match="no pictures in this folder"):
         open_photographs(tmp_path)
+
+
+def test_names_that_are_equal_as_numbers_have_one_order():
+    names = ["s10", "01", "s2", "1", "001", "s\N{SUPERSCRIPT TWO}", "s02"]
+    expected = ["001", "01", "1", "s02", "s2", "s10", "s\N{SUPERSCRIPT TWO}"]
+    for order in (names, names[::-1], sorted(names)):
+        assert sorted(order, key=natural_order) == expected

@@ -75,6 +75,43 @@ def test_published_sizes(module: nn.Module, millions: float) -> None:
     assert parameter_count(module) / 1e6 == pytest.approx(millions, rel=0.004)
 
 
+def test_batch_normalisation_trains_and_then_uses_what_it_learned() -> None:
+    module = srresnet.Model(blocks=1, features=8, momentum=0.75)
+    images = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
+    variables = module.init(jax.random.key(0), images)
+    inputs = {}
+
+    def note(next_function, arguments, keywords, context):  # type: ignore[no-untyped-def]
+        if context.module.name == "norm_trunk" and context.method_name == "__call__":
+            inputs["norm_trunk"] = arguments[0]
+        return next_function(*arguments, **keywords)
+
+    with nn.intercept_methods(note):
+        trained, changed = module.apply(variables, images, train=True, mutable=["batch_stats"])
+    features = np.asarray(inputs["norm_trunk"], np.float64)
+    found = changed["batch_stats"]["norm_trunk"]
+    # Statistics begin at mean 0 and variance 1, and a quarter of each batch's goes in.
+    np.testing.assert_allclose(found["mean"], 0.25 * features.mean((0, 1, 2)), atol=1e-6)
+    np.testing.assert_allclose(found["var"], 0.75 + 0.25 * features.var((0, 1, 2)), rtol=1e-5)
+    # In training a batch is normalised by itself, otherwise by the running statistics.
+    assert np.abs(module.apply(variables, images) - trained).max() > 1e-3
+    assert np.abs(module.apply(variables | changed, images) - module.apply(variables, images)).max() > 1e-4
+
+
+@pytest.mark.parametrize("module", [edsr.Model(blocks=1, features=8), srresnet.Model(blocks=1, features=8)])
+def test_networks_compute_in_their_dtype_and_answer_in_float32(module: nn.Module) -> None:
+    images = jax.random.uniform(jax.random.key(1), (1, 8, 8, 3))
+    variables = module.init(jax.random.key(0), images)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    program = str(jax.make_jaxpr(module.clone(dtype=jnp.bfloat16).apply)(variables, images))
+    convolutions = [line for line in program.splitlines() if "conv_general_dilated[" in line]
+    assert convolutions
+    assert all("bf16[" in line for line in convolutions), convolutions
+    half, full = module.clone(dtype=jnp.bfloat16).apply(variables, images), module.apply(variables, images)
+    assert half.dtype == full.dtype == jnp.float32
+    assert 1e-5 < np.abs(half - full).max() < 0.05
+
+
 def test_depth_to_space_by_hand() -> None:
     # One pixel of 2 x 2 cells of 2 channels: cell (i, j) channel c is number (2 i + j) * 2 + c.
     output = depth_to_space(jnp.arange(8.0).reshape(1, 1, 1, 8), 2)

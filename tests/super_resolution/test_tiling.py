@@ -104,6 +104,19 @@ def test_pictures_of_one_tile_go_together(picture: np.ndarray, small_network: Up
     np.testing.assert_allclose(enlarged[0][:50, :50], small_network(pictures[0][None])[0][:50, :50], atol=1e-6)
 
 
+def test_what_a_tile_lacks_is_filled_with_the_outermost_pixels() -> None:
+    """An upscaler that looks far to the right and below meets the picture's own border there, not black."""
+    card = cards.Card(name="shift", summary="", module="", licence="", source="")
+
+    def shift(images: np.ndarray) -> np.ndarray:
+        return np.pad(images, [(0, 0), (0, 8), (0, 8), (0, 0)], mode="edge")[:, 8:, 8:].repeat(2, 1).repeat(2, 2)
+
+    picture = np.random.default_rng(0).random((20, 21, 3), np.float32)
+    expected = shift(picture[None])[0]
+    np.testing.assert_array_equal(tiling.upscale_tiled(Upscaler(card, 2, shift), picture, 64, 16), expected)
+    np.testing.assert_array_equal(tiling.upscale_each(Upscaler(card, 2, shift), [picture], 64, 16)[0], expected)
+
+
 def test_starts_by_hand() -> None:
     assert tiling.tile_starts(50, 64, 16) == [0]
     assert tiling.tile_starts(64, 64, 16) == [0]
