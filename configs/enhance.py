@@ -25,6 +25,8 @@ def get_config() -> ConfigDict:
     config.upscaler = "srresnet"  # name of a model card
     config.weights = ""  # a weight file of your own for it
     config.detector = "mtcnn"  # or "haar"
+    # Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees.
+    config.look_again = True
 
     config.aligned = False  # pictures are face crops already
     config.face_size = 0  # cut faces to this many pixels before the enlargement; 0: as many as the photograph has

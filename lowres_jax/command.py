@@ -1,5 +1,6 @@
 """What every program of the package does around its work: signals, errors and the exit status."""
 
+import io
 import sys
 from collections.abc import Callable
 
@@ -14,6 +15,10 @@ def run(program: Callable[[], object]) -> None:
       program: the work; the signals are requests meanwhile (see `interruption`).
     """
     interruption.install()
+    for stream in (sys.stdout, sys.stderr):
+        # A file's name need not be text of the terminal's encoding.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         program()
     except UserError as error:

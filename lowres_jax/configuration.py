@@ -1,6 +1,7 @@
 """Config errors in one line: an unknown key is answered with the nearest valid ones."""
 
 import difflib
+import os
 import runpy
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,6 +33,18 @@ def names(value: str | Sequence[str]) -> list[str]:
     """Names from a config value: a tuple, or one string with commas as the command line gives it."""
     parts = [value] if isinstance(value, str) else value
     return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+
+
+def expand_paths(config: ConfigDict) -> None:
+    """Replaces "~" at the beginning of a value by the home folder, as a shell does where it stands by itself.
+
+    A shell leaves the one in --config.input=~/photographs as it is.
+    """
+    for key, value in config.items():
+        if isinstance(value, ConfigDict):
+            expand_paths(value)
+        elif isinstance(value, str) and value.startswith("~"):
+            config[key] = os.path.expanduser(value)
 
 
 def parse_flags(argv: Sequence[str]) -> list[str]:

@@ -7,8 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lowres_jax import interruption
+from lowres_jax import interruption, names
 from lowres_jax.errors import UserError
+
+# Of the temporary file's name, which must not be longer than a file system takes where the file's own is not.
+_PREFIX_CHARACTERS = 20
+
+
+class RefusedNameError(UserError):
+    """A file system refuses a file's name; others may well be written. Jobs over many files count these and go on."""
 
 
 @contextlib.contextmanager
@@ -21,13 +28,13 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
       path: the file to write; missing folders are made.
 
     Raises:
-      UserError: the folder cannot be written or the disk is full.
+      UserError: the folder cannot be written or the disk is full; `RefusedNameError` where only the name is at fault.
     """
     path = Path(path)
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_PREFIX_CHARACTERS]}-")
         unfinished = Path(temporary)
         with interruption.at_forced_end(lambda: unfinished.unlink(missing_ok=True)), os.fdopen(handle, "wb") as file:
             yield file
@@ -37,7 +44,22 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
+        kind = RefusedNameError if names.is_refused_name(error) else UserError
+        raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def try_folder(folder: Path) -> None:
+    """Makes a folder for results and tries to write into it, before any work whose results would be lost.
+
+    Raises:
+      UserError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -46,7 +46,8 @@ def main(argv: list[str]) -> None:
     if _CONFIG.value is None:
         raise UserError("no --config given; try --config=configs/demo.py, or --help")
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
-    workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem)
+    workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
+    configuration.expand_paths(_CONFIG.value)
     runtime.initialize(_CONFIG.value)
     task = importlib.import_module(f"lowres_jax.tasks.{_task_name(_CONFIG.value)}")
     interruption.check()

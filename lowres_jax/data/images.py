@@ -3,30 +3,81 @@
 Everywhere else in the package an image is float32 RGB in [0, 1], height x width x 3.
 """
 
+import io
 import os
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".pgm", ".ppm"})
+# What Pillow decodes into pixels by itself. Left out are what other programs would have to run for (EPS), stubs that
+# only know a header (MPEG, HDF5), icons, and formats of games and of single instruments.
+FORMATS = (
+    *("JPEG", "PNG", "WEBP", "TIFF", "GIF", "AVIF", "JPEG2000", "BMP", "DIB"),
+    *("PPM", "TGA", "PCX", "SGI", "SUN", "QOI", "PSD"),
+)
 
 # A picture of 178 million pixels takes 2.1 GB as float32. Pillow's own limit is the same number.
 MAX_PIXELS = 178_956_970
+
+_ORIENTATION = 0x0112
+# EXIF orientation -> what makes the picture upright (https://exiv2.org/tags.html, Exif.Image.Orientation).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# TIFF's tags for the value that is white: MaxSampleValue and, for any sample format, SMaxSampleValue.
+_WHITE_TAGS = (341, 281)
+_WHOLE_NUMBER_WHITES = (255, 1023, 4095, 65535)
+# A resampled picture in [0, 1] passes 1 by a little; one in [0, 255] that stays below this would be black.
+_OVERSHOOT = 1.5
 
 
 class UnreadableImageError(UserError):
     """A file that is no readable picture. Jobs over many files count these and go on."""
 
 
+@dataclass(frozen=True)
+class DecodedImage:
+    """A picture with what an RGB array alone does not say.
+
+    Attributes:
+      rgb: (H, W, 3) float32 in [0, 1], the colours as if nothing were transparent.
+      alpha: (H, W) float32 opacity in [0, 1]; None where everything is opaque.
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None = None
+
+    @property
+    def grey(self) -> bool:
+        """Whether the picture has no colour anywhere."""
+        return is_grey(self.rgb)
+
+    def on_white(self) -> np.ndarray:
+        """(H, W, 3) float32: transparent parts lie on white."""
+        if self.alpha is None:
+            return self.rgb
+        opacity = self.alpha[..., None]
+        return self.rgb * opacity + (np.float32(1.0) - opacity)
+
+
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Reads a picture of any common format, upright by its EXIF orientation.
+    """Reads a picture of any common format, upright by its EXIF orientation, in sRGB by its colour profile.
 
     Grey pictures are repeated over three channels, 16-bit ones keep their range, transparent ones are laid on white.
 
@@ -39,50 +90,196 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Raises:
       UnreadableImageError: the file is missing, empty, truncated, too large, or not a picture.
     """
+    return read_picture(path).on_white()
+
+
+def read_picture(path: str | os.PathLike[str]) -> DecodedImage:
+    """`read_image` with the picture's transparency."""
     path = Path(path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UnreadableImageError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode_image(content, str(path))
+    return decode_picture(content, str(path))
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
     """Decodes an encoded picture; `name` is what error messages call it. See `read_image`."""
-    import io
+    return decode_picture(content, name).on_white()
 
+
+def decode_picture(content: bytes, name: str) -> DecodedImage:
+    """`decode_image` with the picture's transparency."""
     if not content:
         raise UnreadableImageError(f"{name}: the file is empty (0 bytes)")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata that does not touch the pixels.
-            with Image.open(io.BytesIO(content)) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise UnreadableImageError(
-                        f"{name}: {image.width}x{image.height} is over {MAX_PIXELS:,} pixels; cut or shrink it first"
-                    )
-                return _to_rgb(ImageOps.exif_transpose(image))
+        with opened(content) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise UnreadableImageError(
+                    f"{name}: {image.width}x{image.height} is over {MAX_PIXELS:,} pixels; cut or shrink it first"
+                )
+            return _decoded(image, content)
     except UnidentifiedImageError as error:
+        if content[:4] in (b"II*\0", b"MM\0*"):
+            raise UnreadableImageError(
+                f"{name}: a TIFF of a kind that is not read (colours in floating point, or damaged); "
+                "save it with 8 or 16 bits"
+            ) from error
         raise UnreadableImageError(f"{name}: not a picture of a known format") from error
     except Image.DecompressionBombError as error:
         raise UnreadableImageError(f"{name}: more than {MAX_PIXELS:,} pixels; cut or shrink it first") from error
-    # Pillow's decoders raise OSError for truncated data, and each plugin its own kind for damaged headers.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError) as error:
-        raise UnreadableImageError(f"{name}: damaged or truncated picture ({error})") from error
+    except UnreadableImageError:
+        raise
+    except _UnknownRangeError as error:
+        raise UnreadableImageError(f"{name}: {error}; save it with 8 or 16 bits") from error
+    # Every plugin, and every library below it, has kinds of its own for damaged files: one of them is one picture less.
+    except Exception as error:
+        raise UnreadableImageError(f"{name}: damaged or truncated picture ({_one_line(error)})") from error
 
 
-def _to_rgb(image: Image.Image) -> np.ndarray:
-    """Converts a Pillow image of any mode to float32 RGB in [0, 1]."""
-    if image.mode.startswith("I") or image.mode == "F":
-        grey = np.asarray(image, dtype=np.float32)
-        # Pillow opens 16-bit greyscale as I;16 (or I); F comes from floating-point TIFF, taken as [0, 1].
-        grey = grey / 65535.0 if image.mode.startswith("I") else grey
-        return np.repeat(np.clip(grey, 0.0, 1.0)[..., None], 3, axis=-1)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+@contextmanager
+def opened(content: bytes) -> Iterator[Image.Image]:
+    """Pillow's image of an encoded picture; nothing but its header is decoded yet."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow warns of odd metadata that does not touch the pixels.
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+            yield image
+
+
+def pixel_count(content: bytes) -> int:
+    """The pixels that a picture's header announces; 0 if it is none, or one that is not decoded anyway."""
+    try:
+        with opened(content) as image:
+            return image.width * image.height
+    # As in `decode_picture`, which names what is wrong.
+    except Exception:
+        return 0
+
+
+class _UnknownRangeError(Exception):
+    """Nothing says which of a picture's values is white."""
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _decoded(image: Image.Image, content: bytes) -> DecodedImage:
+    """Converts a Pillow image of any mode."""
+    image.load()
+    upright = _UPRIGHT.get(_orientation(image))
+    if image.format == "TIFF" and len(image.getbands()) > 1 and max(_bits(image), default=8) == 16:
+        # Pillow keeps the upper eight bits, of which 12-bit colours use four.
+        return _deep_colours(content, image)
+    profile = image.info.get("icc_profile")
+    white = _stated_white(image)
+    deep = image.mode.startswith("I") or image.mode == "F"
+    is_tiff = image.format == "TIFF"
+    transparent = image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info
+    if upright is not None:
+        image = image.transpose(upright)
+    if deep:
+        grey = np.asarray(image)
+        # 16 bits of other formats span the whole range; TIFF has several habits.
+        ranged = image.mode == "F" or is_tiff
+        grey = _in_range(grey, white) if ranged else np.asarray(grey, np.float32) / np.float32(65535.0)
+        return DecodedImage(np.repeat(np.clip(grey, 0.0, 1.0)[..., None], 3, axis=-1))
+    alpha = None
+    if transparent:
         rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, rgba)
-    return np.asarray(image.convert("RGB"), dtype=np.float32) / np.float32(255.0)
+        opacity = np.asarray(rgba.getchannel("A"))
+        alpha = None if opacity.min() == 255 else opacity.astype(np.float32) / np.float32(255.0)
+        image = rgba.convert("RGB")
+    image = _to_srgb(image, profile)
+    rgb = np.array(image, np.float32)
+    rgb /= np.float32(255.0)  # in place: a second copy of a large photograph takes 300 MB
+    return DecodedImage(rgb, alpha)
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation; other tags are not looked at, and damaged ones are not the pixels'."""
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:
+        return 1
+
+
+def _bits(image: Image.Image) -> tuple[int, ...]:
+    """Bits of a TIFF's channels."""
+    found = getattr(image, "tag_v2", {}).get(258, ())
+    return found if isinstance(found, tuple) else (found,)
+
+
+def _stated_white(image: Image.Image) -> float:
+    """The value that a TIFF says is white; 0 where it does not."""
+    for tag in _WHITE_TAGS:
+        value = getattr(image, "tag_v2", {}).get(tag, 0)
+        value = max(value) if isinstance(value, tuple) and value else value
+        if isinstance(value, int | float) and value > 0:
+            return float(value)
+    return 0.0
+
+
+def _in_range(values: np.ndarray, white: float) -> np.ndarray:
+    """A TIFF's values in [0, 1]: by the white it states, else by the least usual white that holds its largest value.
+
+    Raises:
+      _UnknownRangeError: there is none, as in measurements of other things than light.
+    """
+    values = np.asarray(values)
+    largest, least = float(values.max()), float(values.min())
+    if not np.isfinite([least, largest]).all() or least < -_OVERSHOOT:
+        raise _UnknownRangeError(f"its values go from {least:g} to {largest:g}: nothing says which is black and white")
+    if white < largest or white == 0:
+        whites = _WHOLE_NUMBER_WHITES if values.dtype.kind in "ui" else (_OVERSHOOT, *_WHOLE_NUMBER_WHITES)
+        found = [each for each in whites if largest <= each]
+        if not found:
+            raise _UnknownRangeError(f"its values go up to {largest:g}: nothing says which is white")
+        white = 1.0 if found[0] == _OVERSHOOT else found[0]
+    return values.astype(np.float32) / np.float32(white)
+
+
+def _deep_colours(content: bytes, image: Image.Image) -> DecodedImage:
+    """A TIFF of 16-bit colours, by OpenCV."""
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
+        raise _UnknownRangeError(f"a TIFF of {len(image.getbands())} channels of 16 bits")
+    # OpenCV turns the picture upright itself, and has BGR.
+    rgb = np.clip(_in_range(pixels[..., 2::-1], _stated_white(image)), 0.0, 1.0)
+    alpha = pixels[..., 3].astype(np.float32) / np.float32(65535.0) if pixels.shape[2] == 4 else None
+    return DecodedImage(np.ascontiguousarray(rgb), alpha)
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """RGB in sRGB: a wide-gamut picture taken for sRGB is pale."""
+    if profile and image.mode in ("L", "RGB", "CMYK"):
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            if "sRGB" not in ImageCms.getProfileDescription(source):
+                converted = ImageCms.profileToProfile(
+                    image,
+                    source,
+                    ImageCms.createProfile("sRGB"),
+                    renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+                    outputMode="RGB",
+                    flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+                )
+                assert converted is not None
+                return converted
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # A damaged profile, or one of other channels: the pixels are sound, and most likely sRGB.
+    return image.convert("RGB")
+
+
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the three channels of an image, (H, W, 3), are equal everywhere."""
+    return bool(np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]))
+
+
+def to_grey(image: np.ndarray) -> np.ndarray:
+    """(H, W, 3) RGB -> its luma (ITU-R BT.601) in all three channels."""
+    luma = np.asarray(image) @ np.asarray([0.299, 0.587, 0.114], np.float32)
+    return np.repeat(luma[..., None], 3, axis=-1)
 
 
 def to_uint8(image: Any) -> np.ndarray:
@@ -90,8 +287,13 @@ def to_uint8(image: Any) -> np.ndarray:
     return np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
-    """Writes a float32 RGB image in [0, 1] by the path's suffix, whole or not at all.
+def write_image(path: str | os.PathLike[str], image: np.ndarray, alpha: np.ndarray | None = None) -> None:
+    """Writes a picture by the path's suffix, whole or not at all; one without colour as a grey file.
+
+    Args:
+      path: of the file.
+      image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
+      alpha: (H, W) float32 opacity in [0, 1]; None: opaque.
 
     Raises:
       UserError: the folder cannot be written, the disk is full, or the suffix names no picture format.
@@ -100,29 +302,10 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray) -> None:
     image_format = Image.registered_extensions().get(path.suffix.lower())
     if image_format is None:
         raise UserError(f"{path}: {path.suffix or 'no suffix'} names no picture format; use .png")
+    pixels = image if image.dtype == np.uint8 else to_uint8(image)
+    if is_grey(pixels):
+        pixels = pixels[..., :1]
+    if alpha is not None:
+        pixels = np.concatenate([pixels, to_uint8(alpha)[..., None]], axis=-1)
     with write_atomically(path) as file:
-        Image.fromarray(to_uint8(image)).save(file, format=image_format)
-
-
-def list_images(path: str | os.PathLike[str]) -> list[Path]:
-    """Lists the picture files at a path, by name: the file itself, or all in the folder and below.
-
-    Raises:
-      UserError: there is nothing at the path, or no picture in the folder.
-    """
-    path = Path(path)
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path}: no such file or folder")
-    found = sorted(_walk(path))
-    if not found:
-        raise UserError(f"{path}: no pictures in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    return found
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for root, _, names in os.walk(folder):
-        for name in names:
-            if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith("."):
-                yield Path(root) / name
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format=image_format)

@@ -21,12 +21,15 @@ class Face:
       box: (4,) float32 x0, y0, x1, y1 in pixels of the image.
       score: the detector's own; comparable only between faces of one detector.
       landmarks: (5, 2) float32 x, y in pixels: the eye at the left of the image, the eye at its right, the nose, the
-        left and the right corner of the mouth; None where the detector has none.
+        left and the right corner of the mouth; None where the detector has none. Of a turned face: as in the upright
+        picture.
+      turned: degrees by which the picture has to be turned clockwise for the face to stand upright: 0, 90, 180, 270.
     """
 
     box: np.ndarray
     score: float
     landmarks: np.ndarray | None = None
+    turned: int = 0
 
 
 class Detector(Protocol):
@@ -34,9 +37,11 @@ class Detector(Protocol):
 
     Attributes:
       name: "haar" or "mtcnn".
+      sure_score: a picture whose best face has this score or more stands upright beyond doubt.
     """
 
     name: str
+    sure_score: float
 
     def detect(self, image: np.ndarray) -> list[Face]:
         """Faces of an image, (H, W, 3) float32 RGB in [0, 1], highest score first."""

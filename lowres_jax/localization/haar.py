@@ -1,6 +1,7 @@
 """Haar cascade of OpenCV 4.x for frontal faces (Viola and Jones, CVPR 2001)."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,12 +18,14 @@ class Model:
 
     Attributes:
       name: "haar".
+      sure_score: see `Detector`; its scores say nothing of orientation, so that every face counts as upright.
       scale_factor: step of the image pyramid.
       minimum_neighbours: how many overlapping hits make a detection.
       minimum_size: of a face in pixels.
     """
 
     name = "haar"
+    sure_score = -math.inf
 
     def __init__(self, scale_factor: float = 1.1, minimum_neighbours: int = 3, minimum_size: int = 20):
         self.scale_factor = scale_factor

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lowres_jax.files import write_atomically
+from lowres_jax.report.drawn_text import drawable
 
 _TILE, _GAP, _MARGIN, _TEXT_LINE = 128, 14, 28, 19
 _PAPER, _INK, _MUTED, _LINE = (255, 255, 255), (32, 33, 36), (110, 114, 120), (222, 224, 228)
@@ -130,7 +131,8 @@ def _font(size: int, name: str = "DejaVuSans.ttf") -> ImageFont.FreeTypeFont:
 
 
 def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """Text cut off at the end so that it is no wider than `width` pixels."""
+    """Text in the font's characters, cut off at the end so that it is no wider than `width` pixels."""
+    text = drawable(text, font)
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(text + "…") > width:
@@ -141,7 +143,7 @@ def _fitted(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 def _wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Text in lines no wider than `width` pixels where its words allow it."""
     lines = [""]
-    for word in text.split():
+    for word in drawable(text, font).split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width or not lines[-1]:
             lines[-1] = longer

@@ -1,6 +1,5 @@
 """Enlarges the faces of photographs, alone or within the enlarged photograph; or aligned crops as they are."""
 
-import collections
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,26 +7,27 @@ from pathlib import Path
 
 import numpy as np
 from ml_collections import ConfigDict
-from PIL import Image
 from tqdm import tqdm
 
-from lowres_jax.data import images
+from lowres_jax.data import images, resize, result_names
+from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.files import RefusedNameError, try_folder
 from lowres_jax.interruption import interruptible
-from lowres_jax.localization import align, paste
+from lowres_jax.localization import align, look_again, paste
 from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 _MAX_ENLARGED_PIXELS = 400_000_000
-# Photographs that are searched for faces together hold no more pixels than this: 400 MB as float32.
-_MAX_PENDING_PIXELS = 32_000_000
+# Photographs are searched for faces together until they hold more pixels than this: 100 MB as float32.
+_MAX_PENDING_PIXELS = 8_000_000
 # Aligned crops of so many sizes get a program each; what comes in yet another size is padded to a few common ones.
 _MAX_EXACT_SIZES = 16
 
 _MAX_NAMED = 20  # pictures without a face
+_LONGEST_ENDING = len("_face1000.png")
 
 
 @dataclass
@@ -37,8 +37,11 @@ class _Counts:
     pictures: int = 0
     faces: int = 0
     without_face: list[str] = field(default_factory=list)
+    turned: list[str] = field(default_factory=list)
+    transparent: int = 0
     unreadable: list[str] = field(default_factory=list)
     too_large: list[str] = field(default_factory=list)
+    unwritten: list[str] = field(default_factory=list)
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -53,17 +56,20 @@ def run(config: ConfigDict, workdir: Path) -> None:
     source, output = Path(config.input), Path(config.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"config.output={output}: is a file; give a folder")
-    paths = images.list_images(source)
-    results = _result_names(paths, source, output)
-    _check_output(source, output, results, config.aligned)
+    files = find_pictures(source)
+    results = result_names.assign(files.paths, source, output, _LONGEST_ENDING)
+    result_names.check(source, output, results, ".png" if config.aligned else "")
     upscaler = load_upscaler(config.upscaler, config.weights)
     tiling.check(config.tile, config.overlap)
     if config.batch_size < 1 or config.face_size < 0:
         raise UserError("config.batch_size must be at least 1, config.face_size at least 0")
     detector = None if config.aligned else load_detector(config.detector)
     background = _background(config, upscaler) if config.paste_back else None
+    try_folder(output)
+    for line in files.remarks(source):
+        print(line)
     counts = _Counts()
-    with tqdm(total=len(paths), unit="picture", desc=f"enhance with {upscaler.name}") as bar:
+    with tqdm(total=len(files.paths), unit="picture", desc=f"enhance with {upscaler.name}") as bar:
         if detector is None:
             _enhance_aligned(config, upscaler, results, counts, bar)
         else:
@@ -71,77 +77,59 @@ def run(config: ConfigDict, workdir: Path) -> None:
     _report(config, counts, output)
 
 
-def _result_names(paths: list[Path], source: Path, output: Path) -> dict[Path, Path]:
-    """Picture -> the path of its results without ending, in the same subfolder below the output folder.
-
-    Pictures that differ by their ending only (a.jpg, a.png) keep it in the name.
-    """
-    root = source if source.is_dir() else source.parent
-    names = {path: path.parent / path.stem for path in paths}
-    while True:
-        uses = collections.Counter(names.values())
-        clashing = [path for path, name in names.items() if uses[name] > 1 and name != path]
-        if not clashing:
-            return {path: output / name.relative_to(root) for path, name in names.items()}
-        names.update({path: path for path in clashing})
-
-
-def _check_output(source: Path, output: Path, results: dict[Path, Path], aligned: bool) -> None:
-    """Refuses an output that would overwrite pictures, or that a second run would take for pictures."""
-    resolved = output.resolve()
-    if source.is_dir() and (resolved == source.resolve() or source.resolve() in resolved.parents):
-        raise UserError(f"config.output={output}: is the input folder or inside it; give a folder beside it")
-    if aligned:
-        originals = {path.resolve() for path in results}
-        for result in results.values():
-            if _with_ending(result, ".png").resolve() in originals:
-                raise UserError(
-                    f"config.output={output}: {result.name}.png there is an input picture; give another folder"
-                )
-
-
-def _with_ending(result: Path, ending: str) -> Path:
-    # Not `with_suffix`, which would cut "a.b" to "a".
-    return result.parent / (result.name + ending)
-
-
-def _read(path: Path, counts: _Counts, bar: tqdm) -> np.ndarray | None:
+def _read(path: Path, counts: _Counts, bar: tqdm) -> images.DecodedImage | None:
     """A picture, or None after it was counted as unreadable."""
     try:
-        return images.read_image(path)
+        return images.read_picture(path)
     except images.UnreadableImageError as error:
         counts.unreadable.append(str(error))
         bar.update()
         return None
 
 
+def _write(path: Path, image: np.ndarray, source: images.DecodedImage, counts: _Counts, whole: bool = True) -> bool:
+    """Writes a result: grey where its picture is, with its transparency where it is the picture as a whole."""
+    alpha = None
+    if whole and source.alpha is not None:
+        alpha = resize.resize(source.alpha, *image.shape[:2])
+    if source.grey:
+        image = images.to_grey(image) if image.dtype != np.uint8 else images.to_uint8(images.to_grey(image / 255.0))
+    try:
+        images.write_image(path, image, alpha)
+    except RefusedNameError as error:
+        counts.unwritten.append(str(error))
+        return False
+    return True
+
+
 def _enhance_aligned(
     config: ConfigDict, upscaler: Upscaler, results: dict[Path, Path], counts: _Counts, bar: tqdm
 ) -> None:
     """Enlarges every picture as it is, those of one size together."""
-    waiting: dict[tuple[int, ...], list[tuple[Path, np.ndarray]]] = {}
+    waiting: dict[tuple[int, ...], list[tuple[Path, images.DecodedImage]]] = {}
     sizes: set[tuple[int, ...]] = set()
 
     def flush(shape: tuple[int, ...]) -> None:
         group = waiting.pop(shape)
         if shape in sizes:
-            enlarged = list(upscaler(np.stack([image for _, image in group])))
+            enlarged = list(upscaler(np.stack([picture.rgb for _, picture in group])))
         else:
-            enlarged = tiling.upscale_each(upscaler, [image for _, image in group], config.tile, config.overlap)
-        for (path, _), image in zip(group, enlarged, strict=True):
-            images.write_image(_with_ending(results[path], ".png"), image)
-            counts.pictures += 1
+            pictures = [picture.rgb for _, picture in group]
+            enlarged = tiling.upscale_each(upscaler, pictures, config.tile, config.overlap)
+        for (path, picture), image in zip(group, enlarged, strict=True):
+            counts.pictures += _write(result_names.with_ending(results[path], ".png"), image, picture, counts)
             bar.update()
 
     for path in interruptible(results):
-        image = _read(path, counts, bar)
-        if image is None or _too_large(image, path, upscaler.scale, counts, bar):
+        picture = _read(path, counts, bar)
+        if picture is None or _too_large(picture.rgb, path, upscaler.scale, counts, bar):
             continue
-        if len(sizes) < _MAX_EXACT_SIZES and max(image.shape[:2]) <= config.tile:
-            sizes.add(image.shape)
-        waiting.setdefault(image.shape, []).append((path, image))
-        if len(waiting[image.shape]) >= config.batch_size or image.shape not in sizes:
-            flush(image.shape)
+        shape = picture.rgb.shape
+        if len(sizes) < _MAX_EXACT_SIZES and max(shape[:2]) <= config.tile:
+            sizes.add(shape)
+        waiting.setdefault(shape, []).append((path, picture))
+        if len(waiting[shape]) >= config.batch_size or shape not in sizes:
+            flush(shape)
     for shape in interruptible(list(waiting)):
         flush(shape)
 
@@ -157,23 +145,27 @@ def _enhance_photographs(
 ) -> None:
     """Finds, cuts and enlarges the faces of every picture; pastes them back where there is a background for them."""
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
-        found = detector.detect_batch([image for _, image in chunk])
-        for (path, image), faces in interruptible(zip(chunk, found, strict=True)):
+        found = look_again.detect(detector, [picture.on_white() for _, picture in chunk], config.look_again)
+        for (path, picture), faces in interruptible(zip(chunk, found, strict=True)):
+            image = picture.on_white()
             # From left to right, so that numbers can be matched with the picture.
             faces = sorted(faces, key=lambda face: float(face.box[0]))
             enlarged = _enlarge_faces(config, upscaler, image, faces)
             for number, (crop, _, _) in enumerate(enlarged, start=1):
-                images.write_image(_with_ending(results[path], f"_face{number}.png"), crop)
+                name = result_names.with_ending(results[path], f"_face{number}.png")
+                counts.faces += _write(name, crop, picture, counts, whole=False)
             if background is not None and not _too_large(image, path, background.scale, counts, None):
-                photograph = _enlarge_photograph(config, background, image, path.name)
+                photograph = _enlarge_photograph(config, background, picture.rgb, path.name)
                 for crop, matrix, _ in sorted(enlarged, key=lambda item: item[2].score):
                     paste.paste(photograph, crop, paste.enlarged_transform(matrix, upscaler.scale))
-                with write_atomically(_with_ending(results[path], f"_x{background.scale}.png")) as file:
-                    Image.fromarray(photograph).save(file, format="PNG")
+                name = result_names.with_ending(results[path], f"_x{background.scale}.png")
+                _write(name, photograph, picture, counts)
             counts.pictures += 1
-            counts.faces += len(faces)
+            counts.transparent += bool(faces) and picture.alpha is not None
             if not faces:
                 counts.without_face.append(str(path))
+            elif faces[0].turned:
+                counts.turned.append(f"{path} (by {faces[0].turned} degrees)")
             bar.update()
 
 
@@ -190,22 +182,26 @@ def _background(config: ConfigDict, upscaler: Upscaler) -> Upscaler:
     return background
 
 
-def _readable(results: dict[Path, Path], counts: _Counts, bar: tqdm) -> Iterator[tuple[Path, np.ndarray]]:
+def _readable(results: dict[Path, Path], counts: _Counts, bar: tqdm) -> Iterator[tuple[Path, images.DecodedImage]]:
     for path in interruptible(results):
-        image = _read(path, counts, bar)
-        if image is not None:
-            yield path, image
+        picture = _read(path, counts, bar)
+        if picture is not None:
+            yield path, picture
 
 
-def _chunks(pictures: Iterator[tuple[Path, np.ndarray]], batch_size: int) -> Iterator[list[tuple[Path, np.ndarray]]]:
+def _chunks(
+    pictures: Iterator[tuple[Path, images.DecodedImage]], batch_size: int
+) -> Iterator[list[tuple[Path, images.DecodedImage]]]:
     """Pictures in groups that are bounded by number and by memory."""
-    chunk: list[tuple[Path, np.ndarray]] = []
-    for path, image in pictures:
-        pixels = sum(other.shape[0] * other.shape[1] for _, other in chunk) + image.shape[0] * image.shape[1]
-        if chunk and (len(chunk) == batch_size or pixels > _MAX_PENDING_PIXELS):
+    chunk: list[tuple[Path, images.DecodedImage]] = []
+    pixels = 0
+    for path, picture in pictures:
+        chunk.append((path, picture))
+        pixels += picture.rgb.shape[0] * picture.rgb.shape[1]
+        # A large one does not wait for another: two would be in memory.
+        if len(chunk) == batch_size or pixels > _MAX_PENDING_PIXELS:
             yield chunk
-            chunk = []
-        chunk.append((path, image))
+            chunk, pixels = [], 0
     if chunk:
         yield chunk
 
@@ -250,9 +246,11 @@ def _too_large(image: np.ndarray, path: Path, scale: int, counts: _Counts, bar: 
 
 def _report(config: ConfigDict, counts: _Counts, output: Path) -> None:
     """Prints counts and what was left out; raises where nothing could be done."""
-    for line in itertools.chain(counts.unreadable, counts.too_large):
+    for line in itertools.chain(counts.unreadable, counts.too_large, counts.unwritten):
         print(f"skipped: {line}")
     left_out = f"unreadable: {len(counts.unreadable)}, too large to enlarge: {len(counts.too_large)}"
+    if counts.unwritten:
+        left_out += f", not written: {len(counts.unwritten)}"
     if not counts.pictures:
         raise UserError(f"{config.input}: nothing could be enhanced ({left_out})")
     if config.aligned:
@@ -263,10 +261,13 @@ def _report(config: ConfigDict, counts: _Counts, output: Path) -> None:
             f"{config.input}: {config.detector} found no face (pictures: {counts.pictures}, {left_out}); if they are "
             "face crops already, --config.aligned=true enlarges them as they are"
         )
-    for name in counts.without_face[:_MAX_NAMED]:
-        print(f"no face: {name}")
-    if len(counts.without_face) > _MAX_NAMED:
-        print(f"no face: {len(counts.without_face) - _MAX_NAMED} more")
+    for what, named in (("no face", counts.without_face), ("face found in the turned picture", counts.turned)):
+        for name in named[:_MAX_NAMED]:
+            print(f"{what}: {name}")
+        if len(named) > _MAX_NAMED:
+            print(f"{what}: {len(named) - _MAX_NAMED} more")
+    if counts.transparent:
+        print(f"transparent pictures: {counts.transparent}; their faces were cut out as they look on white")
     print(
         f"pictures: {counts.pictures}, faces: {counts.faces}, no face: {len(counts.without_face)}, {left_out}; "
         f"saved in {output}"

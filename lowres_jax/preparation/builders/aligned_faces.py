@@ -3,7 +3,6 @@
 import dataclasses
 import io
 import os
-import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ import numpy as np
 # Writing records is the one thing that needs TensorFlow, whose greetings at start-up help nobody.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow_datasets as tfds
-from PIL import Image
 from tqdm import tqdm
 
 from lowres_jax.data import images
@@ -187,7 +185,7 @@ def in_chunks(photographs: Iterable[Photograph]) -> Iterator[list[Photograph]]:
     chunk: list[Photograph] = []
     pixels = 0
     for photograph in photographs:
-        size = _pixels(photograph.content)
+        size = images.pixel_count(photograph.content)
         if chunk and (len(chunk) == _CHUNK or pixels + size > _CHUNK_PIXELS):
             yield chunk
             chunk, pixels = [], 0
@@ -195,18 +193,6 @@ def in_chunks(photographs: Iterable[Photograph]) -> Iterator[list[Photograph]]:
         pixels += size
     if chunk:
         yield chunk
-
-
-def _pixels(content: bytes) -> int:
-    """The pixels that a picture's header announces; 0 if it is none, or one that is not decoded anyway."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content)) as image:
-                return image.width * image.height
-    # As in `images.decode_image`, which names what is wrong.
-    except (Image.DecompressionBombError, OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError):
-        return 0
 
 
 def _decode(photograph: Photograph) -> tuple[Photograph, np.ndarray | images.UnreadableImageError]:

@@ -1,0 +1,123 @@
+"""Which files of a folder are pictures: by what they hold, not by their names alone."""
+
+import collections
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image
+
+from lowres_jax.data import images
+from lowres_jax.errors import UserError
+
+# Formats that no first bytes tell: only their endings do.
+_WITHOUT_MAGIC = frozenset({"TGA"})
+_BY_CONTENT = tuple(name for name in images.FORMATS if name not in _WITHOUT_MAGIC)
+# What systems and programs keep beside people's own folders: Synology's thumbnails, macOS's archives, recycle bins.
+_SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "#recycle", "system volume information"})
+_NAMED_ENDINGS = 5
+
+
+def _picture_endings() -> frozenset[str]:
+    return frozenset(ending for ending, name in Image.registered_extensions().items() if name in images.FORMATS)
+
+
+ENDINGS = _picture_endings()
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """What a folder holds.
+
+    Attributes:
+      paths: of the pictures, by name.
+      ignored: ending -> how many files are no pictures, or of a format that is not read.
+      hidden: hidden and system folders that were left out.
+    """
+
+    paths: list[Path]
+    ignored: collections.Counter[str] = field(default_factory=collections.Counter)
+    hidden: int = 0
+
+    def remarks(self, where: Path) -> list[str]:
+        """What was passed over, in a line each."""
+        found = []
+        if self.ignored:
+            total = sum(self.ignored.values())
+            named = [f"{count} {ending}" for ending, count in self.ignored.most_common(_NAMED_ENDINGS)]
+            more = ", ..." if len(self.ignored) > _NAMED_ENDINGS else ""
+            files = "file is no picture" if total == 1 else "files are no pictures"
+            found.append(f"{where}: {total} {files} that can be read, ignored: {', '.join(named)}{more}")
+        if self.hidden:
+            found.append(
+                f"{where}: {self.hidden} hidden or system folder{'s' if self.hidden > 1 else ''} left out "
+                "(as .thumbnails, @eaDir)"
+            )
+        return found
+
+
+def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
+    """The picture files at a path, by name: the file itself, or all in the folder and below.
+
+    Links are followed; one that leads back to a folder above it is not. Hidden files are left out.
+
+    Raises:
+      UserError: there is nothing at the path, or no picture in the folder.
+    """
+    path = Path(path)
+    if path.is_file():
+        return PictureFiles([path])
+    if not path.is_dir():
+        raise UserError(f"{path}: no such file or folder")
+    found = PictureFiles([])
+    hidden = 0
+    for file in _walk(path, frozenset()):
+        if file is None:
+            hidden += 1
+        elif is_picture(file):
+            found.paths.append(file)
+        else:
+            found.ignored[file.suffix.lower() or "without ending"] += 1
+    found = PictureFiles(sorted(found.paths), found.ignored, hidden)
+    if not found.paths:
+        ignored = "; ".join(found.remarks(path)) or "it is empty"
+        raise UserError(f"{path}: no pictures in this folder ({ignored})")
+    return found
+
+
+def is_picture(file: Path) -> bool:
+    """Whether a file is meant to be a picture that can be read: by its ending, else by what it holds."""
+    if file.suffix.lower() in ENDINGS:
+        return True
+    try:
+        with Image.open(file, formats=_BY_CONTENT):
+            return True
+    # A plugin that stumbles over a file of another kind says so in its own way.
+    except Exception:
+        return False
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a folder or file of that name is hidden, or a system's own."""
+    return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path | None]:
+    """Files in a folder and below; None for each folder that is left out."""
+    try:
+        status = folder.stat()
+        entries = list(os.scandir(folder))
+    except OSError:
+        return  # A link to nowhere, or a folder that may not be read: nothing there can be used.
+    here = status.st_dev, status.st_ino
+    if here in above:
+        return
+    for entry in entries:
+        if entry.is_dir():
+            if is_hidden(entry.name):
+                yield None
+            else:
+                yield from _walk(folder / entry.name, above | {here})
+        elif not is_hidden(entry.name):
+            yield folder / entry.name
