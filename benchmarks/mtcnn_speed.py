@@ -19,6 +19,7 @@ import numpy as np
 import skimage.data
 
 from lowres_jax.data import images
+from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.localization.mtcnn import Model
 
 
@@ -84,7 +85,7 @@ def _pictures(source: str | None, count: int) -> Iterator[np.ndarray]:
             top, left = number % 20, 60 + number % 37
             yield np.ascontiguousarray(picture[top : top + 250, left : left + 250])
     elif Path(source).is_dir():
-        files = images.list_images(Path(source))
+        files = find_pictures(Path(source)).paths
         for file in files[:: max(1, len(files) // count)][:count]:
             yield images.to_uint8(images.read_image(file))
     else:

@@ -52,14 +52,19 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def try_folder(folder: Path) -> None:
-    """Makes a folder for results and tries to write into it, before any work whose results would be lost.
+    """Tries whether a folder for results can be made and written, before any work whose results would be lost.
+
+    Nothing is left behind: the folder appears with the first result.
 
     Raises:
       UserError: it cannot be made or written.
     """
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"\0")
+        for each in missing:
+            each.rmdir()
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -4,6 +4,8 @@ Huang et al. 2007, "Labeled Faces in the Wild", section IV. The fold travels wit
 skipped elsewhere can shift the folds.
 """
 
+import codecs
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -71,6 +73,7 @@ def parse_pairs(text: str, name: str = "pairs.txt") -> list[Pair]:
     Raises:
       UserError: a malformed line, or fewer or more lines than the header says; the message names the line.
     """
+    text = unicodedata.normalize("NFC", text)
     lines = [(number, line.split()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if not lines:
         raise UserError(f"{name}: the file is empty; LFW's pairs start with a line such as '10 300'")
@@ -112,7 +115,10 @@ def read_pairs(path: Path) -> list[Pair]:
       UserError: the file is missing or malformed.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
+        # Editors put a mark at the beginning, and some of them save UTF-16.
+        utf16 = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except OSError as error:
         raise UserError(f"{path}: pairs file cannot be read ({error.strerror}); it comes with LFW") from error
     except UnicodeDecodeError as error:
@@ -140,9 +146,31 @@ def load_pairs(directory: Path, view: str = "view2") -> list[Pair]:
     return read_pairs(path)
 
 
+def pairs_files(source: str, pairs: str) -> list[Path]:
+    """The files of LFW's pairs that there are.
+
+    Args:
+      source: of the images; the pairs are looked for beside it, and in it.
+      pairs: folder to look in instead.
+
+    Raises:
+      UserError: there is no pairs.txt, without which LFW is no benchmark.
+    """
+    source_path = Path(source).expanduser().absolute()
+    folders = [Path(pairs).expanduser()] if pairs else [source_path.parent, source_path]
+    found = [
+        next((folder / file for folder in folders if (folder / file).is_file()), None) for file in VIEW_FILES.values()
+    ]
+    if found[0] is None:
+        raise UserError(
+            f"{folders[0] / VIEW_FILES['view2']}: no such file; put LFW's pairs.txt there, or --config.pairs=FOLDER"
+        )
+    return [file for file in found if file is not None]
+
+
 def image_key(source: str) -> tuple[str, int] | None:
     """Person and number of an LFW file name: "Aaron_Peirsol/Aaron_Peirsol_0002.jpg" -> ("Aaron_Peirsol", 2)."""
-    name, underscore, number = PurePosixPath(source).stem.rpartition("_")
+    name, underscore, number = PurePosixPath(unicodedata.normalize("NFC", source)).stem.rpartition("_")
     return (name, int(number)) if underscore and number.isascii() and number.isdigit() else None
 
 

@@ -25,6 +25,7 @@ from lowres_jax.pretrained import mtcnn_weights
 _WINDOW, _STRIDE = 12, 2  # of P-Net
 _GROUP = 16  # images that go through the cascade together
 _GROUP_PIXELS = 1 << 21  # and their pixels, which bounds memory for large photographs
+_LARGE_LEVEL, _BAND = 1 << 20, 384  # pixels of a level that goes through P-Net in bands, and their (even) height
 _THREADS = 2  # one prepares and suppresses boxes while the other's networks run
 
 
@@ -93,12 +94,18 @@ class Model:
     def _detect_group(self, images: list[np.ndarray]) -> list[list[Face]]:
         """The cascade for images of one size."""
         height, width = images[0].shape[:2]
-        normalized = [(np.asarray(image, np.float32) * 255.0 - 127.5) * np.float32(1 / 128) for image in images]
+        # One array from the start, in place: of a large photograph every copy is 100 MB.
+        many = len(images) if height * width <= _GROUP_PIXELS else 2
+        padded = np.zeros((len(images), *(_bucket(side, many) for side in (height, width)), 3), np.float32)
+        normalized = [place[:height, :width] for place in padded]
+        for place, image in zip(normalized, images, strict=True):
+            np.multiply(image, np.float32(255.0), out=place)
+            place -= np.float32(127.5)
+            place *= np.float32(1 / 128)
         candidates = self._propose(normalized)
         if not len(candidates):
             return [[] for _ in images]
-        padding = [(0, _bucket(side, len(images)) - side) for side in (height, width)]
-        stack = jnp.asarray(np.stack([np.pad(image, [*padding, (0, 0)]) for image in normalized]))
+        stack = jnp.asarray(padded)
         sizes = jnp.asarray([height, width], jnp.float32)
 
         scores, offsets = _in_batches(_refine, self._refinement, stack, sizes, candidates, 24, 64)
@@ -121,18 +128,25 @@ class Model:
             sizes = int(height * scale), int(width * scale)
             if min(sizes) < _WINDOW:
                 continue
-            padded = [_bucket(side, len(images)) for side in sizes]
-            batch = np.zeros((_power_of_two(len(images)), *padded, 3), np.float32)
-            for place, image in enumerate(images):
-                batch[place, : sizes[0], : sizes[1]] = cv2.resize(image, sizes[::-1], interpolation=cv2.INTER_AREA)
-            running = _propose(self._proposal, batch, np.asarray(sizes, np.int32))
-            levels.append((level, scale, sizes, running))
+            resized = [cv2.resize(image, sizes[::-1], interpolation=cv2.INTER_AREA) for image in images]
+            # Of a large level a band after the other, lest the activations of all of it be there at once.
+            high = sizes[0] if sizes[0] * sizes[1] <= _LARGE_LEVEL else _BAND
+            for top in range(0, sizes[0] - _WINDOW + 1, high - _WINDOW + _STRIDE):
+                bands = [image[top : top + high] for image in resized]
+                padded = [_bucket(side, len(images)) for side in bands[0].shape[:2]]
+                batch = np.zeros((_power_of_two(len(images)), *padded, 3), np.float32)
+                for place, band in zip(batch, bands, strict=False):
+                    place[: band.shape[0], : band.shape[1]] = band
+                running = _propose(self._proposal, batch, np.asarray(bands[0].shape[:2], np.int32))
+                if high != sizes[0]:
+                    running = jax.block_until_ready(running)
+                levels.append((level, scale, top, bands[0].shape[:2], running))
         parts = []
-        for level, scale, sizes, (scores, offsets) in levels:
+        for level, scale, top, sizes, (scores, offsets) in levels:
             rows, columns = (-(-(side - 2) // 2) - 4 for side in sizes)
             scores = np.asarray(scores)[: len(images), :rows, :columns]
             number, row, column = np.nonzero(scores > self.thresholds[0])
-            corner = np.stack([column, row], axis=1) * float(_STRIDE)
+            corner = np.stack([column, row], axis=1) * float(_STRIDE) + [0, top]
             # Matlab's pixels count from one: the package's windows begin at pixel 1 and are 11 wide.
             windows = np.concatenate([corner + 1, corner + _WINDOW], axis=1)
             moved = windows + np.asarray(offsets)[number, row, column].astype(np.float64) * (_WINDOW - 1)

@@ -1,17 +1,15 @@
-"""Where a data set's photographs come from: folders, tar archives, InsightFace's RecordIO files."""
+"""Where a data set's photographs come from: folders, archives, InsightFace's RecordIO files."""
 
-import contextlib
 import re
 import struct
-import tarfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lowres_jax.data import images
+from lowres_jax import names
+from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 
 _RECORD_MAGIC = 0xCED7230A
@@ -44,30 +42,36 @@ class Photographs:
     Attributes:
       names: the person on each, in the order of reading.
       read: yields the photographs.
+      sources: what each `Photograph.source` will be, where it is known before.
       companions: files that go with the set, to be copied beside its records: credits, pairs.
+      remarks: what was passed over, a line each.
     """
 
     names: list[str]
     read: Callable[[], Iterator[Photograph]]
+    sources: list[str] = field(default_factory=list)
     companions: list[Path] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 def open_photographs(path: Path) -> Photographs:
     """Opens a set whose pictures lie in one folder a person, unpacked or in a tar archive, or InsightFace's RecordIO.
 
     Args:
-      path: a folder `person/picture.jpg` at any depth; a .tar, .tgz or .tar.gz of one; a folder with `train.rec` and
-        `train.idx`, or the .rec file itself.
+      path: a folder `person/picture.jpg` at any depth; a .tar, .tgz, .tar.gz or .zip of one; a folder with `train.rec`
+        and `train.idx`, or the .rec file itself.
 
     Raises:
       UserError: there is nothing at the path, or no pictures in it, or the archive is damaged.
     """
+    from lowres_jax.preparation import archives
+
     path = Path(path).expanduser()
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; give the data set's own with --config.source=PATH")
     if path.suffix == ".rec" or (path / "train.rec").is_file():
         return _record_io(path if path.is_file() else path / "train.rec")
-    return _folder(path) if path.is_dir() else _archive(path)
+    return _folder(path) if path.is_dir() else archives.open_archive(path)
 
 
 def read_bytes(file: Path) -> bytes:
@@ -78,55 +82,21 @@ def read_bytes(file: Path) -> bytes:
         return b""
 
 
-def _person(relative: PurePosixPath) -> str:
-    return relative.parent.name or relative.stem
+def person(relative: PurePosixPath) -> str:
+    """Whose picture it is: the name of its folder."""
+    return names.of_person(relative.parent.name or relative.stem)
 
 
 def _folder(folder: Path) -> Photographs:
-    files = images.list_images(folder)
-    relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in files]
+    found = find_pictures(folder)
+    relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
+    sources = [names.printable(str(relative)) for relative in relatives]
 
     def read() -> Iterator[Photograph]:
-        for file, relative in zip(files, relatives, strict=True):
-            yield Photograph(_person(relative), str(relative), read_bytes(file))
+        for file, relative, source in zip(found.paths, relatives, sources, strict=True):
+            yield Photograph(person(relative), source, read_bytes(file))
 
-    return Photographs([_person(relative) for relative in relatives], read)
-
-
-def _archive(path: Path) -> Photographs:
-    with _opened(path) as archive:
-        members = [member for member in archive if member.isfile() and _is_picture(member.name)]
-    if not members:
-        raise UserError(f"{path}: no pictures ({', '.join(sorted(images.IMAGE_SUFFIXES))}) in the archive")
-
-    def read() -> Iterator[Photograph]:
-        with _opened(path) as archive:
-            for member in archive:
-                if member.isfile() and _is_picture(member.name):
-                    file = archive.extractfile(member)
-                    assert file is not None
-                    relative = PurePosixPath(member.name)
-                    yield Photograph(_person(relative), "/".join(relative.parts[-2:]), file.read())
-
-    return Photographs([_person(PurePosixPath(member.name)) for member in members], read)
-
-
-def _is_picture(name: str) -> bool:
-    # "._" files are what macOS adds beside real ones.
-    path = PurePosixPath(name)
-    return path.suffix.lower() in images.IMAGE_SUFFIXES and not path.name.startswith("._")
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tarfile.TarFile]:
-    """A tar archive, read front to back, whose damage is one clear line."""
-    try:
-        with tarfile.open(path, "r|*") as archive:
-            yield archive
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        raise UserError(f"{path}: not a readable tar archive ({error}); download it again") from error
+    return Photographs([person(relative) for relative in relatives], read, sources, remarks=found.remarks(folder))
 
 
 def _record_io(path: Path) -> Photographs:
@@ -139,13 +109,13 @@ def _record_io(path: Path) -> Photographs:
         raise UserError(f"{path}: cannot be read with its index {index_path.name} ({error})") from error
     try:
         offsets = {int(key): int(offset) for key, offset in (line.split("\t") for line in lines if line)}
-        head = _record(content, offsets[0])
         # With further labels, record 0 says which numbers are pictures: 1 ... labels[0] - 1; the others are lists of
-        # people. Without, it is a picture itself, as in MXNet's plain sets.
-        flag = struct.unpack_from("<I", head)[0]
+        # people. Without, it is a picture itself, as in MXNet's plain sets; an index may also begin at a later one.
+        head = _record(content, offsets[0]) if 0 in offsets else b""
+        flag = struct.unpack_from("<I", head)[0] if head else 0
         last = int(struct.unpack_from("<f", head, _PICTURE_HEADER)[0]) if flag > 0 else max(offsets) + 1
         # Labels first, so that they are numbered before any picture is read.
-        keys = [key for key in range(1 if flag > 0 else 0, last) if key in offsets]
+        keys = [key for key in sorted(offsets) if (1 if flag > 0 else 0) <= key < last]
         labels = {key: _record_label(content, offsets[key]) for key in keys}
     except (KeyError, ValueError, struct.error) as error:
         raise UserError(f"{path}: not InsightFace's RecordIO, or truncated ({error!r}); get it again") from error
@@ -157,7 +127,7 @@ def _record_io(path: Path) -> Photographs:
             picture = record[_PICTURE_HEADER + 4 * flag :]
             yield Photograph(f"{label:07d}", f"{path.name}#{key}", picture, aligned=True)
 
-    return Photographs([f"{label:07d}" for label in labels.values()], read)
+    return Photographs([f"{label:07d}" for label in labels.values()], read, [f"{path.name}#{key}" for key in labels])
 
 
 def _part(content: np.ndarray, offset: int) -> tuple[int, int]:

@@ -11,8 +11,9 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax.data import images
+from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.files import try_folder, write_atomically
 from lowres_jax.interruption import interruptible
 from lowres_jax.localization import outcomes
 from lowres_jax.localization.detector import Detector, Face, choose, load_detector
@@ -30,7 +31,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
       UserError: the folder is not there, or holds no readable picture.
     """
     folders = [Path(config.input)] if config.input else _embedded()
-    paths = [path for folder in folders for path in images.list_images(folder)]
+    try_folder(workdir)
+    files = [find_pictures(folder) for folder in folders]
+    for folder, each in zip(folders, files, strict=True):
+        for line in each.remarks(folder):
+            print(line)
+    paths = [path for each in files for path in each.paths]
     if config.limit:
         paths = paths[:: max(1, len(paths) // config.limit)][: config.limit]
     pictures, unreadable = _read(paths)

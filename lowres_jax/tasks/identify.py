@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import configuration, runtime
-from lowres_jax.data import images
+from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.data.records import version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
@@ -39,7 +39,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     _check(config)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
-    people, probe_paths = people_in(source, images.list_images(source)), images.list_images(config.probe)
+    people, probe_paths = people_in(source, find_pictures(source).paths), find_pictures(config.probe).paths
     upscaler, recognizer = load_upscaler(config.upscaler, config.weights), load_recognizer(config.recognizer)
     calibration = Calibration(
         _calibration_folder(config), recognizer, upscaler, config.calibration_images, config.seed, config.weights

@@ -1,6 +1,7 @@
 """Photographs -> TFRecords of aligned crops: the stage that comes before training and measuring."""
 
 import contextlib
+import hashlib
 import importlib
 import io
 import json
@@ -18,6 +19,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from lowres_jax import configuration, interruption, runtime
+from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import choose, load_detector
 from lowres_jax.preparation import builders
@@ -41,10 +43,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
     place = data_dir / config.builder / variant(config)
     settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
     settings["source"] = _absolute(config.source)
-    if _is_there(place, settings, config.overwrite):
+    settings["content"] = _content_digest(config.source)
+    if not config.overwrite and _is_there(place, settings, config):
         return
     module = _builder_module(config.builder)
     photographs = module.photographs(config.source, **({"pairs": config.pairs} if "pairs" in config else {}))
+    for line in photographs.remarks:
+        print(line)
     begin = time.monotonic()
     with _temporary_folder(data_dir) as temporary:
         builder = _prepare(module, photographs, config, temporary)
@@ -92,12 +97,29 @@ def _check(config: ConfigDict) -> None:
         raise UserError(f"config.crop_size={config.crop_size}: must be from 16 to 1024 pixels")
 
 
-def _is_there(place: Path, settings: dict[str, Any], overwrite: bool) -> bool:
+def _content_digest(source: str) -> str:
+    """What is at a source: of a file its content, of a folder the names and sizes of all files; "" if nothing is."""
+    path, digest = Path(source).expanduser(), hashlib.sha256()
+    if not source or not path.exists():
+        return ""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    for root, folders, names in os.walk(path, followlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            file_path = os.path.join(root, name)
+            size = os.stat(file_path).st_size if os.path.exists(file_path) else -1
+            digest.update(f"{os.path.relpath(file_path, path)!r} {size}\n".encode())
+    return digest.hexdigest()
+
+
+def _is_there(place: Path, settings: dict[str, Any], config: ConfigDict) -> bool:
     """Says so if the set is prepared already; raises UserError if it was prepared differently."""
     from lowres_jax.data.records import version_directory
 
     found = version_directory(place)
-    if found is None or overwrite:
+    if found is None:
         return False
     try:
         summary = json.loads((found / _SUMMARY).read_text())
@@ -107,7 +129,13 @@ def _is_there(place: Path, settings: dict[str, Any], overwrite: bool) -> bool:
             f"{found / _SUMMARY}: does not say how the set was prepared ({error}); "
             "--config.overwrite=true prepares it again"
         ) from error
+    # Sets of earlier versions do not say what was at their source.
+    there = {"content": settings["content"], **there}
     different = [key for key in settings if settings[key] != there.get(key)]
+    companions = lfw_pairs.pairs_files(config.source, config.pairs) if "pairs" in config and config.source else []
+    kept = {file.name: file.read_bytes() for file in found.iterdir() if file.name in lfw_pairs.VIEW_FILES.values()}
+    if {file.name: file.read_bytes() for file in companions} != kept:
+        different.append("pairs")
     if different:
         raise UserError(
             f"{place}: prepared already with other settings ({', '.join(different)}); --config.overwrite=true prepares "
@@ -158,8 +186,13 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
         # TFDS tells of downloads and of the temporary folder, which is not where the set will be.
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare()
-    except (OSError, tf.errors.OpError) as error:
-        raise UserError(f"{folder.parent}: records cannot be written ({error}); nothing was kept") from error
+    except (OSError, tf.errors.OpError, RuntimeError) as error:
+        # TFDS wraps what TensorFlow raises into a RuntimeError of its own.
+        cause = next((each for each in _causes(error) if isinstance(each, OSError | tf.errors.OpError)), None)
+        if cause is None:
+            raise
+        why = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        raise UserError(f"{folder.parent}: records cannot be written ({why}); nothing was kept") from error
     except AssertionError:
         # TFDS does not write a set without records.
         if builder.counts.photographs > len(builder.counts.unreadable):
@@ -170,6 +203,13 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
         unreadable = _listed(builder.counts.unreadable)
         raise UserError(f"not one of {builder.counts.photographs:,} pictures could be read: {unreadable}")
     return builder
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, what it was raised from or while handling, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @contextlib.contextmanager

@@ -1,7 +1,10 @@
 """What builders read, and how much of it at once."""
 
 import io
+import os
 import struct
+import tarfile
+import zipfile
 
 import cv2
 import numpy as np
@@ -54,6 +57,106 @@ def test_without_a_head_record_zero_is_a_picture(tmp_path):
     write_record_io(tmp_path, [struct.pack("<IfQQ", 0, label, 0, 0) + b"picture!" for label in (3, 1)])
 
     assert open_photographs(tmp_path / "train.rec").names == ["0000003", "0000001"]
+
+
+def test_an_index_may_begin_at_one(tmp_path):
+    write_record_io(tmp_path, [struct.pack("<IfQQ", 0, label, 0, 0) + b"picture%d" % label for label in (3, 1, 2)])
+    lines = (tmp_path / "train.idx").read_text().splitlines()
+    (tmp_path / "train.idx").write_text("\n".join(lines[1:]))
+
+    found = open_photographs(tmp_path / "train.rec")
+
+    assert found.sources == ["train.rec#1", "train.rec#2"]
+    assert [(each.name, each.content) for each in found.read()] == [("0000001", b"picture1"), ("0000002", b"picture2")]
+
+
+def write_faces_folder(folder):
+    """Two people; one of them behind a link, and one picture of the other behind one."""
+    for file, content in {"anna/1.jpg": b"one", "anna/2.png": b"two", ".elsewhere/3.jpg": b"three"}.items():
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(content)
+    (folder / "people").mkdir()
+    (folder / "people" / "3.jpg").write_bytes(b"three")
+    (folder / "berta").symlink_to("people")
+    (folder / "anna" / "4.jpg").symlink_to("../people/3.jpg")
+    (folder / "anna" / "up").symlink_to("..")
+    (folder / "anna" / "notes.txt").write_text("no picture")
+    (folder / "@eaDir").mkdir()
+    (folder / "@eaDir" / "1.jpg").write_bytes(b"thumbnail")
+
+
+def test_an_archive_with_links_gives_what_the_unpacked_folder_gives(tmp_path):
+    write_faces_folder(tmp_path / "faces")
+    expected = open_photographs(tmp_path / "faces")
+    expected_read = sorted((each.name, each.source, each.content) for each in expected.read())
+    assert expected_read == [
+        ("anna", "anna/1.jpg", b"one"),
+        ("anna", "anna/2.png", b"two"),
+        ("anna", "anna/4.jpg", b"three"),
+        ("berta", "berta/3.jpg", b"three"),
+        ("people", "people/3.jpg", b"three"),
+    ]
+    for name, mode in (("faces.tar", "w"), ("faces.tgz", "w:gz")):
+        with tarfile.open(tmp_path / name, mode) as archive:
+            archive.add(tmp_path / "faces", "set/faces")
+        found = open_photographs(tmp_path / name)
+        assert sorted((each.name, each.source, each.content) for each in found.read()) == expected_read
+        assert sorted(found.sources) == sorted(source for _, source, _ in expected_read)
+        assert found.remarks == [
+            f"{tmp_path / name}: 1 file is no picture that can be read, ignored: 1 .txt",
+            f"{tmp_path / name}: 2 hidden or system folders left out (as .thumbnails, @eaDir)",
+        ]
+
+
+def test_zip_archives(tmp_path):
+    with zipfile.ZipFile(tmp_path / "lfw.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("lfw/Ann_A/Ann_A_0001.jpg", b"one")
+        archive.writestr("__MACOSX/lfw/Ann_A/._Ann_A_0001.jpg", b"resource fork")
+        archive.writestr("lfw/Andre\N{COMBINING ACUTE ACCENT}_B/b.png", b"two")
+        link = zipfile.ZipInfo("lfw/Ann_A/Ann_A_0002.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "Ann_A_0001.jpg")
+    found = open_photographs(tmp_path / "lfw.zip")
+    assert [(each.name, each.source, each.content) for each in found.read()] == [
+        ("Ann_A", "Ann_A/Ann_A_0001.jpg", b"one"),
+        ("André_B", "Andre\N{COMBINING ACUTE ACCENT}_B/b.png", b"two"),
+        ("Ann_A", "Ann_A/Ann_A_0002.jpg", b"one"),
+    ]
+    assert found.remarks == [f"{tmp_path / 'lfw.zip'}: 1 hidden or system folder left out (as .thumbnails, @eaDir)"]
+
+
+def test_archives_are_refused_for_the_true_reason(tmp_path):
+    (tmp_path / "a.rar").write_bytes(b"Rar!" + bytes(100))
+    with pytest.raises(UserError, match=r"a\.rar: not a readable archive, tar or zip"):
+        open_photographs(tmp_path / "a.rar")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("readme.txt", "none")
+    with pytest.raises(UserError, match=r"a\.zip: no pictures in the archive \(.*1 file is no picture.*1 \.txt\)"):
+        open_photographs(tmp_path / "a.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("a/1.jpg", b"x" * 100)
+    content = bytearray((tmp_path / "b.zip").read_bytes())
+    content[50] ^= 1
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"b\.zip: a damaged zip archive"):
+        list(open_photographs(tmp_path / "b.zip").read())
+    # The flag of a password, in both headers.
+    content[50] ^= 1
+    content[6] |= 1
+    content[content.index(b"PK\1\2") + 8] |= 1
+    (tmp_path / "b.zip").write_bytes(content)
+    with pytest.raises(UserError, match=r"b\.zip: .*password.*; unpack it first"):
+        list(open_photographs(tmp_path / "b.zip").read())
+
+
+def test_names_that_are_no_text_and_unicode_forms(tmp_path):
+    for name in (os.fsdecode(b"M\xfcller"), "Andre\N{COMBINING ACUTE ACCENT}", "André"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").write_bytes(b"x")
+    found = open_photographs(tmp_path)
+    assert sorted(set(found.names)) == ["André", "M\\xfcller"]
+    for each in found.read():
+        each.source.encode()
 
 
 def encoded(height: int, width: int) -> bytes:
@@ -115,9 +218,11 @@ def test_credits_and_pairs_accompany_their_sets(tmp_path):
     person.mkdir(parents=True)
     (person / "Ann_A_0001.jpg").write_bytes(b"x")
     (tmp_path / "elsewhere").mkdir()
-    for folder, text in ((tmp_path, "beside"), (tmp_path / "elsewhere", "given")):
-        (folder / "pairs.txt").write_text(text)
-    (tmp_path / "pairsDevTest.txt").write_text("beside")
+    (person / "Ann_A_0002.jpg").write_bytes(b"x")
+    (tmp_path / "lfw" / "Bob_B_0001.jpg").write_bytes(b"x")
+    pairs = "1\nAnn_A\t1\t2\nAnn_A\t1\tBob_B\t1\n"
+    for file in ("pairs.txt", "pairsDevTest.txt", "elsewhere/pairs.txt"):
+        (tmp_path / file).write_text(pairs)
 
     found = portraits.photographs(str(tmp_path))
     beside = lfw.photographs(str(tmp_path / "lfw"))
@@ -128,6 +233,9 @@ def test_credits_and_pairs_accompany_their_sets(tmp_path):
     assert [photograph.name for photograph in found.read()] == found.names
     assert beside.companions == [tmp_path / "pairs.txt", tmp_path / "pairsDevTest.txt"]
     assert given.companions == [tmp_path / "elsewhere" / "pairs.txt"]
+    (tmp_path / "pairsDevTest.txt").write_text(pairs.replace("Bob_B\t1", "Bob_B\t2"))
+    with pytest.raises(UserError, match=r"pairsDevTest\.txt: a pair names Bob_B_0002, not one of the 3 images"):
+        lfw.photographs(str(tmp_path / "lfw"))
 
 
 def test_a_folder_without_pictures_is_an_error(tmp_path):

@@ -157,6 +157,33 @@ def test_prepared_twice_is_read_and_other_settings_are_refused(prepared, lfw_fol
         prepare("lfw", data_dir, source=source, rule="largest")
 
 
+def test_other_pairs_are_other_settings(prepared, lfw_folder, tmp_path):
+    data_dir, source = prepared[0].parents[1], str(lfw_folder / "lfw")
+    text = (lfw_folder / "pairs.txt").read_text()
+    (tmp_path / "pairs.txt").write_text(text)
+    assert "prepared already" in prepare("lfw", data_dir, source=source, pairs=str(tmp_path))
+    (tmp_path / "pairs.txt").write_text(text.replace("Bob_Blank\t3", "Bob_Blank\t2"))
+    with pytest.raises(UserError, match=r"prepared already with other settings \(pairs\)"):
+        prepare("lfw", data_dir, source=source, pairs=str(tmp_path))
+
+
+def test_a_full_disk_while_records_are_written_is_one_line_and_leaves_nothing(tmp_path):
+    for number in range(12):
+        write_face(tmp_path / "faces" / f"{number % 3}" / f"{number}.png")
+    # No file may grow over 100 kB: to the program that is a disk that is full; a crop takes 20 kB.
+    limit = "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    limit += "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+    command = ["--config=configs/prepare_casia_webface.py", "--config.detector=haar", "--config.image_format=png"]
+    command += [f"--config.source={tmp_path / 'faces'}", f"--config.data_dir={tmp_path / 'data'}"]
+    script = limit + f"sys.argv[1:] = {command!r}; from lowres_jax.main import run; run()"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "Traceback" not in ended.stderr
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert "records cannot be written" in line
+    assert list((tmp_path / "data").iterdir()) == []
+
+
 def test_a_damaged_record_is_named(prepared, tmp_path):
     source = open_records(prepared[0])
     copy = tmp_path / "lfw" / "mtcnn" / "1.0.0"
@@ -197,7 +224,7 @@ def test_a_set_that_is_not_prepared_names_the_command(tmp_path):
         ("lfw", {"source": "/nowhere/lfw.tgz"}, "/nowhere/lfw.tgz: no such file or folder"),
         ("lfw", {"source": "{folder}/empty"}, "{folder}/empty: "),
         ("lfw", {"source": "{folder}/faces"}, "pairs.txt: no such file"),
-        ("lfw", {"source": "{folder}/text.tgz"}, "text.tgz: not a readable tar archive"),
+        ("lfw", {"source": "{folder}/text.tgz"}, "text.tgz: not a readable archive, tar or zip"),
         ("casia_webface", {"source": "{folder}/broken"}, "not one of 1 pictures could be read: a/1.png"),
         ("orl_faces", {"detector": "yolo"}, "detector 'yolo': no such detector"),
         ("orl_faces", {"rule": "first"}, "rule 'first': no such rule"),

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
 from lowres_jax.tasks import prepare
@@ -77,11 +78,27 @@ def test_a_source_is_the_same_by_whatever_path(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     settings = SETTINGS | {"source": prepare._absolute(str(tmp_path / "photos" / "lfw.tgz"))}
 
-    assert prepare._is_there(place, settings, overwrite=False)
+    config = ConfigDict({"source": ""})
+    assert prepare._is_there(place, settings | {"content": "of an earlier version"}, config)
     assert "prepared already, 3 records" in capsys.readouterr().out
-    assert not prepare._is_there(place, settings, overwrite=True)
     with pytest.raises(UserError, match=r"other settings \(source\)"):
-        prepare._is_there(place, settings | {"source": "/other/lfw.tgz"}, overwrite=False)
+        prepare._is_there(place, settings | {"source": "/other/lfw.tgz", "content": ""}, config)
     (place / "1.0.0" / "preparation.json").unlink()
     with pytest.raises(UserError, match=r"preparation\.json: does not say how .*overwrite=true"):
-        prepare._is_there(place, settings, overwrite=False)
+        prepare._is_there(place, settings, config)
+
+
+def test_what_is_at_a_source_counts(tmp_path):
+    folder = tmp_path / "faces" / "anna"
+    folder.mkdir(parents=True)
+    (folder / "1.jpg").write_bytes(b"one")
+    seen = [prepare._content_digest(str(tmp_path / "faces"))]
+    (folder / "1.jpg").write_bytes(b"longer")
+    seen.append(prepare._content_digest(str(tmp_path / "faces")))
+    (folder / "1.jpg").rename(folder / "2.jpg")
+    seen.append(prepare._content_digest(str(tmp_path / "faces")))
+    seen += [prepare._content_digest(str(folder / "2.jpg")), prepare._content_digest("")]
+    assert len(set(seen)) == 5
+    (folder / "2.jpg").write_bytes(b"lonGer")
+    assert prepare._content_digest(str(folder / "2.jpg")) not in seen
+    assert prepare._content_digest(str(tmp_path / "absent")) == ""
