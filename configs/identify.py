@@ -28,6 +28,8 @@ def get_config() -> ConfigDict:
     config.gallery = ""  # folder of known people, or one photograph
     config.probe = ""  # photograph, or a folder of them with its subfolders
     config.detector = "mtcnn"  # or "haar"
+    # Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees.
+    config.look_again = True
     config.enrol = "largest"  # which face of a gallery picture: or "highest_score", "nearest_centre"
 
     config.upscaler = "srresnet"  # for small faces; name of a model card
@@ -36,10 +38,13 @@ def get_config() -> ConfigDict:
     config.recognizer = "sface"
 
     config.far = 0.01  # false accept rate at which the threshold lies
-    # Prepared set that the rate is measured on; empty: lfw/DETECTOR of the cache folder if there, else orl_faces.
+    # Prepared set that the rate is measured on; empty: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder the
+    # first that is large enough for it.
     config.calibration = ""
-    config.calibration_images = 1000  # of it, two of each person first; 0: all
+    config.calibration_images = 1000  # of it, of each person as many as the gallery's people have; 0: all
     config.seed = 0
+
+    config.keep_templates = True  # of the gallery, in the cache folder, so that the next search need not read it
 
     config.ranks = 5  # names shown for each face
     config.sheet_rows = 40  # faces in identify.png

@@ -1,8 +1,9 @@
 """From which similarity on a match is named: the threshold of a false accept rate that was measured on a prepared set.
 
 A searched face that is not enrolled is named wrongly when anybody of the gallery is too similar, which happens the more
-often the larger the gallery is, and differently for enlarged faces than for sharp ones. So the rate is measured for
-galleries of the user's size, on faces that were reduced and enlarged just as the user's were.
+often the larger the gallery is and the more pictures everybody has in it, and differently for enlarged faces than for
+sharp ones. So the rate is measured on galleries built as the user's is: as many people, with as many pictures, that
+were reduced and enlarged just as the user's were (`simulation`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import identification
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, Measurement, Method, fingerprint, measure
+from lowres_jax.matching import simulation
+from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.super_resolution.upscaler import Upscaler
@@ -24,8 +27,11 @@ from lowres_jax.super_resolution.upscaler import Upscaler
 # Raised when a kept template means something else than before.
 _VERSION = 1
 _BATCH_SIZE = 32
-# Galleries of the user's size are drawn until so many searches were made.
-_SEARCHES = 20_000
+# A set of fewer people tells of no rate, and one that would rest on fewer false accepts is not known.
+FEWEST_PEOPLE = 20
+_FEWEST_FALSE_ACCEPTS = 3
+# At which a threshold lies that no rate is claimed for.
+_RATE_WITHOUT_CLAIM = 0.1
 
 
 @dataclass(frozen=True)
@@ -34,23 +40,38 @@ class Threshold:
 
     Attributes:
       similarity: cosine; at it or above, the name is given.
+      asked: the false accept rate that was asked for.
+      claimed: whether the set is large enough to tell of that rate.
       far: share of the searches for somebody not enrolled that still gave a name at this threshold.
       searches: how many such searches were made.
       false_accepts: how many of them gave a name.
-      genuine: share of the set's pairs of one person that reach the threshold; None where it has none.
-      gallery_size: people that were enrolled in each search; 1 for two photographs.
-      enrolled_size: side in pixels from which the enrolled faces were enlarged; 0: they were not.
-      probe_size: the same of the searched faces.
+      genuine: share of the searches by other pictures of enrolled people that reach the threshold; None without any.
+      recipe: how the galleries were built: for each person the sizes that the pictures were enlarged from.
+      most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
+      probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
     """
 
     similarity: float
+    asked: float
+    claimed: bool
     far: float
     searches: int
     false_accepts: int
     genuine: float | None
-    gallery_size: int
-    enrolled_size: int
+    recipe: Recipe
+    most_pictures: int
     probe_size: int
+
+    @property
+    def gallery_size(self) -> int:
+        """People that were enrolled in each search; 1 for two photographs."""
+        return len(self.recipe)
+
+
+def models(recognizer: Recognizer, upscaler: Upscaler | None) -> list[object]:
+    """What templates depend on: the networks and their weights."""
+    found = [cards.load_card(recognizer.name, "recognition")] + ([upscaler.card] if upscaler else [])
+    return [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in found]
 
 
 class Calibration:
@@ -63,7 +84,14 @@ class Calibration:
     """
 
     def __init__(
-        self, directory: Path, recognizer: Recognizer, upscaler: Upscaler, images: int, seed: int, weights: str = ""
+        self,
+        directory: Path,
+        recognizer: Recognizer,
+        upscaler: Upscaler,
+        images: int,
+        seed: int,
+        pictures: Sequence[int] = (1,),
+        weights: str = "",
     ):
         """Opens the set.
 
@@ -71,8 +99,9 @@ class Calibration:
           directory: of the prepared set.
           recognizer: whose templates are compared.
           upscaler: for searches of small faces.
-          images: use at most so many, two of each person first; 0 for all. Faces that were not found are left out.
+          images: use at most so many; 0 for all. Faces that were not found are left out.
           seed: see `Attributes`.
+          pictures: of each person of the gallery, so that people with as many are chosen.
           weights: the upscaler's weight file where it is not its card's own.
 
         Raises:
@@ -84,7 +113,7 @@ class Calibration:
         self._weights = [Path(weights)] if weights else []
         self._recognizer, self._upscaler = recognizer, upscaler
         labels = self._source.labels
-        self._positions = choose_images(labels, self._source.detected, images, seed)
+        self._positions = simulation.choose_images(labels, self._source.detected, images, seed, pictures)
         self.labels = labels[self._positions]
         if self.people < 2:
             raise UserError(
@@ -96,7 +125,7 @@ class Calibration:
                 f"{directory}: a threshold needs crops of {CROP_SIZE}x{CROP_SIZE}; prepare the set with them"
             )
         self._templates: dict[int, np.ndarray] = {}
-        self._thresholds: dict[tuple[float, int, int, int], Threshold] = {}
+        self._thresholds: dict[tuple[float, Recipe, int], Threshold] = {}
 
     @property
     def people(self) -> int:
@@ -135,114 +164,57 @@ class Calibration:
         """Names all that the templates depend on: the set's and the user's files, the networks, the size."""
         files = sorted(self._source.directory.glob("*.tfrecord*")) + (self._weights if size else [])
         content = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        models = [cards.load_card(self._recognizer.name, "recognition")]
-        models += [self._upscaler.card] if size else []
-        described = [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in models]
+        described = models(self._recognizer, self._upscaler if size else None)
         return fingerprint(_VERSION, __version__, content, described, size)
 
-    def threshold(self, far: float, gallery_size: int, enrolled_sizes: Sequence[int], probe_size: int) -> Threshold:
-        """The lowest similarity at which at most `far` of all searches for somebody not enrolled give a name.
+    def least_rate(self, gallery_size: int) -> float:
+        """The smallest false accept rate that the set can tell of; infinite if it shows too few people for any.
+
+        Every image can be searched for among everybody else once: of a gallery of G people, (people - 1) / G times. At
+        the least rate three of these searches give a name.
+        """
+        if self.people < FEWEST_PEOPLE:
+            return float("inf")
+        distinct = len(self.labels) * max(1.0, (self.people - 1) / gallery_size)
+        return _FEWEST_FALSE_ACCEPTS / distinct
+
+    def threshold(self, far: float, recipe: Recipe, probe_size: int) -> Threshold:
+        """The lowest similarity at which at most a share of all searches for somebody not enrolled give a name.
 
         Args:
-          far: false accept rate, a fraction.
-          gallery_size: enrolled people; of a larger gallery than the set has people, as many as it has.
-          enrolled_sizes: sizes from which enrolled faces were enlarged, 0 for those that were not; where they differ,
-            the strictest threshold is taken.
-          probe_size: the same of the searched face.
+          far: that share, a fraction. Of a set that cannot tell of so small a rate: its least rate, or 10 % where it
+            shows too few people for any.
+          recipe: of the gallery; of a larger one than the set has people, as many as it has.
+          probe_size: from which the searched face was enlarged, 0 if it was not.
         """
-        found = [self._threshold(far, gallery_size, size, probe_size) for size in set(enrolled_sizes)]
-        return max(found, key=lambda threshold: threshold.similarity)
-
-    def _threshold(self, far: float, gallery_size: int, enrolled_size: int, probe_size: int) -> Threshold:
-        gallery_size = min(gallery_size, self.people - 1)
-        key = far, gallery_size, enrolled_size, probe_size
+        step = max(len(recipe) / max(self.people - 1, 1), 1.0)
+        # Every so-manieth, so that those with many pictures and with few stay in proportion.
+        fitting = tuple(recipe[int(place * step)] for place in range(min(len(recipe), self.people - 1)))
+        key = far, fitting, probe_size
         if key not in self._thresholds:
-            enrolled, probes = self.templates(enrolled_size), self.templates(probe_size)
-            distances = impostor_distances(enrolled, probes, self.labels, gallery_size, self.seed)
+            least = self.least_rate(len(fitting))
+            rate = max(far, min(least, _RATE_WITHOUT_CLAIM))
+            sizes = {size for own in fitting for size in own}
+            enrolled = {size: self.templates(size) for size in sizes}
+            searches = simulation.simulate(enrolled, self.templates(probe_size), self.labels, fitting, self.seed)
+            distances = searches.impostor
             # Only the distances to others matter here: every search is for somebody who is not enrolled.
             statistics = identification.ProbeStatistics(
                 mated_distance=np.full(len(distances), np.inf),
                 impostor_distance=distances,
                 rank=np.full(len(distances), len(distances) + 1),
             )
-            limit = identification.threshold_at_far(statistics, far)
-            genuine = genuine_distances(enrolled, probes, self.labels)
+            limit = identification.threshold_at_far(statistics, rate)
             self._thresholds[key] = Threshold(
                 similarity=1.0 - limit,
+                asked=far,
+                claimed=least <= far,
                 far=identification.false_accept_rate(statistics, limit),
                 searches=len(distances),
                 false_accepts=int(np.sum(distances <= limit)),
-                genuine=float(np.mean(genuine <= limit)) if len(genuine) else None,
-                gallery_size=gallery_size,
-                enrolled_size=enrolled_size,
+                genuine=float(np.mean(searches.genuine <= limit)) if len(searches.genuine) else None,
+                recipe=fitting,
+                most_pictures=int(np.unique(self.labels, return_counts=True)[1].max()),
                 probe_size=probe_size,
             )
         return self._thresholds[key]
-
-
-def choose_images(labels: np.ndarray, detected: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Which images of a set to use: as many people as possible, with two images each where they have two.
-
-    Args:
-      labels: (N,) identities.
-      detected: (N,) bool: images without a face are not used.
-      limit: most images; 0 for all.
-      seed: of the order of people.
-
-    Returns:
-      Positions, ascending.
-    """
-    usable = np.flatnonzero(detected)
-    people, inverse, counts = np.unique(labels[usable], return_inverse=True, return_counts=True)
-    if not limit or len(usable) <= limit:
-        return usable
-    by_person = np.argsort(inverse, kind="stable")
-    number = np.empty(len(usable), np.int64)  # of the image among its person's
-    number[by_person] = np.arange(len(usable)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shuffled = np.random.default_rng(seed).permutation(len(people))
-    # First the first two images of people who have two, then the only ones, then third and fourth images.
-    order = np.lexsort((number, shuffled[inverse], number // 2 + (counts[inverse] == 1) * 0.5))
-    return np.sort(usable[order[:limit]])
-
-
-def impostor_distances(
-    enrolled: np.ndarray, probes: np.ndarray, labels: np.ndarray, gallery_size: int, seed: int
-) -> np.ndarray:
-    """Distances 1 - cosine to the nearest enrolled person, from searches for somebody who is not enrolled.
-
-    With one person enrolled these are all pairs of different people. Else galleries of random people are drawn, one
-    random image of each, and searched with every image whose own person is left out.
-
-    Args:
-      enrolled: (n, D) unit vectors of the images as they are enrolled.
-      probes: (n, D) of the same images as they are searched.
-      labels: (n,) identities.
-      gallery_size: people in a gallery, fewer than there are.
-      seed: of the draw.
-
-    Returns:
-      (searches,) float64.
-    """
-    people, inverse = np.unique(labels, return_inverse=True)
-    if gallery_size == 1:
-        similarity = probes.astype(np.float64) @ enrolled.astype(np.float64).T
-        return 1.0 - similarity[inverse[:, None] != inverse]
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(-(-_SEARCHES // len(labels))):
-        # One person more than needed: who is searched drops out, or else the last one.
-        drawn = generator.permutation(len(people))[: gallery_size + 1]
-        image = np.asarray([generator.choice(np.flatnonzero(inverse == person)) for person in drawn])
-        similarity = probes.astype(np.float64) @ enrolled[image].astype(np.float64).T
-        own = inverse[:, None] == drawn
-        own[~own.any(axis=1), -1] = True
-        found.append(1.0 - np.where(own, -np.inf, similarity).max(axis=1))
-    return np.concatenate(found)
-
-
-def genuine_distances(enrolled: np.ndarray, probes: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Distances 1 - cosine between different images of one person, (pairs,) float64; see `impostor_distances`."""
-    similarity = probes.astype(np.float64) @ enrolled.astype(np.float64).T
-    same = labels[:, None] == labels
-    np.fill_diagonal(same, False)
-    return 1.0 - similarity[same]

@@ -1,14 +1,16 @@
 """From pictures to faces ready for a recogniser, and a gallery of known people to search them in."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from lowres_jax import names
 from lowres_jax.data import images
+from lowres_jax.data.picture_files import is_hidden
 from lowres_jax.interruption import interruptible
-from lowres_jax.localization import paste
+from lowres_jax.localization import look_again, paste
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
 from lowres_jax.recognition.recognizer import Recognizer
@@ -16,9 +18,9 @@ from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 
 # Small faces are cut to one of these sides: few programs are compiled, and the threshold is measured for each.
 CUT_SIZES = (8, 16, 24, 32, 48, 64)
-# Pictures that are searched for faces together, and their pixels: 400 MB as float32.
+# Pictures are searched for faces together until they are so many, or have so many pixels (100 MB as float32).
 _BATCH = 16
-_BATCH_PIXELS = 32_000_000
+_BATCH_PIXELS = 8_000_000
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,21 @@ class FaceView:
       face: where the detector found it.
       native_size: side of its aligned crop in pixels of the photograph.
       cut_size: side of the crop that the upscaler enlarged; 0 if the face was large enough.
-      cut: that crop, (cut_size, cut_size, 3) uint8, or the same as `crop`.
-      crop: (128, 128, 3) uint8 RGB, enlarged where it had to be.
       template: (dimension,) float32 unit vector.
+      cut: the crop before, (cut_size, cut_size, 3) uint8, or the same as `crop`; None where pictures are not kept.
+      crop: (128, 128, 3) uint8 RGB, enlarged where it had to be; None likewise.
     """
 
     face: Face
     native_size: int
     cut_size: int
-    cut: np.ndarray
-    crop: np.ndarray
     template: np.ndarray
+    cut: np.ndarray | None = None
+    crop: np.ndarray | None = None
+
+    def without_pictures(self) -> "FaceView":
+        """The same with less to keep."""
+        return replace(self, cut=None, crop=None)
 
 
 @dataclass(frozen=True)
@@ -72,10 +78,14 @@ class FaceReader:
       upscaler: for small faces.
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
+      look_again: see `look_again.detect`.
     """
 
-    def __init__(self, detector: Detector, upscaler: Upscaler, recognizer: Recognizer, small_face: int):
+    def __init__(
+        self, detector: Detector, upscaler: Upscaler, recognizer: Recognizer, small_face: int, look_again: bool = True
+    ):
         self.detector = detector
+        self.look_again = look_again
         self.upscaler = upscaler
         self.recognizer = recognizer
         self.small_face = small_face
@@ -100,7 +110,7 @@ class FaceReader:
         readable = [content for _, content in contents if not isinstance(content, str)]
         faces = [
             (image, face)
-            for image, found in zip(readable, self.detector.detect_batch(readable), strict=True)
+            for image, found in zip(readable, look_again.detect(self.detector, readable, self.look_again), strict=True)
             # From left to right, so that numbers can be matched with the picture.
             for face in sorted(found, key=lambda face: float(face.box[0]))
         ]
@@ -112,11 +122,19 @@ class FaceReader:
                 own = [view for (image, _), view in zip(faces, views, strict=True) if image is content]
                 yield Picture(path, content.shape, own)
 
-    def _views(self, faces: Sequence[tuple[np.ndarray, Face]]) -> list[FaceView]:
-        if not faces:
-            return []
-        native = [paste.native_size(face, image.shape) for image, face in faces]
-        cut_sizes = np.asarray([nearest_cut_size(size) if size < self.small_face else 0 for size in native])
+    def crop(self, path: Path, view: FaceView) -> np.ndarray:
+        """The crop of a face that was found before, (128, 128, 3) uint8; a grey one if the picture has gone."""
+        try:
+            image = images.read_image(path)
+        except images.UnreadableImageError:
+            return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
+        _, crops = self._cut([(image, view.face)], np.asarray([view.cut_size]))
+        return images.to_uint8(crops[0])
+
+    def _cut(
+        self, faces: Sequence[tuple[np.ndarray, Face]], cut_sizes: np.ndarray
+    ) -> tuple[list[np.ndarray], np.ndarray]:
+        """The faces as they are cut out of their pictures, and their crops of 128 pixels."""
         cuts = [
             paste.cut_face(image, face, int(size) or CROP_SIZE)
             for (image, face), size in zip(faces, cut_sizes, strict=True)
@@ -126,6 +144,14 @@ class FaceReader:
             chosen = np.flatnonzero(cut_sizes == size)
             stack = np.stack([cuts[number] for number in chosen])
             crops[chosen] = enlarge_to(self.upscaler, stack, CROP_SIZE) if size else stack
+        return cuts, crops
+
+    def _views(self, faces: Sequence[tuple[np.ndarray, Face]]) -> list[FaceView]:
+        if not faces:
+            return []
+        native = [paste.native_size(face, image.shape) for image, face in faces]
+        cut_sizes = np.asarray([nearest_cut_size(size) if size < self.small_face else 0 for size in native])
+        cuts, crops = self._cut(faces, cut_sizes)
         templates = self.recognizer.templates(crops)
         return [
             FaceView(
@@ -179,11 +205,23 @@ class Gallery:
         self.names = list(templates)
         self.templates = np.stack([mean_template(np.stack(list(own))) for own in templates.values()])
 
-    def search(self, template: np.ndarray) -> list[Match]:
-        """All people, the most similar first; of equally similar ones in the order of `names`."""
+    def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
+        """The most similar people, most similar first; of equally similar ones in the order of `names`.
+
+        Args:
+          template: of the searched face.
+          ranks: how many to tell of.
+          similarity: everybody who reaches it is told of, too.
+        """
         similarities = self.templates @ template
-        order = np.argsort(-similarities, kind="stable")
-        return [Match(self.names[number], float(similarities[number])) for number in order]
+        # The least similarity that is among the first: whoever has it may be among them.
+        ranks = min(ranks, len(similarities))
+        place = len(similarities) - ranks
+        last = float(np.partition(similarities, place)[place]) if ranks else np.inf
+        found = np.flatnonzero(similarities >= min(last, similarity))
+        order = found[np.argsort(-similarities[found], kind="stable")]
+        accepted = int(np.sum(similarities[order] >= similarity))
+        return [Match(self.names[number], float(similarities[number])) for number in order[: max(ranks, accepted)]]
 
 
 def mean_template(templates: np.ndarray) -> np.ndarray:
@@ -200,10 +238,28 @@ def people_in(folder: Path, paths: Sequence[Path]) -> dict[str, list[Path]]:
       paths: pictures in it.
 
     Returns:
-      name -> pictures; names in alphabetical order.
+      name -> pictures, none for a subfolder without any; names in alphabetical order, one for all Unicode forms.
     """
     people: dict[str, list[Path]] = {}
+    if folder.is_dir():
+        subfolders = [each.name for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name)]
+        people = {names.of_person(name): [] for name in subfolders}
     for path in paths:
         inside = path.relative_to(folder).parts if folder.is_dir() else (path.name,)
-        people.setdefault(inside[0] if len(inside) > 1 else path.stem, []).append(path)
+        people.setdefault(names.of_person(inside[0] if len(inside) > 1 else path.stem), []).append(path)
     return dict(sorted(people.items()))
+
+
+def people_of_several_folders(folder: Path, people: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:
+    """People whose pictures lie in several subfolders: as if the gallery had been chosen one level too high.
+
+    Returns:
+      name -> the subfolders' names.
+    """
+    found = {}
+    for name, paths in people.items():
+        inside = [path.relative_to(folder).parts for path in paths] if folder.is_dir() else []
+        subfolders = sorted({names.printable(parts[1]) for parts in inside if len(parts) > 2})
+        if len(subfolders) > 1:
+            found[name] = subfolders
+    return found

@@ -1,14 +1,18 @@
 """What `identify` says: answers, thresholds and what they rest on, and what a match is worth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from lowres_jax import names
 from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
-from lowres_jax.matching.search import Answer, Enrolment
+from lowres_jax.matching.search import Answer
 
 UNKNOWN = "unknown"
 # A rate that rests on fewer false accepts is hardly known.
 _FEW_FALSE_ACCEPTS = 10
+_NAMED = 5
 
 
 def verdict(answer: Answer, pair: bool) -> str:
@@ -20,13 +24,14 @@ def verdict(answer: Answer, pair: bool) -> str:
 
 def source(answer: Answer) -> str:
     """Which face of which file."""
-    return f"{answer.path.name}" + (f", face {answer.number} of {answer.count}" if answer.count > 1 else "")
+    return names.printable(answer.path.name) + (f", face {answer.number} of {answer.count}" if answer.count > 1 else "")
 
 
 def how(view: FaceView, upscaler: str) -> str:
     """How large a face was, and what was done to it."""
     enlarged = f", cut at {view.cut_size} px and enlarged by {upscaler}" if view.cut_size else ""
-    return f"{view.native_size} px in the picture{enlarged}"
+    turned = f", the picture turned by {view.face.turned} degrees" if view.face.turned else ""
+    return f"{view.native_size} px in the picture{enlarged}{turned}"
 
 
 def line(answer: Answer, ranks: int, upscaler: str, pair: bool) -> str:
@@ -36,7 +41,7 @@ def line(answer: Answer, ranks: int, upscaler: str, pair: bool) -> str:
         f"{match.name} {match.similarity:.3f}{'*' if number < accepted else ''}"
         for number, match in enumerate(answer.matches[:ranks])
     )
-    where = f"{answer.path}" + (f" face {answer.number}/{answer.count}" if answer.count > 1 else "")
+    where = names.printable(str(answer.path)) + (f" face {answer.number}/{answer.count}" if answer.count > 1 else "")
     return (
         f"{where} ({how(answer.view, upscaler)}): {verdict(answer, pair).upper() if pair else verdict(answer, pair)}"
         f" [{ranked}; threshold {answer.threshold.similarity:.3f}]"
@@ -50,37 +55,55 @@ def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
 
 def threshold_line(threshold: Threshold, calibration: Calibration, upscaler: str) -> str:
     """What a threshold is, and what it rests on."""
-
-    def condition(size: int) -> str:
-        return f"enlarged by {upscaler} from {size} px" if size else "not enlarged"
-
-    faces = f"searched faces {condition(threshold.probe_size)}"
-    if threshold.enrolled_size:
-        faces += f", enrolled ones {condition(threshold.enrolled_size)}"
-    if threshold.gallery_size == 1:
+    faces = f"searched faces {_condition([threshold.probe_size], upscaler)}"
+    if any(size for own in threshold.recipe for size in own):
+        faces += f", enrolled ones {_condition([size for own in threshold.recipe for size in own], upscaler)}"
+    pictures = sorted({len(own) for own in threshold.recipe})
+    if threshold.gallery_size == 1 and pictures == [1]:
         false = f"pairs of different people reach it in {threshold.false_accepts:,} of {threshold.searches:,} cases"
+        genuine = "pairs of one person"
     else:
+        number = f"{pictures[0]}" if len(pictures) == 1 else f"{pictures[0]} to {pictures[-1]}"
+        each = "one picture" if pictures == [1] else f"{number} pictures"
+        people = f"{threshold.gallery_size} people" if threshold.gallery_size > 1 else "one person"
         false = (
-            f"of {threshold.searches:,} searches among {threshold.gallery_size} people for somebody not enrolled "
-            f"{threshold.false_accepts:,} gave a name"
+            f"of {threshold.searches:,} searches among {people} with {each}{' each' if people != 'one person' else ''} "
+            f"for somebody not enrolled {threshold.false_accepts:,} gave a name"
         )
-    genuine = f"; {threshold.genuine:.1%} of pairs of one person reach it" if threshold.genuine is not None else ""
+        genuine = "searches by another picture of somebody enrolled"
+    reach = f"; {threshold.genuine:.1%} of {genuine} reach it" if threshold.genuine is not None else ""
+    claim = "" if threshold.claimed else f" The set is too small to tell of {threshold.asked:.3%}: that is not claimed."
     return (
-        f"Threshold {threshold.similarity:.3f} ({faces}): {false} ({threshold.far:.2%}){genuine}; measured on "
-        f"{calibration.name}, {calibration.people:,} people in {len(calibration.labels):,} images."
+        f"Threshold {threshold.similarity:.3f} ({faces}): {false} ({threshold.far:.2%}){reach}; measured on "
+        f"{calibration.name}, {calibration.people:,} people in {len(calibration.labels):,} images.{claim}"
     )
+
+
+def _condition(sizes: Sequence[int], upscaler: str) -> str:
+    enlarged = sorted({size for size in sizes if size})
+    if not enlarged:
+        return "not enlarged"
+    some = "some " if 0 in sizes else ""
+    return f"{some}enlarged by {upscaler} from {' and '.join(map(str, enlarged))} px"
 
 
 def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration) -> list[str]:
     """What makes the thresholds less sure than they look."""
     found = []
+    thresholds = distinct_thresholds(answers)
     people = len(enrolment.faces)
     if people > calibration.people - 1:
         found.append(
             f"The gallery has {people:,} people, but the threshold was measured on galleries of "
             f"{calibration.people - 1:,}: false names will be more frequent than stated."
         )
-    fewest = min(threshold.false_accepts for threshold in distinct_thresholds(answers))
+    most = max(len(own) for own in enrolment.faces.values())
+    if most > thresholds[0].most_pictures:
+        found.append(
+            f"Somebody is enrolled from {most} pictures, but the set that the threshold was measured on has at most "
+            f"{thresholds[0].most_pictures} of anybody: false names may be a little more frequent than stated."
+        )
+    fewest = min(threshold.false_accepts for threshold in thresholds)
     if fewest < _FEW_FALSE_ACCEPTS:
         found.append(
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "
@@ -92,16 +115,62 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calib
     return found
 
 
-def caution(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration, far: float, pair: bool) -> str:
-    """What a match is worth, in plain words."""
+def gallery_remarks(
+    enrolment: Enrolment, several_folders: Mapping[str, Sequence[str]], gallery: Path, similarity: float
+) -> list[str]:
+    """What looks wrong with the gallery itself.
+
+    Args:
+      enrolment: of it.
+      several_folders: of `gallery.people_of_several_folders`.
+      gallery: its folder.
+      similarity: above which two pictures show one person.
+    """
+    found = []
+    for name, subfolders in several_folders.items():
+        listed = ", ".join(subfolders[:_NAMED]) + (", ..." if len(subfolders) > _NAMED else "")
+        found.append(
+            f"WARNING: {gallery / name} holds {len(subfolders)} subfolders ({listed}), and all their pictures are "
+            f"enrolled as ONE person, {name!r}. If they are people: --config.gallery={gallery / name}"
+        )
+    for name, paths in list(enrolment.strangers(similarity).items())[:_NAMED]:
+        listed = ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
+        found.append(
+            f"{name}: {len(paths)} of {len(enrolment.faces[name])} pictures do not resemble the others ({listed}); do "
+            "they show the same person?"
+        )
+    for one, path, other, other_path in enrolment.doubles()[:_NAMED]:
+        found.append(f"{path} ({one}) and {other_path} ({other}) are the same picture, enrolled under two names.")
+    return found
+
+
+def itself(answers: Sequence[Answer]) -> list[str]:
+    """Searched pictures that are enrolled themselves."""
+    same = [answer for answer in answers if answer.enrolled_as is not None]
+    found = [
+        f"{source(answer)} is itself enrolled ({answer.enrolled_as[1]}, {answer.enrolled_as[0]}): its likeness to "
+        "itself says nothing."
+        for answer in same[:_NAMED]
+        if answer.enrolled_as is not None
+    ]
+    return found + ([f"So are {len(same) - _NAMED} more searched faces."] if len(same) > _NAMED else [])
+
+
+def caution(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration, pair: bool) -> str:
+    """What a match is worth, in plain words and measured numbers."""
+    worst = max(distinct_thresholds(answers), key=lambda threshold: threshold.far)
     question = "pairs of different people" if pair else "searches for somebody who is not enrolled"
-    said = "would pass as one person" if pair else "would still be given a name"
+    said = "passed as one person" if pair else "were still given a name"
+    often = (
+        f"about one in {round(1 / worst.far):,} {question} {said}"
+        if worst.false_accepts
+        else f"none of {worst.searches:,} {question} {said}, which is too few to say how often it happens"
+    )
     sentence = (
-        f"What this is worth: a match says that two faces look alike to one network. About one in "
-        f"{round(1 / far):,} {question} {said} (on "
-        f"{calibration.name}; on other pictures it may be more), and a face that does not match may still "
+        f"What this is worth: a match says that two faces look alike to one network. When it was measured on "
+        f"{calibration.name}, {often}; on other pictures it may be more, and a face that does not match may still "
         "be the same person"
     )
-    if any(answer.view.cut_size for answer in answers) or any(enrolment.cut_sizes):
+    if any(answer.view.cut_size for answer in answers) or any(size for own in enrolment.recipe for size in own):
         sentence += "; small faces were enlarged, and the detail that adds is invented, so it can make false matches"
     return f"{sentence}. It is a hint to look closer, and no proof of who somebody is."

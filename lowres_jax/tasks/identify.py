@@ -7,24 +7,28 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import configuration, runtime
+from lowres_jax import __version__, configuration, runtime
 from lowres_jax.data.picture_files import find_pictures
-from lowres_jax.data.records import version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
-from lowres_jax.files import write_atomically
+from lowres_jax.evaluation.measurement import fingerprint
+from lowres_jax.files import try_folder, write_atomically
 from lowres_jax.localization.detector import Rule, load_detector
-from lowres_jax.matching.calibration import Calibration
-from lowres_jax.matching.gallery import FaceReader, people_in
-from lowres_jax.matching.search import Answer, Enrolment, Skipped, enrol, search
+from lowres_jax.matching import calibration_sets
+from lowres_jax.matching.calibration import Calibration, Threshold, models
+from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
+from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
 from lowres_jax.super_resolution.upscaler import load_upscaler
+
+# Raised when a kept template means something else than before.
+_TEMPLATES_VERSION = 1
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -39,42 +43,77 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     _check(config)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
-    people, probe_paths = people_in(source, find_pictures(source).paths), find_pictures(config.probe).paths
+    files, probes = find_pictures(source), find_pictures(config.probe)
+    people = people_in(source, files.paths)
+    sets = calibration_sets.folders(config.calibration, config.detector)
+    try_folder(workdir)
+    for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
+        print(line)
     upscaler, recognizer = load_upscaler(config.upscaler, config.weights), load_recognizer(config.recognizer)
-    calibration = Calibration(
-        _calibration_folder(config), recognizer, upscaler, config.calibration_images, config.seed, config.weights
-    )
-    reader = FaceReader(load_detector(config.detector), upscaler, recognizer, config.small_face)
+    reader = FaceReader(load_detector(config.detector), upscaler, recognizer, config.small_face, config.look_again)
 
-    enrolment = enrol(reader, people, config.enrol)
+    enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
     _report_enrolment(enrolment, config)
+    pictures = [len(own) for own in enrolment.faces.values()]
+    calibration, remarks = calibration_sets.choose(
+        sets,
+        lambda folder: Calibration(
+            folder, recognizer, upscaler, config.calibration_images, config.seed, pictures, config.weights
+        ),
+        config.far,
+        len(pictures),
+    )
+    alike = calibration.threshold(max(config.far, 0.01), ((0,),), 0).similarity
+    remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
+    for line in remarks:
+        print(line)
     skipped = Skipped()
     answers: list[Answer] = []
-    for answer in search(reader, probe_paths, enrolment, calibration, config.far, skipped):
+    for answer in search(reader, probes.paths, enrolment, calibration, config.far, config.ranks, skipped):
         tqdm.write(wording.line(answer, config.ranks, upscaler.name, pair))
         # A folder may hold many faces: pictures are kept of those only that are shown.
-        answers.append(answer if len(answers) < config.sheet_rows else _without_pictures(answer))
+        shown = len(answers) < config.sheet_rows
+        answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
     for line in skipped.lines():
         print(line)
     if not answers:
-        raise UserError(f"{config.probe}: no face to search for in {len(probe_paths)} pictures ({skipped})")
+        raise UserError(f"{config.probe}: no face to search for in {len(probes.paths)} pictures ({skipped})")
     matched = sum(bool(answer.accepted) for answer in answers)
     print(f"{len(answers)} faces, {matched} matched; {skipped}")
 
     thresholds = wording.distinct_thresholds(answers)
     notes = [wording.threshold_line(threshold, calibration, upscaler.name) for threshold in thresholds]
+    notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
-    caution = wording.caution(answers, enrolment, calibration, config.far, pair)
+    caution = wording.caution(answers, enrolment, calibration, pair)
     written = [workdir / "identify.json"]
-    _write_json(written[0], config, enrolment, answers, skipped, calibration, [*notes, caution])
-    rows = [_row(answer, enrolment, config, pair) for answer in answers[: config.sheet_rows]]
+    _write_json(written[0], config, enrolment, answers, skipped, calibration, [*remarks, *notes, caution])
+    rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
         title = "Do these photographs show one person?" if pair else "Who is on these pictures?"
         written.append(workdir / "identify.png")
-        write_sheet(written[1], title, rows, [*more, *notes, caution])
+        write_sheet(written[1], title, rows, [*more, *remarks, *notes, caution])
     for text in (*notes, *written, caution):
         print(text)
+
+
+def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
+    """What earlier searches in this gallery read from its pictures."""
+    weights = Path(config.weights) if config.weights else None
+    file = (str(weights.resolve()), weights.stat().st_size, weights.stat().st_mtime_ns) if weights else ()
+    made_by = fingerprint(
+        _TEMPLATES_VERSION,
+        __version__,
+        models(reader.recognizer, reader.upscaler),
+        file,
+        config.detector,
+        config.enrol,
+        config.small_face,
+        config.look_again,
+    )
+    place = runtime.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
+    return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
 
 
 def _check(config: ConfigDict) -> None:
@@ -88,22 +127,6 @@ def _check(config: ConfigDict) -> None:
     for key, least in (("small_face", 0), ("calibration_images", 0), ("ranks", 1), ("sheet_rows", 0)):
         if config[key] < least:
             raise UserError(f"config.{key}={config[key]}: must be at least {least}")
-
-
-def _calibration_folder(config: ConfigDict) -> Path:
-    """The prepared set that thresholds are measured on."""
-    if config.calibration:
-        return Path(config.calibration)
-    prepared = runtime.cache_folder() / "datasets"
-    folders = [prepared / name / config.detector for name in ("lfw", "orl_faces")]
-    found = next((folder for folder in folders if version_directory(folder)), None)
-    if found is None:
-        option = "" if config.detector == "mtcnn" else f" --config.detector={config.detector}"
-        raise UserError(
-            f"{folders[-1]}: no prepared set to measure the threshold on; "
-            f"run: python -m lowres_jax.main --config=configs/prepare_orl_faces.py{option}"
-        )
-    return found
 
 
 def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:
@@ -125,27 +148,28 @@ def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:
     print(f"{len(enrolment.faces)} people enrolled from {faces} pictures; {skipped}")
 
 
-def _without_pictures(answer: Answer) -> Answer:
-    nothing = np.zeros((0, 0, 3), np.uint8)
-    return replace(answer, view=replace(answer.view, cut=nothing, crop=nothing))
-
-
-def _row(answer: Answer, enrolment: Enrolment, config: ConfigDict, pair: bool) -> Row:
+def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: ConfigDict, pair: bool) -> Row:
+    matches = answer.matches[: config.ranks]
+    nearest = [enrolment.most_similar(match.name, answer.view.template) for match in matches]
+    assert answer.view.cut is not None
+    assert answer.view.crop is not None
     return Row(
         source=wording.source(answer),
         cut=answer.view.cut,
         crop=answer.view.crop,
-        how=f"{answer.view.native_size} px" + (f", enlarged by {config.upscaler}" if answer.view.cut_size else ""),
+        how=f"{answer.view.native_size} px"
+        + (f", enlarged by {config.upscaler}" if answer.view.cut_size else "")
+        + (f", turned by {answer.view.face.turned}°" if answer.view.face.turned else ""),
         verdict=wording.verdict(answer, pair),
         threshold=answer.threshold.similarity,
         candidates=[
             Candidate(
                 match.name,
                 match.similarity,
-                enrolment.most_similar(match.name, answer.view).crop,
+                reader.crop(path, view),
                 match.similarity >= answer.threshold.similarity,
             )
-            for match in answer.matches[: config.ranks]
+            for match, (path, view) in zip(matches, nearest, strict=True)
         ],
     )
 
@@ -169,7 +193,7 @@ def _write_json(
             "set": calibration.name,
             "people": calibration.people,
             "images": len(calibration.labels),
-            "thresholds": [asdict(each) for each in thresholds],
+            "thresholds": [_described(each) for each in thresholds],
         },
         "gallery": {
             "people": {name: [str(path) for path, _ in own] for name, own in enrolment.faces.items()},
@@ -184,6 +208,7 @@ def _write_json(
                 "score": round(float(answer.view.face.score), 5),
                 "native_size": answer.view.native_size,
                 "enlarged_from": answer.view.cut_size or None,
+                "turned": answer.view.face.turned,
                 "upscaler": config.upscaler if answer.view.cut_size else None,
                 "match": answer.matches[0].name if answer.accepted else None,
                 "threshold": thresholds.index(answer.threshold),
@@ -195,7 +220,20 @@ def _write_json(
         "notes": list(notes),
     }
     with write_atomically(path) as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        # A file's name that is no text has lone surrogates, which JSON writes as it writes all it cannot: \\udcff.
+        file.write(text.encode(errors="backslashreplace") + b"\n")
+
+
+def _described(threshold: Threshold) -> dict[str, Any]:
+    """A threshold with the gallery that it was measured for in a few numbers."""
+    found = asdict(threshold)
+    pictures = [len(own) for own in found.pop("recipe")]
+    return found | {
+        "gallery_size": threshold.gallery_size,
+        "gallery_pictures": {"fewest": min(pictures), "most": max(pictures), "all": sum(pictures)},
+        "enrolled_sizes": sorted({size for own in threshold.recipe for size in own}),
+    }
 
 
 def _skipped(skipped: Skipped) -> dict[str, Any]:

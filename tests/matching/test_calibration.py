@@ -7,7 +7,7 @@ import pytest
 
 from lowres_jax.errors import UserError
 from lowres_jax.matching import calibration
-from lowres_jax.matching.calibration import Calibration, choose_images, genuine_distances, impostor_distances
+from lowres_jax.matching.calibration import Calibration
 from lowres_jax.pretrained import cards
 
 
@@ -58,7 +58,7 @@ def make(tmp_path, monkeypatch):
         source = Source(tmp_path / "set", np.asarray(greys), np.asarray(labels))
         monkeypatch.setattr(calibration, "open_records", lambda directory: source)
         recognizer = Recognizer()
-        return Calibration(tmp_path / "made" / "up", recognizer, Upscaler(), images, seed=0), recognizer
+        return Calibration(tmp_path / "made" / "up", recognizer, Upscaler(), images, 0), recognizer
 
     return made
 
@@ -67,11 +67,16 @@ def degrees(threshold: calibration.Threshold) -> float:
     return float(np.rad2deg(np.arccos(threshold.similarity)))
 
 
+PAIR = ((0,),)
+
+
 def test_pairs_by_hand(make):
     """People at 0 and 10, 40 and 45, 100 degrees: of 16 ordered impostor pairs 2 lie at 30, 2 at 35, 2 at 40."""
     found, _ = make([0, 10, 40, 45, 100], [0, 0, 1, 1, 2])
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr(calibration, "FEWEST_PEOPLE", 3)
 
-    at_quarter = found.threshold(0.25, gallery_size=1, enrolled_sizes=[0], probe_size=0)
+    at_quarter = found.threshold(0.25, PAIR, probe_size=0)
 
     assert (found.name, found.people, len(found.labels)) == ("made/up", 3, 5)
     assert at_quarter.searches == 16
@@ -79,7 +84,15 @@ def test_pairs_by_hand(make):
     assert at_quarter.far == 0.25
     assert 35 < degrees(at_quarter) <= 40 + 1e-4
     assert at_quarter.genuine == 1.0
-    none = found.threshold(0.1, gallery_size=1, enrolled_sizes=[0], probe_size=0)
+    # 5 images x 2 others: three false accepts would be 30 %, so that 25 % cannot be claimed.
+    assert found.least_rate(1) == pytest.approx(0.3)
+    assert not at_quarter.claimed
+    assert found.threshold(0.4, PAIR, 0).claimed
+    monkey.undo()
+    # Three people are too few for any rate; the threshold lies where 10 % would be.
+    assert found.least_rate(1) == np.inf
+    none = found.threshold(0.01, PAIR, probe_size=0)
+    assert not none.claimed
     assert none.false_accepts == 0
     assert degrees(none) == pytest.approx(30, abs=1e-3)
 
@@ -88,77 +101,74 @@ def test_larger_galleries_need_a_stricter_threshold(make):
     generator = np.random.default_rng(0)
     found, _ = make(generator.integers(0, 180, 120), np.arange(120) // 2)
 
-    thresholds = [found.threshold(0.05, size, [0], 0) for size in (1, 3, 30)]
+    thresholds = [found.threshold(0.05, PAIR * size, 0) for size in (1, 3, 30)]
 
     assert [threshold.gallery_size for threshold in thresholds] == [1, 3, 30]
     assert thresholds[0].similarity < thresholds[1].similarity < thresholds[2].similarity
     assert all(threshold.far <= 0.05 for threshold in thresholds)
     assert thresholds[1].searches >= 20_000
-    assert found.threshold(0.05, 1000, [0], 0).gallery_size == 59
+    assert found.threshold(0.05, PAIR * 1000, 0).gallery_size == 59
 
 
-def test_false_accept_rate_of_independent_people_grows_with_the_gallery():
-    """On a circle a stranger is within an angle a of one person with probability a / 180, of n: 1 - (1 - a / 180)^n."""
-    angles = np.deg2rad(np.random.default_rng(1).uniform(0, 360, 600))
-    templates = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    limit = 1 - np.cos(np.deg2rad(9))
-
-    for size in (1, 5):
-        distances = impostor_distances(templates, templates, np.arange(600), size, seed=0)
-        assert np.mean(distances <= limit) == pytest.approx(1 - 0.95**size, abs=0.01)
+def test_a_rate_needs_searches_enough(make):
+    """120 images of 60 people: among 3 enrolled each can be searched for 59 / 3 times, 2,360 searches in all."""
+    found, _ = make(np.arange(120), np.arange(120) // 2)
+    assert found.least_rate(3) == pytest.approx(3 / 2360)
+    assert found.least_rate(59) == pytest.approx(3 / 120)
 
 
-def test_the_person_searched_is_never_in_the_gallery():
-    """Two images of everybody are equal, and people are orthogonal: no impostor is nearer than 1."""
-    labels = np.repeat(np.arange(6), 2)
-    templates = np.eye(6)[labels]
-
-    for size in (1, 2, 5):
-        assert np.all(impostor_distances(templates, templates, labels, size, seed=3) == 1.0)
-    assert np.all(genuine_distances(templates, templates, labels) == 0.0)
-    assert len(genuine_distances(templates, templates, labels)) == 12
-
-
-def test_enlarged_faces_get_a_threshold_of_their_own(make):
+def test_enlarged_faces_get_a_threshold_of_their_own(make, monkeypatch):
     """The upscaler makes the people at 0, 20 and 60 degrees one and the same."""
+    monkeypatch.setattr(calibration, "FEWEST_PEOPLE", 2)
     found, _ = make([0, 20, 60, 150], [0, 1, 2, 3])
 
-    sharp = found.threshold(0.25, 1, [0], 0)
-    enlarged = found.threshold(0.25, 1, [32], 32)
+    sharp = found.threshold(0.25, PAIR, 0)
+    enlarged = found.threshold(0.25, ((32,),), 32)
 
     assert (sharp.false_accepts, sharp.searches) == (2, 12)
     assert degrees(sharp) == pytest.approx(40, abs=1e-3)
     assert enlarged.false_accepts == 0
     assert degrees(enlarged) == pytest.approx(0, abs=0.1)
-    assert (enlarged.enrolled_size, enlarged.probe_size) == (32, 32)
-    # Where the enrolled faces differ the strictest threshold holds.
-    assert found.threshold(0.25, 1, [0, 32], 32) == enlarged
+    assert (enlarged.recipe, enlarged.probe_size) == (((32,),), 32)
+
+
+def test_enrolled_and_searched_sizes_are_not_mixed_up(make, monkeypatch):
+    """Small faces stand 60 degrees lower (none below 0): sharp ones at 0, 70, 100; small ones at 0, 10, 40.
+
+    Enrolled sharp and searched for small, the distances to others are 10 and 40 (from 0), 60, 30 (from 70), 100, 90.
+    """
+    monkeypatch.setattr(calibration, "FEWEST_PEOPLE", 2)
+    found, _ = make([0, 70, 100], [0, 1, 2])
+
+    searched_small = found.threshold(0.34, PAIR, 32)
+    enrolled_small = found.threshold(0.34, ((32,),), 0)
+
+    # Probes at 0, 10, 40 against 0, 70, 100: 70, 100; 10, 90; 40, 30. The nearest two of six are at 10 and 30.
+    assert searched_small.false_accepts == 2
+    assert 30 < degrees(searched_small) <= 40 + 1e-3
+    # Probes at 0, 70, 100 against 0, 10, 40: 10, 40; 70, 30; 100, 90.
+    assert enrolled_small.false_accepts == 2
+    assert (searched_small.recipe, searched_small.probe_size) == (((0,),), 32)
+    assert (enrolled_small.recipe, enrolled_small.probe_size) == (((32,),), 0)
+    mixed = found.threshold(0.34, ((0,), (32,)), 32)
+    assert mixed.recipe == ((0,), (32,))
 
 
 def test_templates_are_kept_between_runs_and_made_anew_for_another_set(make):
-    make([0, 10, 40], [0, 1, 2])[0].threshold(0.5, 1, [0], 0)
+    make([0, 10, 40], [0, 1, 2])[0].threshold(0.5, PAIR, 0)
 
     again, recognizer = make([0, 10, 40], [0, 1, 2])
-    again.threshold(0.5, 1, [0], 0)
+    again.threshold(0.5, PAIR, 0)
     assert recognizer.seen == 0
-    again.threshold(0.5, 1, [0], 16)
+    again.threshold(0.5, PAIR, 16)
     assert recognizer.seen == 3
 
     folder = again._source.directory
     folder.mkdir()
     (folder / "x.tfrecord-00000-of-00001").write_bytes(b"another set")
     other, recognizer = make([0, 10, 40], [0, 1, 2])
-    other.threshold(0.5, 1, [0], 0)
+    other.threshold(0.5, PAIR, 0)
     assert recognizer.seen == 3
-
-
-def test_images_are_chosen_in_pairs_of_one_person():
-    labels = np.array([0, 0, 0, 1, 2, 2, 3, 3])
-    detected = np.array([True] * 7 + [False])
-
-    assert choose_images(labels, detected, 0, seed=0).tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert choose_images(labels, detected, 4, seed=0).tolist() == [0, 1, 4, 5]
-    assert choose_images(labels, detected, 6, seed=0).tolist() == [0, 1, 3, 4, 5, 6]
 
 
 def test_a_set_of_one_person_gives_no_threshold(make):

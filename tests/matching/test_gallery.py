@@ -10,7 +10,7 @@ import skimage.data
 from lowres_jax.data import images
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Face, load_detector
-from lowres_jax.matching.gallery import FaceReader, Gallery, nearest_cut_size, people_in
+from lowres_jax.matching.gallery import FaceReader, Gallery, nearest_cut_size, people_in, people_of_several_folders
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
 
@@ -22,10 +22,23 @@ def test_people_are_enrolled_by_the_mean_of_their_templates():
     gallery = Gallery({"anna": [unit(0), unit(40)], "bert": [unit(90)]})
 
     np.testing.assert_allclose(gallery.templates[0], unit(20), atol=1e-6)
-    matches = gallery.search(unit(50))
+    matches = gallery.search(unit(50), ranks=5, similarity=2.0)
     assert [match.name for match in matches] == ["anna", "bert"]
     assert matches[0].similarity == pytest.approx(np.cos(np.deg2rad(30)), abs=1e-6)
     assert matches[1].similarity == pytest.approx(np.cos(np.deg2rad(40)), abs=1e-6)
+
+
+def test_a_search_tells_of_the_first_and_of_all_who_reach_the_threshold():
+    gallery = Gallery({str(angle): [unit(angle)] for angle in (70, 10, 20, 10.0001, 40, 30)})
+
+    def names(ranks: int, degrees: float) -> list[str]:
+        return [match.name for match in gallery.search(unit(0), ranks, float(np.cos(np.deg2rad(degrees))))]
+
+    assert names(2, 5) == ["10", "10.0001"]
+    assert names(1, 35) == ["10", "10.0001", "20", "30"]
+    assert names(100, 5) == ["10", "10.0001", "20", "30", "40", "70"]
+    assert names(3, 15) == ["10", "10.0001", "20"]
+    assert names(0, 5) == []
 
 
 def test_people_by_subfolder_or_file(tmp_path):
@@ -36,6 +49,24 @@ def test_people_by_subfolder_or_file(tmp_path):
     assert list(found) == ["anna", "zoe"]
     assert found["anna"] == [tmp_path / "anna/1.jpg", tmp_path / "anna/old/2.jpg", tmp_path / "anna.png"]
     assert people_in(Path("a/b.jpg"), [Path("a/b.jpg")]) == {"b": [Path("a/b.jpg")]}
+
+
+def test_everybody_who_was_meant_is_there(tmp_path):
+    for folder in ("anna", "empty", ".thumbnails", "@eaDir", "Andre\N{COMBINING ACUTE ACCENT}", "André"):
+        (tmp_path / folder).mkdir()
+    paths = [tmp_path / "anna/1.jpg", tmp_path / "Andre\N{COMBINING ACUTE ACCENT}/1.jpg", tmp_path / "André/2.jpg"]
+
+    found = people_in(tmp_path, paths)
+
+    assert {name: len(own) for name, own in found.items()} == {"André": 2, "anna": 1, "empty": 0}
+
+
+def test_a_gallery_one_level_too_high_is_noticed(tmp_path):
+    people = {
+        "people": [tmp_path / "people" / name for name in ("anna/1.jpg", "bert/1.jpg", "bert/2.jpg")],
+        "carl": [tmp_path / "carl" / name for name in ("1.jpg", "old/2.jpg")],
+    }
+    assert people_of_several_folders(tmp_path, people) == {"people": ["anna", "bert"]}
 
 
 def test_cut_sizes_are_the_nearest_in_ratio():
@@ -55,7 +86,7 @@ def test_cut_sizes_are_the_nearest_in_ratio():
 class Planted:
     """Finds the same face in every picture wider than 100 pixels."""
 
-    name = "planted"
+    name, sure_score = "planted", 0.0
 
     def __init__(self, face: Face):
         self.face = face
@@ -81,7 +112,7 @@ def test_a_large_face_is_cut_and_not_enlarged(tmp_path, recognizer, astronaut, f
     images.write_image(tmp_path / "large.png", astronaut)
     (tmp_path / "text.jpg").write_text("no picture")
     images.write_image(tmp_path / "none.png", astronaut[:64, :64])
-    reader = FaceReader(Planted(face), load_upscaler("bicubic"), recognizer, small_face=64)
+    reader = FaceReader(Planted(face), load_upscaler("bicubic"), recognizer, small_face=64, look_again=False)
 
     large, text, none = reader.read([tmp_path / name for name in ("large.png", "text.jpg", "none.png")])
 

@@ -1,0 +1,246 @@
+"""Enrolling a folder of known people; what was read from their pictures is kept for the next search.
+
+Kept are, for each picture, its content's digest, the face's place and its template, in one file for each gallery
+(.npz, read without pickle) in the cache folder. A picture that changed, and whatever other model, detector or setting,
+is read anew. Templates are biometric data: `config.keep_templates=false` keeps none.
+"""
+
+import contextlib
+import hashlib
+import time
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lowres_jax import interruption
+from lowres_jax.files import write_atomically
+from lowres_jax.localization.detector import Face, Rule
+from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery
+from lowres_jax.matching.simulation import Recipe, recipe_of
+
+_SECONDS_BETWEEN_SAVES = 60.0
+# Two pictures so similar are one and the same, saved twice perhaps; different photographs of a person stay below.
+SAME_PICTURE = 0.99
+_BLOCK = 1024
+
+
+@dataclass
+class Skipped:
+    """Pictures that gave no face.
+
+    Attributes:
+      without_face: in which the detector finds none.
+      unreadable: what is wrong with files that could not be read, each with its path.
+    """
+
+    without_face: list[Path] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return f"{len(self.without_face)} pictures without a face, {len(self.unreadable)} unreadable"
+
+    def lines(self) -> list[str]:
+        """One line for each, as the terminal shows them."""
+        return [f"unreadable: {problem}" for problem in self.unreadable] + [
+            f"no face: {path}" for path in self.without_face
+        ]
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """Who was enrolled, from what.
+
+    Attributes:
+      faces: name -> the faces enrolled, with their pictures.
+      crowded: pictures with several faces, of which one was enrolled, and how many they have.
+      missing: people of whom nothing could be enrolled.
+      skipped: pictures that gave no face.
+    """
+
+    faces: Mapping[str, Sequence[tuple[Path, FaceView]]]
+    crowded: Sequence[tuple[Path, int]]
+    missing: Sequence[str]
+    skipped: Skipped
+
+    def gallery(self) -> Gallery:
+        """The people's templates; there must be one person."""
+        return Gallery({name: [view.template for _, view in own] for name, own in self.faces.items()})
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the gallery is built; see `simulation`."""
+        return recipe_of([[view.cut_size for _, view in own] for own in self.faces.values()])
+
+    @property
+    def pictures(self) -> tuple[list[str], list[Path], np.ndarray]:
+        """Of every enrolled picture the person, the path and the template (n, D)."""
+        flat = [(name, path, view.template) for name, own in self.faces.items() for path, view in own]
+        return [name for name, _, _ in flat], [path for _, path, _ in flat], np.stack([each for _, _, each in flat])
+
+    def most_similar(self, name: str, template: np.ndarray) -> tuple[Path, FaceView]:
+        """Of a person's pictures the one nearest to another face."""
+        return max(self.faces[name], key=lambda own: float(own[1].template @ template))
+
+    def doubles(self) -> list[tuple[str, Path, str, Path]]:
+        """Pictures that are enrolled under two names: (name, picture, other name, its picture)."""
+        names, paths, templates = self.pictures
+        found = []
+        for start in range(0, len(names), _BLOCK):
+            rows, columns = np.nonzero(templates[start : start + _BLOCK] @ templates.T >= SAME_PICTURE)
+            for one, other in zip(rows + start, columns, strict=True):
+                if one < other and names[one] != names[other]:
+                    found.append((names[one], paths[one], names[other], paths[other]))
+        return found
+
+    def strangers(self, similarity: float) -> dict[str, list[Path]]:
+        """Pictures that do not resemble the person's others: name -> those below a similarity to the others' mean."""
+        found: dict[str, list[Path]] = {}
+        for name, own in self.faces.items():
+            templates = np.stack([view.template for _, view in own])
+            others = templates.sum(axis=0) - templates
+            lengths = np.maximum(np.linalg.norm(others, axis=1), 1e-12)
+            alike = np.sum(templates * others, axis=1) / lengths
+            if len(own) > 1 and (alike < similarity).any():
+                found[name] = [path for (path, _), value in zip(own, alike, strict=True) if value < similarity]
+        return found
+
+
+class KeptTemplates:
+    """The file in which what was read from a gallery's pictures is kept; content digest -> what it gave."""
+
+    def __init__(self, path: Path | None, fingerprint: str, dimension: int):
+        """Reads what is kept.
+
+        Args:
+          path: of the file; None keeps nothing.
+          fingerprint: names all that the templates depend on but the pictures.
+          dimension: of a template.
+        """
+        self._path, self._fingerprint, self._dimension = path, fingerprint, dimension
+        self._known: dict[str, tuple[int, FaceView | None]] = {}
+        self._used: set[str] = set()
+        damaged = (OSError, zipfile.BadZipFile, KeyError, ValueError, EOFError)
+        if path is not None:
+            with contextlib.suppress(*damaged), np.load(path, allow_pickle=False) as kept:
+                if str(kept["fingerprint"]) == fingerprint:
+                    self._known = _unpacked(kept)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def get(self, digest: str) -> tuple[int, FaceView | None] | None:
+        """How many faces a picture has and the one that is enrolled; None for a picture not seen before."""
+        self._used.add(digest)
+        return self._known.get(digest)
+
+    def put(self, digest: str, count: int, view: FaceView | None) -> None:
+        """Notes what a picture gave."""
+        self._used.add(digest)
+        self._known[digest] = count, view
+
+    def save(self) -> None:
+        """Writes the file; pictures that are no longer in the gallery are forgotten."""
+        if self._path is None:
+            return
+        known = [(digest, *self._known[digest]) for digest in sorted(self._used) if digest in self._known]
+        nothing = np.full((5, 2), np.nan, np.float32)
+        arrays = {
+            "digest": np.asarray([digest for digest, _, _ in known], "U64"),
+            "count": np.asarray([count for _, count, _ in known], np.int64),
+            "whole": np.asarray([view is not None for _, _, view in known], bool),
+        }
+        views = [view for _, _, view in known if view is not None]
+        arrays |= {
+            "box": np.asarray([view.face.box for view in views], np.float32).reshape(-1, 4),
+            "score": np.asarray([view.face.score for view in views], np.float64),
+            "landmarks": np.asarray(
+                [nothing if view.face.landmarks is None else view.face.landmarks for view in views], np.float32
+            ).reshape(-1, 5, 2),
+            "turned": np.asarray([view.face.turned for view in views], np.int64),
+            "sizes": np.asarray([(view.native_size, view.cut_size) for view in views], np.int64).reshape(-1, 2),
+            "template": np.asarray([view.template for view in views], np.float32).reshape(-1, self._dimension),
+        }
+        with write_atomically(self._path) as file:
+            np.savez(file, allow_pickle=False, fingerprint=np.asarray(self._fingerprint), **arrays)
+
+
+def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView | None]]:
+    arrays = {name: kept[name] for name in ("box", "score", "landmarks", "turned", "sizes", "template")}
+    rows = iter(range(len(arrays["score"])))
+    found: dict[str, tuple[int, FaceView | None]] = {}
+    for digest, count, whole in zip(kept["digest"], kept["count"], kept["whole"], strict=True):
+        view = None
+        if whole:
+            row = next(rows)
+            marks = arrays["landmarks"][row]
+            face = Face(
+                arrays["box"][row],
+                float(arrays["score"][row]),
+                None if np.isnan(marks).any() else marks,
+                int(arrays["turned"][row]),
+            )
+            native, cut = (int(size) for size in arrays["sizes"][row])
+            view = FaceView(face, native, cut, arrays["template"][row])
+        found[str(digest)] = int(count), view
+    return found
+
+
+def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, kept: KeptTemplates) -> Enrolment:
+    """Enrols one face of each picture.
+
+    Args:
+      reader: finds faces and makes templates.
+      people: name -> pictures; nobody's pictures may be none.
+      rule: which face of a picture, see `detector.choose`.
+      kept: what was read before; gets what is read now.
+    """
+    person_of = {path: name for name, paths in people.items() for path in paths}
+    digests = {path: _digest(path) for path in interruption.interruptible(list(person_of))}
+    results: dict[Path, tuple[int, FaceView | None]] = {}
+    for path, digest in digests.items():
+        known = kept.get(digest)
+        if known is not None:
+            results[path] = known
+    missing = [path for path in person_of if path not in results]
+    skipped = Skipped()
+    saved = time.monotonic()
+    try:
+        with interruption.at_forced_end(kept.save):
+            pictures = tqdm(reader.read(missing), total=len(missing), desc="enrol", unit="picture", disable=not missing)
+            for picture in pictures:
+                if picture.problem:
+                    skipped.unreadable.append(picture.problem)
+                    continue
+                view = picture.chosen(rule) if picture.faces else None
+                results[picture.path] = len(picture.faces), view.without_pictures() if view else None
+                kept.put(digests[picture.path], *results[picture.path])
+                if time.monotonic() - saved > _SECONDS_BETWEEN_SAVES:
+                    saved = time.monotonic()
+                    kept.save()
+    finally:
+        if missing:
+            kept.save()
+    faces: dict[str, list[tuple[Path, FaceView]]] = {}
+    crowded: list[tuple[Path, int]] = []
+    for path, name in person_of.items():
+        count, view = results.get(path, (-1, None))
+        if view is not None:
+            faces.setdefault(name, []).append((path, view))
+        elif count == 0:
+            skipped.without_face.append(path)
+        if count > 1:
+            crowded.append((path, count))
+    return Enrolment(faces, crowded, [name for name in people if name not in faces], skipped)
+
+
+def _digest(path: Path) -> str:
+    """Of a picture's content; of a file that cannot be read, its name's."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return f"unreadable {path}"[:64]

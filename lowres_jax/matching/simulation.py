@@ -1,0 +1,154 @@
+"""Searches in galleries that are built as somebody's gallery is, of the people of a prepared set.
+
+How often a stranger is named depends on how many are enrolled, on how many pictures each template is the mean of (a
+mean is nearer to everybody than a single picture is), and on the sizes that faces were enlarged from. So people are
+drawn and enrolled with as many pictures, of the same sizes, and everybody else is searched for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# Galleries are drawn until so many searches were made, and so many people enrolled.
+_SEARCHES, _ENROLMENTS = 20_000, 1_000
+# Of pairs of two single pictures all are taken, but no more than so many.
+_PAIRS = 4_000_000
+
+# For each enrolled person the sizes in pixels that the pictures were enlarged from, 0 for those that were not.
+Recipe = tuple[tuple[int, ...], ...]
+
+
+def recipe_of(sizes: Sequence[Sequence[int]]) -> Recipe:
+    """A gallery's recipe, whatever the order of its people: those with most pictures first."""
+    return tuple(sorted((tuple(sorted(own)) for own in sizes), key=lambda own: (-len(own), own)))
+
+
+@dataclass(frozen=True)
+class Searches:
+    """What the searches gave, as distances 1 - cosine.
+
+    Attributes:
+      impostor: (S,) to the nearest of the enrolled, from a search for somebody who is not.
+      genuine: (G,) to the own template, from a search by another picture of somebody who is.
+    """
+
+    impostor: np.ndarray
+    genuine: np.ndarray
+
+
+def simulate(
+    enrolled: Mapping[int, np.ndarray], probes: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int
+) -> Searches:
+    """Draws galleries and searches them with every image.
+
+    Each search for a stranger is among exactly as many people as the recipe has: one more is drawn, and who is searched
+    for drops out, or else the last one.
+
+    Args:
+      enrolled: size -> (n, D) unit vectors of the images as they are enrolled from that size.
+      probes: (n, D) of the same images as they are searched for.
+      labels: (n,) identities, more than the recipe has people.
+      recipe: of the gallery.
+      seed: of the draw.
+    """
+    if len(recipe) == 1 and len(recipe[0]) == 1:
+        return _pairs(enrolled[recipe[0][0]], probes, labels, seed)
+    people, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    images_of = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
+    generator = np.random.default_rng(seed)
+    draws = max(-(-_SEARCHES // len(labels)), -(-_ENROLMENTS // len(recipe)))
+    impostor, genuine = [], []
+    for _ in range(draws):
+        spare = recipe[int(generator.integers(len(recipe)))]
+        wanted = [*recipe, spare]
+        order = sorted(range(len(wanted)), key=lambda place: -len(wanted[place]))
+        drawn = np.empty(len(wanted), np.int64)
+        drawn[order] = assign([len(wanted[place]) for place in order], counts, generator.permutation(len(people)))
+        templates = np.zeros((len(wanted), probes.shape[1]), np.float32)
+        used = np.zeros(len(labels), bool)
+        for place, (person, sizes) in enumerate(zip(drawn, wanted, strict=True)):
+            chosen = generator.permutation(images_of[person])[: len(sizes)]
+            used[chosen] = True
+            total = sum(enrolled[size][image] for image, size in zip(chosen, sizes, strict=False))
+            templates[place] = total / max(float(np.linalg.norm(total)), 1e-12)
+        place_of = np.full(len(people), -1)
+        place_of[drawn] = np.arange(len(drawn))
+        own = place_of[inverse]
+        similarity = probes.astype(np.float32) @ templates.T
+        rows = np.arange(len(labels))
+        mated = (own >= 0) & (own < len(recipe)) & ~used
+        genuine.append(1.0 - similarity[rows[mated], own[mated]].astype(np.float64))
+        similarity[rows, np.where(own >= 0, own, len(recipe))] = -np.inf
+        impostor.append(1.0 - similarity.max(axis=1).astype(np.float64))
+    return Searches(np.concatenate(impostor), np.concatenate(genuine))
+
+
+def _pairs(enrolled: np.ndarray, probes: np.ndarray, labels: np.ndarray, seed: int) -> Searches:
+    """All pairs of two images, as far as they are not too many: then those of some of the searched images."""
+    count = len(labels)
+    rows = np.arange(count)
+    if count * count > _PAIRS:
+        rows = np.sort(np.random.default_rng(seed).permutation(count)[: _PAIRS // count])
+    distance = 1.0 - (probes[rows].astype(np.float32) @ enrolled.astype(np.float32).T).astype(np.float64)
+    same = labels[rows][:, None] == labels
+    itself = rows[:, None] == np.arange(count)
+    return Searches(distance[~same], distance[same & ~itself])
+
+
+def assign(wanted: Sequence[int], counts: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Who takes which place of a gallery: somebody with as many pictures as wanted, as far as there is anybody left.
+
+    Args:
+      wanted: pictures of each place, descending; no more places than people.
+      counts: (P,) pictures of each person.
+      order: (P,) in which people come.
+
+    Returns:
+      (places,) persons, each once. Where nobody has enough pictures, those with most.
+    """
+    left = np.asarray(order)
+    found = []
+    values, numbers = np.unique(np.asarray(wanted), return_counts=True)
+    for value, number in zip(values[::-1], numbers[::-1], strict=True):
+        # Stable: among those with enough pictures the order decides.
+        preferred = np.argsort(-np.minimum(counts[left], value), kind="stable")
+        found.append(left[preferred[:number]])
+        left = left[np.sort(preferred[number:])]
+    return np.concatenate(found)
+
+
+def choose_images(
+    labels: np.ndarray, detected: np.ndarray, limit: int, seed: int, pictures: Sequence[int]
+) -> np.ndarray:
+    """Which images of a set to use: as many people as possible, with as many pictures as a gallery's people have.
+
+    Args:
+      labels: (N,) identities.
+      detected: (N,) bool: images without a face are not used.
+      limit: most images; 0 for all.
+      seed: of the draw of people.
+      pictures: of each person of the gallery; at least two are taken of everybody, one of them to be searched for.
+
+    Returns:
+      Positions, ascending.
+    """
+    usable = np.flatnonzero(detected)
+    if not limit or len(usable) <= limit:
+        return usable
+    people, inverse, counts = np.unique(labels[usable], return_inverse=True, return_counts=True)
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(people))
+    quotas = np.resize(generator.permutation(np.maximum(pictures, 2)), len(people))
+    quotas = np.sort(quotas[: max(int(np.searchsorted(np.cumsum(quotas), limit, side="right")), 1)])[::-1]
+    quota = np.zeros(len(people), np.int64)
+    quota[assign(quotas.tolist(), counts, order)] = quotas
+    by_person = np.argsort(inverse, kind="stable")
+    number = np.empty(len(usable), np.int64)  # of the image among its person's
+    number[by_person] = np.arange(len(usable)) - np.repeat(np.cumsum(counts) - counts, counts)
+    # First what the quotas say; what room is left goes to people with one image, then to further images.
+    within = number < quota[inverse]
+    place = np.empty(len(people), np.int64)
+    place[order] = np.arange(len(people))
+    ranked = np.lexsort((number, place[inverse], number // 2, ~within))
+    return np.sort(usable[ranked[:limit]])
