@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: settings are flags, as in --config.key=value")
     if _CONFIG.value is None:
-        raise UserError("no --config given; try --config=configs/demo.py, or --help")
+        raise UserError("no --config given; try --config=configs/compare.py, or --help")
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
     configuration.expand_paths(_CONFIG.value)

@@ -4,6 +4,7 @@ The position in the data follows from the step alone: no state of an iterator ne
 another number of processes or devices.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 
 import grain
@@ -13,21 +14,16 @@ from lowres_jax.data.records import RecordSource
 
 # Batches decoded ahead, for each thread.
 _AHEAD = 2
+_ENDLESS = 1 << 62
 
 Transform = Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]]
-
-
-def unchanged(crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
-    """The transform that does nothing: image (H, W, 3) uint8."""
-    del generator
-    return {"image": crop}
 
 
 def batches(
     source: RecordSource,
     batch_size: int,
     seed: int,
-    transform: Transform = unchanged,
+    transform: Transform | None = None,
     positions: np.ndarray | None = None,
     start: int = 0,
     process: int = 0,
@@ -44,7 +40,7 @@ def batches(
       batch_size: of the whole batch, a multiple of `processes`.
       seed: of the shuffle and of the transform.
       transform: (crop (H, W, 3) uint8 RGB, generator) -> arrays of one row. The generator depends on seed, step and row
-        of the whole batch only.
+        of the whole batch only. None: image (H, W, 3) uint8.
       positions: the records to take; None: all.
       start: number of the first batch wanted.
       process: number of this process.
@@ -52,17 +48,30 @@ def batches(
       threads: that decode.
 
     Yields:
-      This process's rows: what `transform` returns; label and index (B,) int64, whose they are and which records.
+      This process's rows: what `transform` returns, stacked; label and index (B,) int64, whose they are and which
+      records.
     """
     own = batch_size // processes
     wanted = np.arange(len(source)) if positions is None else np.asarray(positions, np.int64)
-    order = grain.MapDataset.source(wanted).seed(seed).shuffle().repeat(None)
+    if not len(wanted):
+        raise ValueError("there are no records to read")
 
-    # A thread decodes a whole batch: Grain's own work for an element is as long as the decoding of a record.
-    def load(step: int, batch: np.ndarray) -> dict[str, np.ndarray]:
+    @functools.lru_cache(maxsize=3)
+    def shuffled(epoch: int) -> np.ndarray:
+        return np.random.default_rng((seed, epoch)).permutation(wanted)
+
+    # A thread works on a whole batch, its indices included: Grain's own work for an element takes as long as decoding.
+    def load(step: int) -> dict[str, np.ndarray]:
         first = process * own
-        indices = batch[first : first + own]
+        places = np.arange(own) + int(step) * batch_size + first
+        epochs = places // len(wanted)
+        indices = np.empty(own, np.int64)
+        for epoch in np.unique(epochs):
+            indices[epochs == epoch] = shuffled(int(epoch))[places[epochs == epoch] % len(wanted)]
         crops, labels = source.crops(indices)
+        if transform is None:
+            # Not even a generator is made: it would take a fifth of the time.
+            return {"image": crops, "label": labels, "index": indices}
         rows = [
             transform(crop, np.random.default_rng((seed, int(step), row)))
             for row, crop in enumerate(crops, start=first)
@@ -71,4 +80,4 @@ def batches(
         return stacked | {"label": labels, "index": indices}
 
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=_AHEAD * threads)
-    return iter(order.batch(batch_size).map_with_index(load)[start:].to_iter_dataset(options))
+    return iter(grain.MapDataset.range(start, _ENDLESS).map(load).to_iter_dataset(options))

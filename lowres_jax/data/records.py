@@ -68,6 +68,10 @@ class RecordSource:
             offset += _HEADER + length + _FOOTER
         return positions
 
+    def __reduce__(self) -> tuple[type["RecordSource"], tuple[Path]]:
+        # Worker processes map the files anew: a map cannot be sent.
+        return RecordSource, (self.directory,)
+
     def __len__(self) -> int:
         return len(self._positions)
 
@@ -104,12 +108,12 @@ class RecordSource:
         Raises:
           UserError: a record is damaged.
         """
-        images, labels = [], np.empty(len(indices), np.int64)
+        encoded, labels = [], np.empty(len(indices), np.int64)
         for row, index in enumerate(indices.tolist()):
             fields = tf_example_pb2.Example.FromString(self._data(index)).features.feature
-            images.append(self._decode_image(fields["image"].bytes_list.value[0]))
+            encoded.append(fields["image"].bytes_list.value[0])
             labels[row] = fields["label"].int64_list.value[0]
-        return np.stack(images), labels
+        return np.stack([self._decode_image(each) for each in encoded]), labels
 
     def _data(self, index: int) -> bytes:
         number, offset, length = self._positions[index].tolist()

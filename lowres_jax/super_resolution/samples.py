@@ -6,7 +6,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax.data.degradations import Degradation
 
-# Of the original (docs/system.md, row 11), on the 0-255 scale.
+# Of the original, on the 0-255 scale.
 _CANNY_THRESHOLDS = 50, 150
 
 

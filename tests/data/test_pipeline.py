@@ -1,5 +1,7 @@
 """Batches: the position follows from the step, whatever the number of processes and stops."""
 
+import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -92,5 +94,25 @@ def test_threads_do_not_change_the_order(source: RecordSource) -> None:
 
 
 def test_no_records_to_take_is_no_endless_loop(tmp_path: Path, source: RecordSource) -> None:
-    with pytest.raises((ValueError, StopIteration)):
+    with pytest.raises(ValueError, match="no records to read"):
         next(pipeline.batches(source, 2, seed=0, positions=np.zeros(0, np.int64)))
+
+
+def test_the_source_can_be_sent_to_worker_processes(source: RecordSource) -> None:
+    sent = pickle.loads(pickle.dumps(source))
+
+    np.testing.assert_array_equal(sent.crops(np.arange(3))[0], source.crops(np.arange(3))[0])
+    assert (len(sent), repr(sent)) == (len(source), repr(source))
+
+
+def test_memory_does_not_grow_with_the_batches(source: RecordSource) -> None:
+    found = pipeline.batches(source, 4, seed=0)
+    next(found)
+    tracemalloc.start()
+    sizes = []
+    for _ in range(6):
+        for _ in range(50):
+            next(found)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    assert max(sizes[3:]) < max(sizes[:3]) + 1e6
