@@ -20,8 +20,8 @@ class ShiftedConvolution(nn.Module):
     """3x3 convolution without bias, zero padding 1, as a sum of shifted products.
 
     For the two kinds of layer where a matrix product has nothing to do: many outputs from very few channels, and
-    depthwise. XLA's CPU back end has no quick code for either (its grouped convolution is about seven times slower),
-    while it fuses these products with the normalisation and activation that follow.
+    depthwise. XLA's CPU back end has no quick code for either (its grouped convolution is about ten times slower),
+    while it fuses these products with the normalisation and activation that follow (benchmarks/recognizer_speed.py).
 
     Attributes:
       features: channels of the result; None for a depthwise convolution.

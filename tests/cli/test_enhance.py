@@ -13,6 +13,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 from signalled import run_signalled
 
+from lowres_jax import names as names_module
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
@@ -325,3 +326,99 @@ def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:
     result = run_main(f"--config.input={tmp_path / 'absent'}", f"--config.output={tmp_path / 'out'}")
     assert result.returncode == 1
     assert result.stderr.strip() == f"error: {tmp_path / 'absent'}: no such file or folder"
+
+
+def mode(path: Path) -> str:
+    with Image.open(path) as image:
+        return image.mode
+
+
+def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
+    """A network tints a grey picture by some levels."""
+    images.write_image(tmp_path / "in" / "a.png", images.to_grey(astronaut))
+    Image.fromarray(images.to_uint8(images.to_grey(astronaut))).save(
+        tmp_path / "in" / "b.png"
+    )  # grey in three channels
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler="srgan", paste_back=True), tmp_path)
+    for name in ("a_face1.png", "a_x4.png", "b_face1.png", "b_x4.png"):
+        assert mode(tmp_path / "out" / name) == "L"
+    enhance.run(settings(tmp_path / "in", tmp_path / "aligned", upscaler="srgan", aligned=True), tmp_path)
+    assert mode(tmp_path / "aligned" / "a.png") == "L"
+    tinted = load_upscaler("srgan")(images.read_image(tmp_path / "in" / "a.png")[None, :64, :64])[0]
+    assert np.ptp(tinted, axis=-1).max() > 1 / 255
+    np.testing.assert_allclose(
+        read(tmp_path / "aligned" / "a.png")[:160, :160], read_luma(tinted)[:160, :160], atol=1.01
+    )
+
+
+def read_luma(image: np.ndarray) -> np.ndarray:
+    return images.to_grey(image) * 255
+
+
+def test_transparency_is_enlarged_along(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alpha = np.ones(astronaut.shape[:2], np.float32)
+    alpha[150:] = 0.2
+    images.write_image(tmp_path / "in" / "a.png", astronaut, alpha)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", paste_back=True), tmp_path)
+    assert "transparent pictures: 1; their faces were cut out as they look on white" in capsys.readouterr().out
+    found = images.read_picture(tmp_path / "out" / "a_x4.png")
+    assert found.alpha is not None
+    assert found.alpha.shape == (800, 800)
+    np.testing.assert_allclose(found.alpha[[100, 700], [50, 50]], [1.0, 0.2], atol=0.01)
+    # Colours are the picture's own, not mixed with white.
+    expected = load_upscaler("bicubic")(astronaut[None])[0]
+    assert np.abs(found.rgb[680:, 40:760] - expected[680:, 40:760]).max() < 0.01
+    assert mode(tmp_path / "out" / "a_face1.png") == "RGB"
+    enhance.run(settings(tmp_path / "in", tmp_path / "aligned", aligned=True), tmp_path)
+    assert mode(tmp_path / "aligned" / "a.png") == "RGBA"
+
+
+def test_a_turned_photograph_gives_an_upright_face_and_stays_as_it_lies(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images.write_image(tmp_path / "in" / "a.png", np.ascontiguousarray(np.rot90(astronaut, 2)))
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", detector="mtcnn", paste_back=True), tmp_path)
+    assert "face found in the turned picture: " in capsys.readouterr().out
+    crop = read(tmp_path / "out" / "a_face1.png")
+    (face,) = load_detector("mtcnn").detect(astronaut)
+    expected = align.crop_face(astronaut, face, len(crop))
+    assert np.corrcoef(crop.ravel(), expected.ravel())[0, 1] > 0.95
+    whole = read(tmp_path / "out" / "a_x4.png")
+    assert np.corrcoef(whole.ravel(), np.rot90(load_upscaler("bicubic")(astronaut[None])[0], 2).ravel())[0, 1] > 0.99
+    with pytest.raises(UserError, match="found no face"):
+        enhance.run(settings(tmp_path / "in", tmp_path / "none", detector="haar", look_again=False), tmp_path)
+
+
+def test_what_is_passed_over_and_names_that_are_long(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "é" * 125
+    images.write_image(tmp_path / "in" / f"{long}.png", astronaut)
+    (tmp_path / "in" / "b.heic").write_bytes(b"x")
+    images.write_image(tmp_path / "in" / ".thumbnails" / "a.png", astronaut)
+    Image.fromarray(images.to_uint8(astronaut)).save(tmp_path / "in" / "c.jfif", "JPEG")
+    enhance.run(settings(tmp_path / "in", tmp_path / "out"), tmp_path)
+    printed = capsys.readouterr().out
+    assert "1 file is no picture that can be read, ignored: 1 .heic" in printed
+    assert "1 hidden or system folder left out" in printed
+    names = made(tmp_path / "out")
+    assert names[0] == "c_face1.png"
+    assert names[1].startswith("é" * 100)
+    assert names[1].endswith("_face1.png")
+
+
+def test_a_result_that_cannot_be_written_is_counted_and_the_others_are(
+    tmp_path: Path, astronaut: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        images.write_image(tmp_path / "in" / f"{name}.png", astronaut)
+    monkeypatch.setattr(
+        names_module, "fitting", lambda path, reserve: path.with_name("x" * 300) if path.stem == "a" else path
+    )
+    enhance.run(settings(tmp_path / "in", tmp_path / "out"), tmp_path)
+    printed = capsys.readouterr().out
+    assert "cannot be written (File name too long)" in printed
+    assert "not written: 1" in printed
+    assert made(tmp_path / "out") == ["b_face1.png"]
