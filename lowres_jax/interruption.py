@@ -2,8 +2,8 @@
 
 An exception raised by a signal handler is lost when the signal strikes inside a callback (JAX has one for the garbage
 collector, see jax-ml/jax issue 18246, and there is `__del__`): it is printed as ignored, and the program runs on. Nor
-does a handler run at all while the main thread is inside a compilation. So no handler here raises or works: the
-interpreter's C handler wakes a thread, which notes the request, and
+does a handler run at all while the main thread is inside a compilation. So no handler here raises or works: it
+and a thread that the interpreter's C handler wakes note the request, and
 
 - the next `check()` of the main thread raises `Interrupted`, so that `finally` and `with` tidy up;
 - where no `check()` comes within the time of grace (inside a compilation, say), the thread says the last words
@@ -49,7 +49,8 @@ class Interrupted(KeyboardInterrupt):
 
 
 class _State:
-    requested: int | None = None
+    requested: int | None = None  # as the watching thread has seen it
+    noted: int | None = None  # as the handler has: in the main thread, at once, however busy the machine is
     grace: float = _GRACE
     # In the order in which they were asked for; the last is said first. A dict has no duplicates and quick removal.
     last_words: dict[object, Callable[[], object]] = {}  # noqa: RUF012 (one state for the process)
@@ -65,19 +66,20 @@ def install() -> None:
     signal.set_wakeup_fd(sending.fileno(), warn_on_full_buffer=False)
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _nothing)
+            signal.signal(number, _note)
     threading.Thread(target=_watch, args=(receiving, sending), name="interruption", daemon=True).start()
 
 
 def requested() -> bool:
     """Whether a stop was requested."""
-    return _State.requested is not None
+    return _State.requested is not None or _State.noted is not None
 
 
 def check() -> None:
     """Raises `Interrupted` if a stop was requested: a place where the program may end."""
-    if _State.requested is not None:
-        raise Interrupted(_State.requested)
+    number = _State.noted if _State.requested is None else _State.requested
+    if number is not None:
+        raise Interrupted(number)
 
 
 def interruptible(items: Iterable[Item]) -> Iterator[Item]:
@@ -122,8 +124,9 @@ def end(signal_number: int) -> NoReturn:
     os._exit(128 + signal_number)
 
 
-def _nothing(signal_number: int, frame: FrameType | None) -> None:
-    """The handler: all is done by the thread that the interpreter wakes."""
+def _note(signal_number: int, frame: FrameType | None) -> None:
+    """The handler: no more than a note for `check`, which comes earlier than the thread where that has to wait."""
+    _State.noted = signal_number
 
 
 def _watch(receiving: socket.socket, sending: socket.socket) -> None:

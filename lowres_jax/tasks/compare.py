@@ -18,6 +18,7 @@ from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
 from lowres_jax.evaluation.subjects import Subjects
+from lowres_jax.files import try_folder
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report import comparison_report, examples
@@ -67,6 +68,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     }
     recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
+    for each in (workdir, folder):
+        try_folder(each)
     measurements = _measure(config, source, source.digest(), methods, upscalers, recognizers, subjects, folder)
     judged = {}
     rows = []

@@ -291,3 +291,30 @@ def test_pairs_of_the_set_itself(
     config.images_per_person = 2
     with pytest.raises(UserError, match=r"config\.images_per_person"):
         compare.run(config, tmp_path)
+
+
+def test_ones_own_pairs_for_ones_own_folder(data: Path, tmp_path: Path, passes: dict[str, int]) -> None:
+    """As docs/data.md says: NAME/NAME_0001.pgm, and a pairs.txt as an editor saves it (with a mark, and CRLF)."""
+    for person in range(1, 7):
+        folder = tmp_path / "mine" / f"s{person}"
+        folder.mkdir(parents=True)
+        for number in (1, 2):
+            shutil.copy(data / "photographs" / f"s{person}" / f"{number}.pgm", folder / f"s{person}_{number:04d}.pgm")
+    lines = ["3\t1"]
+    for first in (1, 3, 5):
+        lines += [f"s{first}\t1\t2", f"s{first}\t1\ts{first + 1}\t2"]
+    (tmp_path / "mine" / "pairs.txt").write_text("\r\n".join(lines) + "\r\n\r\n", encoding="utf-8-sig", newline="")
+    process = start(
+        "--config=configs/prepare_lfw.py",
+        "--config.detector=haar",
+        f"--config.source={tmp_path / 'mine'}",
+        f"--config.data_dir={tmp_path}",
+    )
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    config = config_of(tmp_path, dataset="lfw/haar", lr_sizes=(32,), upscalers=("bicubic",), images_per_person=0)
+    compare.run(config, tmp_path / "work")
+    found = read_results(tmp_path / "work" / "results.json")
+    assert found["dataset"] == "lfw/haar: 12 images of 6 people; 6 pairs in 3 folds"
+    pairs = next(row for row in found["rows"] if row["upscaler"] == "none" and row["protocol"] == "lfw")
+    assert pairs["metrics"]["auc"] == 1.0
