@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
@@ -294,12 +295,13 @@ def test_pairs_of_the_set_itself(
 
 
 def test_ones_own_pairs_for_ones_own_folder(data: Path, tmp_path: Path, passes: dict[str, int]) -> None:
-    """As docs/data.md says: NAME/NAME_0001.pgm, and a pairs.txt as an editor saves it (with a mark, and CRLF)."""
+    """As docs/data.md says: NAME/NAME_0001.png, and a pairs.txt as an editor saves it (with a mark, and CRLF)."""
     for person in range(1, 7):
         folder = tmp_path / "mine" / f"s{person}"
         folder.mkdir(parents=True)
         for number in (1, 2):
-            shutil.copy(data / "photographs" / f"s{person}" / f"{number}.pgm", folder / f"s{person}_{number:04d}.pgm")
+            face = cv2.imread(str(data / "photographs" / f"s{person}" / f"{number}.pgm"))
+            cv2.imwrite(str(folder / f"s{person}_{number:04d}.png"), np.pad(face, ((24, 24), (24, 24), (0, 0)), "edge"))
     lines = ["3\t1"]
     for first in (1, 3, 5):
         lines += [f"s{first}\t1\t2", f"s{first}\t1\ts{first + 1}\t2"]
