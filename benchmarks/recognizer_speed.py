@@ -21,7 +21,7 @@ import skimage.data
 
 from lowres_jax import runtime
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.recognition.sface import ShiftedConvolution
 
 
@@ -67,7 +67,7 @@ def main() -> None:
     arguments = parser.parse_args()
     runtime.enable_compilation_cache()
     images = faces(arguments.images)
-    recognizer = load_recognizer("sface")
+    recognizer = load_network("sface")
     card = cards.load_card("sface", "recognition")
     opencv = cv2.FaceRecognizerSF.create(str(Path(cards.weight_path(card))), "")
 

@@ -14,7 +14,7 @@ from lowres_jax.evaluation import comparison, verification
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import weights
-from lowres_jax.recognition.recognizer import NetworkRecognizer, load_recognizer
+from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -53,7 +53,7 @@ def portrait() -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def recognizer() -> NetworkRecognizer:
-    return load_recognizer("sface")
+    return load_network("sface")
 
 
 @pytest.fixture(scope="session")

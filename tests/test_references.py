@@ -42,7 +42,5 @@ def test_files_that_are_referred_to_exist(path: Path) -> None:
 
 
 def test_a_dead_reference_is_found() -> None:
-    assert dead("see benchmarks/recognizer_speed.py, and docs/recognition.md", ROOT) == [
-        "benchmarks/recognizer_speed.py"
-    ]
+    assert dead("see benchmarks/absent_speed.py, and docs/recognition.md", ROOT) == ["benchmarks/absent_speed.py"]
     assert dead("[a](docs/absent.md) [b](docs/data.md) [c](https://x.org/y)", ROOT) == ["docs/absent.md"] * 2

@@ -10,7 +10,9 @@ from flax import linen as nn
 
 from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
+from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
+from lowres_jax.recognition import dlib_resnet
 
 
 class Recognizer(Protocol):
@@ -103,8 +105,8 @@ def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: 
     return embeddings / jnp.maximum(jnp.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)
 
 
-def load_recognizer(name: str, weights: str = "", flip_sum: bool = False) -> NetworkRecognizer:
-    """Loads a recogniser by the name of its model card.
+def load_recognizer(name: str, weights: str = "", flip_sum: bool = False) -> Recognizer:
+    """Loads a recogniser by the name of its model card; dlib's, which is no Flax module, by its own program.
 
     Args:
       name: a card of a recogniser in `lowres_jax/pretrained/cards`, as "sface".
@@ -112,7 +114,22 @@ def load_recognizer(name: str, weights: str = "", flip_sum: bool = False) -> Net
       flip_sum: see `NetworkRecognizer`.
 
     Raises:
-      UserError: no such recogniser; its weights are missing, damaged or another network's.
+      UserError: no such recogniser; its weights are missing, damaged or another network's; dlib is not installed, or
+        asked for a sum over mirrors.
+    """
+    card = cards.load_card(name, "recognition")
+    if card.module == "recognition.dlib_resnet":
+        if flip_sum:
+            raise UserError(f"recognizer {name}: has no sum over an image and its mirror; leave flip_sum false")
+        return dlib_resnet.DlibRecognizer(card, weights)
+    return load_network(name, weights, flip_sum)
+
+
+def load_network(name: str, weights: str = "", flip_sum: bool = False) -> NetworkRecognizer:
+    """`load_recognizer` of one that is a Flax module, and differentiable.
+
+    Raises:
+      UserError: as there; or it is none.
     """
     card = cards.load_card(name, "recognition")
     module = cards.build_module(card)

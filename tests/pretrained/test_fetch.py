@@ -51,7 +51,7 @@ class Pip:
 def pip_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, bytes]) -> Pip:
     make_archive(tmp_path / "made-1.0.tar.gz", files)
     pip = Pip((tmp_path / "made-1.0.tar.gz").read_bytes())
-    monkeypatch.setattr(fetch, "_pip", pip)
+    monkeypatch.setattr(fetch, "_run", pip)
     return pip
 
 
@@ -65,7 +65,7 @@ def test_only_the_named_files_are_taken(cache: Path, tmp_path: Path, monkeypatch
     assert folder == cache / "fetched" / "made"
     assert everything_below(cache) == ["fetched", "fetched/made", "fetched/made/a.pb", "fetched/made/b.pb"]
     assert {name: (folder / name).read_bytes() for name in FILES} == FILES
-    assert pip.commands[0][0] == "download"
+    assert pip.commands[0][1:4] == ["-m", "pip", "download"]
     assert {"--no-deps", "--no-binary", "made==1.0"} <= set(pip.commands[0])
     # What is there whole is not fetched again.
     assert fetch.fetch("made") == folder
@@ -125,14 +125,14 @@ def test_an_interruption_leaves_what_was_there(cache: Path, monkeypatch: pytest.
         (Path(arguments[arguments.index("--dest") + 1]) / "made-1.0.tar.gz").write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch, "_pip", interrupted)
+    monkeypatch.setattr(fetch, "_run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch.fetch("made")
     assert everything_below(cache) == ["fetched", "fetched/made", "fetched/made/a.pb"]
 
 
 def test_no_registry_in_reach(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "_pip", Pip(None, "ERROR: No matching distribution found for made==1.0"))
+    monkeypatch.setattr(fetch, "_run", Pip(None, "ERROR: No matching distribution found for made==1.0"))
     with pytest.raises(UserError, match=r"made==1\.0: pip could not download it \(ERROR: No matching distribution"):
         fetch.fetch("made")
     assert everything_below(cache) == ["fetched"]
@@ -145,10 +145,32 @@ def test_the_command(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
         (folder / name).write_bytes(content)
     fetch.main(["made"])
     assert capsys.readouterr().out.strip() == f"made: {folder} (made==1.0; licence: none)"
-    with pytest.raises(UserError, match="name what to fetch: edsr, made, portraits"):
+    with pytest.raises(UserError, match="name what to fetch: dlib, edsr, made, portraits, resnet50"):
         fetch.main([])
     result = subprocess.run(
         [sys.executable, "-m", "lowres_jax.pretrained.fetch", "esdr"], capture_output=True, text=True
     )
     assert result.returncode == 1
     assert result.stderr.startswith("error: 'esdr': nothing of this name to fetch; did you mean 'edsr'?")
+
+
+def test_packages_of_npm(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    source = fetch.Source("made@1.0", "made-1.0/models", digests, "none", registry="npm")
+    monkeypatch.setitem(fetch.SOURCES, "made", source)
+    make_archive(tmp_path / "made.tgz", FILES)
+    monkeypatch.setattr(fetch.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match=r"made@1\.0: comes by npm, which is not installed here"):
+        fetch.fetch("made")
+
+    def npm(command: list[str]) -> list[str]:
+        assert command[:2] == ["/bin/npm", "pack"]
+        assert command[-1] == "made@1.0"
+        target = Path(command[command.index("--pack-destination") + 1]) / "made-1.0.tgz"
+        target.write_bytes((tmp_path / "made.tgz").read_bytes())
+        return ["made-1.0.tgz"]
+
+    monkeypatch.setattr(fetch.shutil, "which", lambda name: f"/bin/{name}")
+    monkeypatch.setattr(fetch, "_run", npm)
+    folder = fetch.fetch("made")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == FILES
