@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from lowres_jax import configuration, runtime
-from lowres_jax.data import pipeline, training_set
+from lowres_jax.data import training_set
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
@@ -22,8 +22,7 @@ from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
 from lowres_jax.super_resolution import recipe, start, trainer
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.super_resolution.trainer import Trainer
-from lowres_jax.training import devices, loop
-from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training import devices, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
@@ -47,38 +46,19 @@ def run(config: ConfigDict, workdir: Path) -> None:
     training = _trainer(config, steps)
     # All that can be wrong is looked at before the workdir is claimed.
     state = training.init(start.variables(config, training.generator))
-    checkpoints = Checkpoints(workdir, config.checkpoints_kept)
-    checkpoints.claim(config.to_dict() | {"data": source.digest()})
-    if checkpoints.latest is not None:
-        state = checkpoints.restore(state)
-    if devices.is_first():
-        _introduce(config, workdir, source, chosen, state, steps)
-    progress = Progress(workdir, steps, config.batch_size, config.log_steps)
-    batches = pipeline.batches(
+    session.run(
+        config,
+        workdir,
         source,
-        config.batch_size,
-        config.seed,
-        samples,
         chosen.training,
-        int(state.step),
-        jax.process_index(),
-        jax.process_count(),
-        config.threads,
+        samples,
+        state,
+        training.constants,
+        training.step,
+        steps,
+        lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
+        lambda progress: _Evaluation(config, training, source, chosen.validation, samples, progress, workdir),
     )
-    plan = loop.Plan(steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds)
-    evaluation = _Evaluation(config, training, source, chosen.validation, samples, progress, workdir)
-    if int(state.step) < steps:
-        loop.fit(state, training.constants, training.step, batches, plan, checkpoints, progress, evaluation)
-    elif devices.is_first() and not progress.is_evaluated(steps):
-        # Stopped within its last evaluation.
-        evaluation(state)
-    progress.close()
-    checkpoints.close()
-    if devices.is_first():
-        print(
-            f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
-            f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
-        )
 
 
 def _chosen(config: ConfigDict, source: RecordSource) -> training_set.Split:

@@ -1,0 +1,83 @@
+"""What every training does around its steps, whatever it trains: workdir, batches, loop, last evaluation."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from lowres_jax.data import pipeline
+from lowres_jax.data.records import RecordSource
+from lowres_jax.training import devices, loop
+from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training.progress import Progress
+from lowres_jax.training.state import TrainState
+
+Evaluate = Callable[[TrainState], None]
+
+
+def run(
+    config: ConfigDict,
+    workdir: Path,
+    source: RecordSource,
+    positions: np.ndarray,
+    samples: pipeline.Transform,
+    state: TrainState,
+    constants: dict[str, Any],
+    step: Callable[..., Any],
+    steps: int,
+    introduce: Evaluate,
+    evaluation: Callable[[Progress], Evaluate],
+) -> None:
+    """Trains from where the workdir's last checkpoint left off, or from the start.
+
+    Args:
+      config: of the training; what it says of data, checkpoints, figures and processes is read here.
+      workdir: of this training alone.
+      source: the prepared set.
+      positions: the records to learn from.
+      samples: crop -> row of a batch.
+      state: before the first step, as host arrays.
+      constants: what the step reads and does not change.
+      step: of one device, see `devices.lift`.
+      steps: of the whole training.
+      introduce: says what is trained on what; called by process 0 with the state it goes on from.
+      evaluation: progress -> what evaluates a state.
+
+    Raises:
+      UserError: the workdir is another training's, a figure is not finite, or the disk is full.
+    """
+    checkpoints = Checkpoints(workdir, config.checkpoints_kept)
+    checkpoints.claim(config.to_dict() | {"data": source.digest()})
+    if checkpoints.latest is not None:
+        state = checkpoints.restore(state)
+    if devices.is_first():
+        introduce(state)
+    progress = Progress(workdir, steps, config.batch_size, config.log_steps)
+    batches = pipeline.batches(
+        source,
+        config.batch_size,
+        config.seed,
+        samples,
+        positions,
+        int(state.step),
+        jax.process_index(),
+        jax.process_count(),
+        config.threads,
+    )
+    plan = loop.Plan(steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds)
+    evaluate = evaluation(progress)
+    if int(state.step) < steps:
+        loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
+    elif devices.is_first() and not progress.is_evaluated(steps):
+        # Stopped within its last evaluation.
+        evaluate(state)
+    progress.close()
+    checkpoints.close()
+    if devices.is_first():
+        print(
+            f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
+            f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
+        )
