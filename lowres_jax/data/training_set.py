@@ -67,3 +67,59 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
             f"config.crops={count:,} were asked for{enough}"
         )
     return np.sort(np.random.default_rng(seed).permutation(sharp)[:count]) if count else sharp
+
+
+@dataclass(frozen=True)
+class Learners:
+    """The people whom a recogniser learns to tell apart.
+
+    Attributes:
+      training: positions to learn from, ascending; of a balanced set some come several times.
+      validation: positions of further images of the same people, ascending.
+      class_of: (L,) int32: number of the class of each label, -1 for people who are not learnt.
+      classes: how many people there are.
+    """
+
+    training: np.ndarray
+    validation: np.ndarray
+    class_of: np.ndarray
+    classes: int
+
+
+def choose_learners(
+    labels: np.ndarray, identities: int, held_out: float, held_out_images: float, balanced: bool, seed: int
+) -> Learners:
+    """Chooses people and splits their images.
+
+    Args:
+      labels: (N,) identities, from 0.
+      identities: the first so many people; 0: all.
+      held_out: share of the people, of whom nothing is learnt.
+      held_out_images: share of everybody's images, at least one if not 0.
+      balanced: everybody comes as often as who has most images.
+      seed: of the draws.
+
+    Raises:
+      UserError: nobody is left; or somebody has one image only, and some are to be held out.
+    """
+    people = np.unique(labels[split_identities(labels, held_out, seed).training])
+    people = people[:identities] if identities else people
+    if len(people) < 2:
+        raise UserError(f"config.identities={identities}: a recogniser needs two people or more to tell apart")
+    generator = np.random.default_rng(seed)
+    training, validation = [], []
+    most = int(np.bincount(labels[np.isin(labels, people)]).max())
+    for person in people:
+        own = generator.permutation(np.flatnonzero(labels == person))
+        held = max(1, round(held_out_images * len(own))) if held_out_images else 0
+        if held >= len(own):
+            raise UserError(
+                f"config.held_out_images={held_out_images}: person {person} has {len(own)} image and cannot be split; "
+                "choose 0, or a set with two images or more of everybody"
+            )
+        validation.append(own[:held])
+        kept = own[held:]
+        training.append(np.resize(kept, most) if balanced else kept)
+    class_of = np.full(int(labels.max()) + 1, -1, np.int32)
+    class_of[people] = np.arange(len(people))
+    return Learners(np.sort(np.concatenate(training)), np.sort(np.concatenate(validation)), class_of, len(people))

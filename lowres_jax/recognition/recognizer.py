@@ -87,6 +87,7 @@ class NetworkRecognizer:
         self._embed = RowMap(
             functools.partial(_unit_templates, module.apply, flip_sum=flip_sum), lambda batch: fit(batch, input_size)
         )
+        self._plain = RowMap(module.apply, lambda batch: fit(batch, input_size))
 
     def templates(self, images: np.ndarray) -> np.ndarray:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
@@ -95,6 +96,10 @@ class NetworkRecognizer:
         if not len(images):
             return np.zeros((0, self.dimension), np.float32)
         return self._embed(self.variables, images, self.batch_size)
+
+    def embeddings(self, images: np.ndarray) -> np.ndarray:
+        """What the network itself gives, of any length, for (B, H, W, 3) images, B > 0."""
+        return self._plain(self.variables, images, self.batch_size)
 
 
 def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: bool) -> jax.Array:

@@ -16,7 +16,7 @@ from flax import linen as nn
 from lowres_jax.convolution import Conv
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
-_DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
+DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
     18: ((2, 2, 2, 2), False),
     34: ((3, 4, 6, 3), False),
     50: ((3, 4, 6, 3), True),
@@ -69,7 +69,7 @@ class Backbone(nn.Module):
             # Zeros cannot win against what a ReLU leaves.
             features = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
             features = nn.max_pool(features, (3, 3), (2, 2), "VALID")
-        stages, bottleneck = _DEPTHS[self.depth]
+        stages, bottleneck = DEPTHS[self.depth]
         for stage, blocks in enumerate(stages):
             for block in range(blocks):
                 first_stride = 1 if stage == 0 and self.stem == "imagenet" else 2

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from lowres_jax import configuration
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import discriminator
-from lowres_jax.training import devices, optimizers
+from lowres_jax.training import devices, optimizers, session
 
 _CHOICES = {
     "losses.pixel.kind": ("l1", "mse", "charbonnier"),
@@ -26,13 +26,8 @@ _CHOICES = {
 
 def default_config() -> ConfigDict:
     """All keys of a training, with defaults that train an SRResNet for L1 alone; configs/*.py change some."""
-    config = ConfigDict()
+    config = session.default_config()
     config.task = "train"
-    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
-
-    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-    config.dataset = "casia_webface/mtcnn_jpeg"  # builder/variant below data_dir
-    config.held_out = 0.05  # share of the people that are kept for validation
     config.sharpness = 0.0  # least variance of the Laplacian of a crop to learn from
     config.crops = 0  # how many are drawn among those; 0: all
     config.hr_size = 128  # side of the HR crops, cut from the middle where records are larger
@@ -60,29 +55,9 @@ def default_config() -> ConfigDict:
     config.discriminator_optimizer = optimizers.default_config()
     config.ema = 0.999  # decay of the moving average of the generator, which is the result; 0: none
 
-    config.batch_size = 16  # of all devices together
-    config.steps = 0  # either this
-    config.epochs = 0.0  # or this, of the chosen crops
-    config.seed = 0
-
-    config.evaluate_steps = 1000
     config.validation_images = 64  # of the people held out, at most
     config.judge = "sface"  # recogniser of the identity cosine and of LFW's View 1
-    config.view1 = "lfw/mtcnn"  # prepared LFW, used where it is there
-    config.view1_pairs = 200  # of each of View 1's two lists; 0: none
     config.grid_faces = 6
-
-    config.log_steps = 20
-    config.checkpoint_seconds = 300.0
-    config.checkpoints_kept = 2
-    config.grace_seconds = 30.0  # for the checkpoint when asked to stop
-    config.threads = 2  # that decode
-
-    config.cpu_devices = 0  # on a CPU: devices that share a batch; 0: one for each core, at most 8
-    config.coordinator = ""  # HOST:PORT of process 0, or "auto"; see docs/training.md
-    config.processes = 0
-    config.process = -1
-    config.connect_seconds = 120
     return config
 
 
@@ -146,10 +121,7 @@ def check(config: ConfigDict) -> None:
             f"config.hr_size={config.hr_size}: cannot be divided by the scale, {scale}; "
             f"choose a multiple, as --config.hr_size={max(smaller, scale)}"
         )
-    if (config.steps > 0) == (config.epochs > 0):
-        raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
-    if not 0 <= config.ema < 1:
-        raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
+    session.check(config)
     sees_edges = config.losses.adversarial.weight and config.discriminator.sees == "rgb_and_edges"
     if sees_edges and not config.losses.edge.weight:
         raise UserError(

@@ -58,15 +58,28 @@ def check_batch_size(batch_size: int) -> None:
         )
 
 
+def placement(tree: Any) -> Any:
+    """How a state lies on the devices, a PartitionSpec for each array: whole on each, or divided.
+
+    Divided is what has a key that begins with "sharded", by its last axis; so is what an optimiser keeps for it, whose
+    trees have the same keys. The axis must be a multiple of the devices.
+    """
+
+    def spec(path: tuple[Any, ...], array: Any) -> PartitionSpec:
+        divided = any(str(getattr(part, "key", "")).startswith("sharded") for part in path) and np.ndim(array)
+        return PartitionSpec(*[None] * (np.ndim(array) - 1), AXIS) if divided else PartitionSpec()
+
+    return jax.tree_util.tree_map_with_path(spec, tree)
+
+
 def replicate(tree: Any) -> Any:
-    """Host arrays, the same on every process -> arrays on every device."""
-    sharding = NamedSharding(mesh(), PartitionSpec())
+    """Host arrays, the same on every process -> arrays on every device, or divided between them (`placement`)."""
 
-    def put(array: Any) -> jax.Array:
+    def put(array: Any, spec: PartitionSpec) -> jax.Array:
         array = np.asarray(array)
-        return jax.make_array_from_callback(array.shape, sharding, lambda index: array[index])
+        return jax.make_array_from_callback(array.shape, NamedSharding(mesh(), spec), lambda index: array[index])
 
-    return jax.tree.map(put, tree)
+    return jax.tree.map(put, tree, placement(tree))
 
 
 def divide(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
@@ -76,25 +89,39 @@ def divide(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
 
 
 def fetch(tree: Any) -> Any:
-    """Arrays that are the same on every device -> host arrays of their own (not views that a next step may reuse)."""
+    """Arrays on devices, divided or the same on each -> host arrays of their own (not views that a step may reuse).
+
+    Of divided arrays every process has to ask at the same time.
+    """
 
     def copy(array: Any) -> np.ndarray:
-        return np.array(array.addressable_data(0) if isinstance(array, jax.Array) else array)
+        if not isinstance(array, jax.Array):
+            return np.array(array)
+        if array.is_fully_replicated:
+            return np.array(array.addressable_data(0))
+        if array.is_fully_addressable:
+            return np.array(array)
+        return np.asarray(multihost_utils.process_allgather(array, tiled=True))
 
     return jax.tree.map(copy, tree)
 
 
-def lift(step: Callable[..., Any]) -> Callable[..., Any]:
+def lift(step: Callable[..., Any], state: Any = None) -> Callable[..., Any]:
     """A step of one device, (state, constants, batch) -> (state, metrics), as a step of all devices.
 
     The state's memory is reused for the result: the state that was handed in must not be used again.
+
+    Args:
+      step: of one device, which sees its own part of what is divided.
+      state: an example, of which parts may be divided (`placement`); None: all of it is the same on every device.
     """
+    specs = PartitionSpec() if state is None else placement(state)
     return jax.jit(
         jax.shard_map(
             step,
             mesh=mesh(),
-            in_specs=(PartitionSpec(), PartitionSpec(), PartitionSpec(AXIS)),
-            out_specs=PartitionSpec(),
+            in_specs=(specs, PartitionSpec(), PartitionSpec(AXIS)),
+            out_specs=(specs, PartitionSpec()),
             check_vma=False,
         ),
         donate_argnums=0,

@@ -84,7 +84,7 @@ def fit(
       UserError: a figure is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
     """
     run = _Run(plan, checkpoints, progress)
-    lifted = devices.lift(with_wishes(step))
+    lifted = devices.lift(with_wishes(step), state)
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
     with contextlib.ExitStack() as after_compilation:

@@ -92,10 +92,17 @@ class Progress:
         with write_atomically(self._evaluations) as file:
             entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
             file.write(json.dumps([*kept, entry], indent=1).encode())
-        parts = [f"{name} {value:.4g} (bicubic {reference[name]:.4g})" for name, value in figures.items()]
+        parts = [
+            f"{name} {value:.4g}" + (f" (bicubic {reference[name]:.4g})" if name in reference else "")
+            for name, value in figures.items()
+        ]
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
         self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+
+    def figures(self) -> list[dict[str, float]]:
+        """The figures of all evaluations so far."""
+        return [each["figures"] for each in self._evaluated()]
 
     def is_evaluated(self, step: int) -> bool:
         """Whether there are figures of a step."""

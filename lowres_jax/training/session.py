@@ -10,12 +10,57 @@ from ml_collections import ConfigDict
 
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
+from lowres_jax.errors import UserError
 from lowres_jax.training import devices, loop
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
 Evaluate = Callable[[TrainState], None]
+
+
+def default_config() -> ConfigDict:
+    """The keys that every training has, with their defaults."""
+    config = ConfigDict()
+    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
+
+    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
+    config.dataset = "casia_webface/mtcnn_jpeg"  # builder/variant below data_dir
+    config.held_out = 0.05  # share of the people that are kept for validation
+
+    config.batch_size = 16  # of all devices together
+    config.steps = 0  # either this
+    config.epochs = 0.0  # or this, of the chosen crops
+    config.seed = 0
+
+    config.evaluate_steps = 1000
+    config.view1 = "lfw/mtcnn"  # prepared LFW, used where it is there
+    config.view1_pairs = 200  # of each of View 1's two lists; 0: none
+
+    config.log_steps = 20
+    config.checkpoint_seconds = 300.0
+    config.checkpoints_kept = 2
+    config.grace_seconds = 30.0  # for the checkpoint when asked to stop
+    config.threads = 2  # that decode
+
+    config.cpu_devices = 0  # on a CPU: devices that share a batch; 0: one for each core, at most 8
+    config.coordinator = ""  # HOST:PORT of process 0, or "auto"; see docs/training.md
+    config.processes = 0
+    config.process = -1
+    config.connect_seconds = 120
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses what no training can be.
+
+    Raises:
+      UserError: names the key.
+    """
+    if (config.steps > 0) == (config.epochs > 0):
+        raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
+    if not 0 <= config.ema < 1:
+        raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
 
 
 def run(

@@ -1,0 +1,54 @@
+"""What the training of a recogniser starts from: nothing, ImageNet's weights, or another training's result."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from flax import linen as nn
+from flax import traverse_util
+from ml_collections import ConfigDict
+
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import resnet_weights, safetensors_weights, weights
+from lowres_jax.recognition import trainer
+from lowres_jax.training import devices
+
+IMAGENET = "imagenet"
+
+
+def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
+    """The variables that a config's `start` names; None where it names nothing.
+
+    Of ImageNet's network the backbone is taken; the embedding is drawn at random.
+
+    Raises:
+      UserError: there is nothing of that name; or it holds another network's weights.
+    """
+    if not config.start:
+        return None
+    path = Path(config.start)
+    if config.start == IMAGENET:
+        path = weights.find_fetched_file("resnet50", "model.json")
+    elif path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise UserError(f"config.start={config.start}: {path} is not there; 'imagenet', a weight file, or a workdir")
+    found = safetensors_weights.variables(path) if path.suffix == ".safetensors" else resnet_weights.resnet50(path)
+    found["params"].pop("predictions", None)
+    drawn = jax.device_get(trainer.draw(module, jax.random.PRNGKey(config.seed), config.size))
+    given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
+    wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
+    lacking = sorted(name for name in wanted.keys() - given.keys() if "/backbone/" in name)
+    if wrong or lacking:
+        name = (wrong or lacking)[0]
+        there, here = (np.shape(each[name]) if name in each else "none" for each in (given, wanted))
+        raise UserError(
+            f"config.start={config.start}: another network than config.model: {name} has shape {there} there, {here} "
+            f"here ({len(wrong) + len(lacking)} such)"
+        )
+    if devices.is_first():
+        new = sorted({name.split("/")[1] for name in wanted.keys() - given.keys()})
+        print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
+    merged = traverse_util.unflatten_dict(wanted | given, sep="/")
+    return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}

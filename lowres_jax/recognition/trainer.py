@@ -1,0 +1,228 @@
+"""Training of a recogniser as pure functions: classification under a margin, distillation from a teacher, or both.
+
+The classes' vectors are divided between the devices (partial fully connected, An et al., https://arxiv.org/abs/2010.05222,
+without its sampling), so that a million of them fit: every device computes the logits of its own classes for the whole
+batch, and the softmax is put together by sums over the devices. One device has them all; the result is the same.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from lowres_jax.recognition import margins, recipe
+from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.training import devices, optimizers
+from lowres_jax.training.devices import AXIS
+from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
+
+RECOGNIZER, HEAD = "recognizer", "head"
+_NORM_MOMENTUM = 0.99  # of AdaFace's statistics of template lengths
+_NOWHERE = -1e9  # the logit of a class that only fills up the devices
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """A training's functions.
+
+    Attributes:
+      recognizer: (B, size, size, 3) in [0, 1] -> (B, D).
+      teacher: whose templates are learnt; None where nobody's are.
+      classes: people.
+      config: see `recipe.default_config`.
+      steps: of the whole training.
+    """
+
+    recognizer: nn.Module
+    teacher: Lens | None
+    classes: int
+    config: ConfigDict
+    steps: int
+
+    @property
+    def places(self) -> int:
+        """Classes and what fills them up to a multiple of the devices."""
+        count = devices.mesh().size
+        return -(-self.classes // count) * count
+
+    def init(self, start: Any = None) -> TrainState:
+        """The state before the first step, as host arrays.
+
+        Args:
+          start: variables of the recogniser to start from; None: drawn at random.
+        """
+        seeds = jax.random.split(jax.random.PRNGKey(self.config.seed))
+        variables = start or draw(self.recognizer, seeds[0], self.config.size)
+        networks = {RECOGNIZER: network(variables, self._optimizer())}
+        if self.config.losses.classification.weight:
+            dimension = self._dimension(variables)
+            # As many numbers are drawn on however many devices.
+            vectors = 0.01 * jax.random.normal(seeds[1], (dimension, self.classes))
+            vectors = jnp.pad(vectors, ((0, 0), (0, self.places - self.classes)))
+            params = {"sharded_classes": vectors}
+            if self.config.losses.classification.kind == "softmax":
+                params["sharded_bias"] = jnp.zeros((1, self.places))
+            statistics = {"norm_mean": jnp.full((), 20.0), "norm_deviation": jnp.full((), 100.0)}
+            networks[HEAD] = network({"params": params, "batch_stats": statistics}, self._optimizer())
+        ema = networks[RECOGNIZER].variables if self.config.ema else None
+        return jax.tree.map(np.asarray, new_state(self.config.seed, networks, ema))
+
+    def _dimension(self, variables: Any) -> int:
+        image = jax.ShapeDtypeStruct((1, self.config.size, self.config.size, 3), jnp.float32)
+        return int(jax.eval_shape(self.recognizer.clone(axis_name=None).apply, variables, image).shape[-1])
+
+    def constants(self, class_of: np.ndarray) -> dict[str, Any]:
+        """What the step reads and does not change.
+
+        Args:
+          class_of: (L,) int32: number of the class of each label of the set.
+        """
+        return {"class_of": np.asarray(class_of, np.int32)} | (
+            {"teacher": self.teacher.variables} if self.teacher else {}
+        )
+
+    def step(
+        self, state: TrainState, constants: dict[str, Any], batch: dict[str, jax.Array]
+    ) -> tuple[TrainState, dict[str, jax.Array]]:
+        """One step of one device; `training.devices.lift` makes it one of all.
+
+        Args:
+          state: of the training; of the head's classes this device's share.
+          constants: see the method.
+          batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set.
+
+        Returns:
+          The state after it, and losses and the share of the batch that is classified rightly (without a margin).
+        """
+        config = self.config
+        images = batch["image"].astype(jnp.float32) / 255.0
+        classes = constants["class_of"][batch["label"]]
+        count = jax.lax.axis_size(AXIS)
+        random = jax.random.fold_in(jax.random.fold_in(state.rng, state.step), jax.lax.axis_index(AXIS))
+        own = state.networks[RECOGNIZER]
+        head = state.networks.get(HEAD)
+
+        def loss(params: Any, head_params: Any) -> tuple[jax.Array, tuple[Any, ...]]:
+            templates, changed = self.recognizer.apply(
+                {"params": params, "batch_stats": own.batch_stats},
+                images,
+                train=True,
+                mutable=["batch_stats"],
+                rngs={"dropout": random},
+            )
+            # The sum over all devices is the loss: each has an equal share of it.
+            terms: dict[str, jax.Array] = {}
+            statistics = None
+            if head is not None:
+                terms, statistics = self._classification(templates, classes, head_params, head.batch_stats)
+            if self.teacher is not None:
+                known = jax.lax.stop_gradient(self.teacher.apply(constants["teacher"], images))
+                alike = jnp.sum(margins.unit(templates) * margins.unit(known), axis=-1)
+                terms["distillation"] = 1.0 - jnp.mean(alike)
+            total = sum(config.losses[name].weight * terms[name] for name in terms if name in config.losses)
+            return jnp.asarray(total) / count, (terms, changed.get("batch_stats", own.batch_stats), statistics)
+
+        gradients, (terms, stats, statistics) = jax.grad(loss, argnums=(0, 1), has_aux=True)(
+            own.params, head.params if head is not None else {}
+        )
+        gradient = jax.lax.psum(gradients[0], AXIS)
+        metrics = jax.lax.pmean(terms, AXIS) | {"gradient_norm": optax.tree.norm(gradient)}
+        optimizer = self._optimizer()
+        updated = own.updated(optimizer, gradient, stats)
+        if config.frozen_steps:
+            updated = _thawed(own, updated, state.step >= config.frozen_steps)
+        networks = {RECOGNIZER: updated}
+        if head is not None:
+            networks[HEAD] = head.updated(optimizer, gradients[1], statistics)
+        ema = state.ema
+        if ema is not None:
+            ema = moved_average(ema, updated.variables, config.ema, state.step)
+        return TrainState(state.step + 1, state.rng, networks, ema), metrics
+
+    def _classification(
+        self, templates: jax.Array, classes: jax.Array, params: Any, statistics: Any
+    ) -> tuple[dict[str, jax.Array], Any]:
+        """Loss and accuracy of the whole batch among all classes, of which this device has some."""
+        settings = self.config.losses.classification
+        templates = jax.lax.all_gather(templates, AXIS, tiled=True)
+        classes = jax.lax.all_gather(classes, AXIS, tiled=True)
+        share = params["sharded_classes"].shape[1]
+        numbers = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
+        right, real = classes[:, None] == numbers, numbers < self.classes
+        if settings.kind == "softmax":
+            plain = logits = templates @ params["sharded_classes"] + params["sharded_bias"]
+        else:
+            plain = margins.cosines(templates, params["sharded_classes"])
+            norms = jax.lax.stop_gradient(jnp.linalg.norm(templates, axis=-1))
+            if settings.kind == "adaface":
+                statistics = {
+                    "norm_mean": _moved(statistics["norm_mean"], norms.mean()),
+                    "norm_deviation": _moved(statistics["norm_deviation"], norms.std()),
+                }
+            logits = margins.margin_logits(
+                settings.kind,
+                plain,
+                right,
+                settings.scale,
+                settings.margin,
+                norms,
+                statistics["norm_mean"],
+                statistics["norm_deviation"],
+            )
+        logits = jnp.where(real, logits, _NOWHERE)
+        highest = jax.lax.pmax(jax.lax.stop_gradient(logits).max(axis=1), AXIS)
+        total = jax.lax.psum(jnp.exp(logits - highest[:, None]).sum(axis=1), AXIS)
+        # Cross-entropy: log of the sum less the wanted logit, a share of which may be spread over all classes.
+        wanted = jax.lax.psum(jnp.sum(jnp.where(right, logits, 0.0), axis=1), AXIS)
+        if settings.smoothing:
+            everywhere = jax.lax.psum(jnp.sum(jnp.where(real, logits, 0.0), axis=1), AXIS) / self.classes
+            wanted = (1.0 - settings.smoothing) * wanted + settings.smoothing * everywhere
+        loss = jnp.mean(jnp.log(total) + highest - wanted)
+        plain = jnp.where(real, jax.lax.stop_gradient(plain), _NOWHERE)
+        best = jax.lax.pmax(plain.max(axis=1), AXIS)
+        own = jax.lax.psum(jnp.sum(jnp.where(right, plain, 0.0), axis=1), AXIS)
+        return {"classification": loss, "accuracy": jnp.mean(own >= best)}, statistics
+
+    def _optimizer(self) -> optax.GradientTransformation:
+        return optimizers.make_optimizer(self.config.optimizer, self.steps)
+
+
+def make(config: ConfigDict, classes: int, steps: int, teacher: Lens | None = None) -> Trainer:
+    """The trainer of a config.
+
+    Raises:
+      UserError: a setting is wrong.
+    """
+    recipe.check(config)
+    optimizers.make_optimizer(config.optimizer, steps)
+    return Trainer(recipe.build(config), teacher, classes, config, steps)
+
+
+def result(state: TrainState) -> dict[str, Any]:
+    """What a training is for: the recogniser's variables, averaged where they are."""
+    return state.networks[RECOGNIZER].variables if state.ema is None else state.ema
+
+
+def draw(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
+    """Random variables of a recogniser."""
+    variables = jax.jit(module.clone(axis_name=None).init)(seed, jnp.zeros((1, size, size, 3)))
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+
+
+def _moved(average: jax.Array, value: jax.Array) -> jax.Array:
+    return _NORM_MOMENTUM * average + (1.0 - _NORM_MOMENTUM) * value
+
+
+def _thawed(before: Network, after: Network, thawed: jax.Array) -> Network:
+    """The backbone as it was until it may move; the embedding moves from the start."""
+
+    def chosen(path: tuple[Any, ...], old: jax.Array, new: jax.Array) -> jax.Array:
+        frozen = any(getattr(part, "key", None) == "backbone" for part in path)
+        return jnp.where(thawed, new, old) if frozen else new
+
+    return jax.tree_util.tree_map_with_path(chosen, before, after)

@@ -1,0 +1,141 @@
+"""Trains a recogniser on identities; stopped at any moment, it goes on to the same bits."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from lowres_jax import runtime
+from lowres_jax.data import training_set
+from lowres_jax.data.degradations import low_resolution
+from lowres_jax.data.records import RecordSource, open_records, version_directory
+from lowres_jax.data.training_set import Learners
+from lowres_jax.evaluation.validation import View1, bicubic
+from lowres_jax.pretrained import safetensors_weights
+from lowres_jax.recognition import recipe, start_weights, trainer
+from lowres_jax.recognition.face_samples import FaceSamples
+from lowres_jax.recognition.lenses import identity_lenses
+from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
+from lowres_jax.recognition.trainer import Trainer
+from lowres_jax.training import devices, session
+from lowres_jax.training.progress import Progress
+from lowres_jax.training.state import TrainState
+
+# The recogniser of the evaluation with the highest accuracy on View 1, in the workdir; `export_weights` takes it.
+BEST = "best.safetensors"
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recogniser so far.
+
+    Args:
+      config: see `recognition.recipe.default_config`.
+      workdir: of this training alone.
+
+    Raises:
+      UserError: a setting is wrong, data or weights are missing, somebody has too few images, the workdir is another
+        training's, a loss is not finite, or the disk is full.
+    """
+    recipe.check(config)
+    devices.check_batch_size(config.batch_size)
+    source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
+    learners = training_set.choose_learners(
+        source.labels, config.identities, config.held_out, config.held_out_images, config.balanced, config.seed
+    )
+    steps = config.steps or math.ceil(config.epochs * len(learners.training) / config.batch_size)
+    distillation = config.losses.distillation
+    teacher = identity_lenses([load_network(distillation.teacher)], 1.0)[0] if distillation.weight else None
+    training = trainer.make(config, learners.classes, steps, teacher)
+    samples = FaceSamples(config)
+    session.run(
+        config,
+        workdir,
+        source,
+        learners.training,
+        samples,
+        training.init(start_weights.variables(config, training.recognizer)),
+        training.constants(learners.class_of),
+        training.step,
+        steps,
+        lambda state: _introduce(config, workdir, learners, state, steps),
+        lambda progress: _Evaluation(config, training, source, learners, samples, progress, workdir),
+    )
+
+
+def _introduce(config: ConfigDict, workdir: Path, learners: Learners, state: TrainState, steps: int) -> None:
+    """Says what is trained on what."""
+    sizes = {
+        name: sum(leaf.size for leaf in jax.tree.leaves(network.params)) for name, network in state.networks.items()
+    }
+    networks = ", ".join(f"{name} {size / 1e6:.3g} million parameters" for name, size in sizes.items())
+    print(f"ResNet-{config.model.depth}: {networks}; {devices.described()}")
+    print(
+        f"{config.dataset}: {len(np.unique(learners.training)):,} crops of {learners.classes:,} people to learn from, "
+        f"{len(learners.validation):,} more of them held out"
+    )
+    if int(state.step):
+        print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
+
+
+@dataclass
+class _Evaluation:
+    """Evaluates the recogniser on process 0; what never changes is read at the first time."""
+
+    config: ConfigDict
+    training: Trainer
+    source: RecordSource
+    learners: Learners
+    samples: FaceSamples
+    progress: Progress
+    workdir: Path
+    _view1: View1 | None = None
+
+    def __call__(self, state: TrainState) -> None:
+        """Prints and writes the figures; keeps the recogniser if it is the best so far."""
+        step = int(devices.fetch(state.step))
+        variables = devices.fetch(trainer.result(state))
+        module = self.training.recognizer.clone(axis_name=None)
+        judge = NetworkRecognizer("recognizer", module, variables, self.config.size)
+        figures: dict[str, float] = {}
+        if len(self.learners.validation) and trainer.HEAD in state.networks:
+            figures["accuracy"] = self._accuracy(judge, state, variables)
+        size, view1 = self.config.view1_lr_size, self._pairs()
+        if view1 is not None:
+            figures["view1_accuracy"] = view1.accuracy(view1.high, judge)
+            figures[f"view1_accuracy_{size}px"] = view1.accuracy(bicubic(view1.low, view1.high.shape[1]), judge)
+        best = max([each.get("view1_accuracy", -1.0) for each in self.progress.figures()], default=-1.0)
+        self.progress.evaluated(step, figures, {})
+        if figures.get("view1_accuracy", 0.0) > best or not (self.workdir / BEST).exists():
+            safetensors_weights.write(self.workdir / BEST, variables)
+
+    def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:
+        """Share of the images held out that are given to the right one of the people learnt."""
+        params = devices.fetch(state.networks[trainer.HEAD].params)
+        classes = params["sharded_classes"][:, : self.learners.classes]
+        right = 0
+        for begin in range(0, len(self.learners.validation), 256):
+            crops, labels = self.source.crops(self.learners.validation[begin : begin + 256])
+            images = self.samples.plain(crops)
+            if "sharded_bias" in params:
+                scores = judge.embeddings(images) @ classes + params["sharded_bias"][0, : self.learners.classes]
+            else:
+                scores = judge.templates(images) @ (classes / np.linalg.norm(classes, axis=0))
+            right += int(np.sum(scores.argmax(axis=1) == self.learners.class_of[labels]))
+        return right / len(self.learners.validation)
+
+    def _pairs(self) -> View1 | None:
+        """View 1 of LFW, read once; None where it is not prepared or not wanted."""
+        config = self.config
+        directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1
+        if self._view1 is None and config.view1_pairs and config.view1 and version_directory(directory):
+
+            def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                high = crops.astype(np.float32) / np.float32(255.0)
+                return low_resolution(high, config.view1_lr_size), high
+
+            self._view1 = View1.load(open_records(directory), config.view1_pairs, reduce)
+        return self._view1

@@ -1,0 +1,69 @@
+"""Trains a small recogniser for some steps on as many simulated devices as asked; run by test_trainer.py.
+
+python sharded_head.py DEVICES KIND OUTPUT.npz
+"""
+
+import sys
+
+import jax
+import numpy as np
+from flax import linen as nn
+
+from lowres_jax.recognition import recipe
+from lowres_jax.recognition.trainer import Trainer
+from lowres_jax.training import checkpoints, devices
+
+CLASSES, STEPS = 13, 4
+
+
+class Small(nn.Module):
+    """A recogniser of two layers."""
+
+    axis_name: str | None = devices.AXIS
+
+    @nn.compact
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+        features = nn.Dense(16, name="first")(images.reshape(len(images), -1)[:, ::97])
+        features = nn.BatchNorm(not train, momentum=0.9, axis_name=self.axis_name, name="norm")(features)
+        return nn.Dense(8, name="second")(nn.relu(features))
+
+
+def settings(kind: str):  # type: ignore[no-untyped-def]
+    """Of a training in which all that the head does is on."""
+    config = recipe.default_config()
+    config.size, config.steps, config.ema = 32, STEPS, 0.9
+    config.losses.classification.update({"kind": kind, "scale": 8.0, "margin": 0.3, "smoothing": 0.1})
+    config.optimizer.update({"learning_rate": 0.3, "weight_decay": 1e-3})
+    return config
+
+
+def batches():  # type: ignore[no-untyped-def]
+    """The same four batches of 16."""
+    generator = np.random.default_rng(0)
+    for _ in range(STEPS):
+        images = generator.integers(0, 256, (16, 32, 32, 3), np.uint8)
+        yield {"image": images, "label": generator.integers(0, CLASSES, 16) + 2}
+
+
+def main() -> None:
+    """Writes the state after the last step, and the figures of all."""
+    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
+    jax.config.update("jax_platforms", "cpu")
+    training = Trainer(Small(), None, CLASSES, settings(sys.argv[2]), STEPS)
+    state = training.init()
+    constants = training.constants(np.arange(-2, CLASSES))
+    step = devices.lift(training.step, state)
+    state, constants = devices.replicate(state), devices.replicate(constants)
+    classes = state.networks["head"].params["sharded_classes"]
+    assert len({shard.device for shard in classes.addressable_shards}) == int(sys.argv[1])
+    assert classes.addressable_shards[0].data.shape == (8, -(-CLASSES // int(sys.argv[1])))
+    figures = []
+    for batch in batches():
+        state, metrics = step(state, constants, devices.divide(batch))
+        figures.append({name: float(value) for name, value in devices.fetch(metrics).items()})
+    found = checkpoints.flat_leaves({"state": devices.fetch(state)})
+    np.savez(sys.argv[3], figures=[[each[name] for name in sorted(each)] for each in figures], **found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""A recogniser's training: its step against a plain one, on eight devices as on one, and what must not move."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+import sharded_head
+from ml_collections import ConfigDict
+
+from lowres_jax.data import training_set
+from lowres_jax.errors import UserError
+from lowres_jax.recognition import margins, recipe, trainer
+from lowres_jax.recognition.face_samples import FaceSamples
+from lowres_jax.training import devices
+
+SCRIPT = Path(__file__).with_name("sharded_head.py")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[int, str], dict[str, np.ndarray]]:
+    """(devices, kind) -> the state after four steps, and figures."""
+    folder = tmp_path_factory.mktemp("sharded")
+    wanted = [(count, kind) for kind in ("softmax", "adaface") for count in (1, 8)] + [(8, "arcface"), (1, "arcface")]
+    running = {}
+    for count, kind in wanted:
+        command = [sys.executable, str(SCRIPT), str(count), kind, str(folder / f"{count}_{kind}.npz")]
+        running[count, kind] = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    found = {}
+    for (count, kind), process in running.items():
+        _, error = process.communicate(timeout=200)
+        assert process.returncode == 0, error
+        with np.load(folder / f"{count}_{kind}.npz") as kept:
+            found[count, kind] = dict(kept)
+    return found
+
+
+@pytest.mark.parametrize("kind", ["softmax", "arcface", "adaface"])
+def test_classes_divided_between_eight_devices_give_what_one_gives(
+    trained: dict[tuple[int, str], dict[str, np.ndarray]], kind: str
+) -> None:
+    one, eight = trained[1, kind], trained[8, kind]
+    assert one.keys() == eight.keys()
+    for name in one:
+        # 13 classes are 13 places on one device and 16 on eight.
+        whole = eight[name][..., : one[name].shape[-1]] if one[name].ndim else eight[name]
+        np.testing.assert_allclose(whole, one[name], rtol=2e-4, atol=2e-5, err_msg=name)
+    if "sharded_classes" in str(one.keys()):
+        name = next(name for name in eight if name.endswith("params/sharded_classes"))
+        np.testing.assert_array_equal(eight[name][:, sharded_head.CLASSES :], 0.0)  # nothing is learnt there
+
+
+@pytest.mark.parametrize("kind", ["softmax", "arcface", "adaface"])
+def test_a_step_is_that_of_the_plain_loss(
+    trained: dict[tuple[int, str], dict[str, np.ndarray]], kind: margins.Kind
+) -> None:
+    """The same four steps written down plainly: all classes at once, one optimiser over everything."""
+    config, module = sharded_head.settings(kind), sharded_head.Small(axis_name=None)
+    training = trainer.Trainer(sharded_head.Small(), None, sharded_head.CLASSES, config, sharded_head.STEPS)
+    start = training.init()
+    own, head = start.networks["recognizer"], start.networks["head"]
+    params = {"own": own.params, "head": jax.tree.map(lambda leaf: leaf[:, : sharded_head.CLASSES], head.params)}
+    stats, mean, deviation = own.batch_stats, 20.0, 100.0
+    settings = config.losses.classification
+    losses = []
+    momentum = jax.tree.map(jnp.zeros_like, params)
+    for batch in sharded_head.batches():
+        images, right = batch["image"] / np.float32(255), jax.nn.one_hot(batch["label"] - 2, sharded_head.CLASSES) > 0
+        if kind == "adaface":
+            norms = jnp.linalg.norm(
+                module.apply({"params": params["own"], "batch_stats": stats}, images, True, mutable=["batch_stats"])[0],
+                axis=-1,
+            )
+            mean, deviation = 0.99 * mean + 0.01 * norms.mean(), 0.99 * deviation + 0.01 * norms.std()
+
+        def loss(params, images=images, right=right, stats=stats, mean=mean, deviation=deviation):
+            variables = {"params": params["own"], "batch_stats": stats}
+            templates, changed = module.apply(variables, images, True, mutable=["batch_stats"])
+            if kind == "softmax":
+                logits = templates @ params["head"]["sharded_classes"] + params["head"]["sharded_bias"]
+            else:
+                cosine = margins.cosines(templates, params["head"]["sharded_classes"])
+                lengths = jnp.linalg.norm(templates, axis=-1)
+                logits = margins.margin_logits(
+                    kind, cosine, right, settings.scale, settings.margin, lengths, mean, deviation
+                )
+            return margins.cross_entropy(logits, right, settings.smoothing), changed["batch_stats"]
+
+        (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(params)
+        losses.append(float(value))
+        # SGD with Nesterov momentum .9; weight decay is added to the gradient.
+        gradient = jax.tree.map(lambda slope, leaf: slope + 1e-3 * leaf, gradient, params)
+        momentum = jax.tree.map(lambda old, slope: 0.9 * old + slope, momentum, gradient)
+        params = jax.tree.map(lambda leaf, slope, move: leaf - 0.3 * (slope + 0.9 * move), params, gradient, momentum)
+    found = trained[1, kind]
+    np.testing.assert_allclose(found["figures"][:, 1], losses, rtol=1e-4)
+    second = next(name for name in found if name.endswith("networks/recognizer/params/second/kernel"))
+    np.testing.assert_allclose(found[second], params["own"]["second"]["kernel"], rtol=2e-3, atol=1e-4)
+    classes = next(name for name in found if name.endswith("networks/head/params/sharded_classes"))
+    np.testing.assert_allclose(found[classes], params["head"]["sharded_classes"], rtol=2e-3, atol=1e-4)
+
+
+def small_config(**changes: object) -> ConfigDict:
+    config = recipe.default_config()
+    config.size, config.steps, config.model.depth, config.model.embedding = 32, 4, 18, 8
+    config.optimizer.learning_rate = 0.01
+    config.update(changes)
+    return config
+
+
+def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
+    training = trainer.make(small_config(frozen_steps=1, batch_size=4), 3, 4)
+    state = training.init()
+    before = state
+    batch = {"image": np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8), "label": np.arange(4) % 3}
+    step = devices.lift(training.step, state)
+    state, constants = devices.replicate(state), devices.replicate(training.constants(np.arange(3)))
+    for number in range(2):
+        state, _ = step(state, constants, devices.divide(batch))
+        after = devices.fetch(state)
+        own, was = after.networks["recognizer"], before.networks["recognizer"]
+        moved = optax.tree.norm(jax.tree.map(np.subtract, own.params["backbone"], was.params["backbone"]))
+        assert (float(moved) > 0) == (number == 1)
+        changed = own.batch_stats["backbone"]["conv1_bn"]["mean"] - was.batch_stats["backbone"]["conv1_bn"]["mean"]
+        assert (np.abs(changed).max() > 0) == (number == 1)
+        assert np.abs(own.params["embedding"]["kernel"] - was.params["embedding"]["kernel"]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("losses.classification.kind", "arcfase"), "'arcfase': did you mean 'arcface'"),
+        (("model.depth", 51), "config.model.depth=51: choose of 18, 34, 50, 100"),
+        (("losses.classification.weight", 0.0), "nothing is learnt"),
+        (("held_out_images", 1.0), "held_out_images must be a share below 1"),
+        (("size", 8), "config.size=8: must be 32 pixels or more"),
+        (("losses.classification.scale", 0.0), "scale must be positive"),
+        (("ema", 1.0), "config.ema=1.0: must be 0"),
+    ],
+)
+def test_settings_that_cannot_be(change: tuple[str, object], message: str) -> None:
+    config = small_config()
+    config.update_from_flattened_dict(dict([change]))
+    with pytest.raises(UserError, match=message):
+        recipe.check(config)
+
+
+def test_learners_by_hand() -> None:
+    labels = np.asarray([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3])
+    found = training_set.choose_learners(labels, 3, 0.0, 0.25, balanced=False, seed=0)
+    assert found.classes == 3
+    assert found.class_of.tolist() == [0, 1, 2, -1]
+    assert np.bincount(labels[found.validation]).tolist() == [1, 1, 1]
+    assert sorted([*found.training, *found.validation]) == list(range(9))
+    balanced = training_set.choose_learners(labels, 0, 0.0, 0.0, balanced=True, seed=0)
+    assert np.bincount(labels[balanced.training]).tolist() == [4, 4, 4, 4]
+    assert len(balanced.validation) == 0
+    half = training_set.choose_learners(labels, 0, 0.5, 0.0, balanced=False, seed=0)
+    assert half.classes == 2
+    assert set(np.unique(labels[half.training])) == set(np.flatnonzero(half.class_of >= 0))
+    with pytest.raises(UserError, match="person 1 has 1 image and cannot be split"):
+        training_set.choose_learners(np.asarray([0, 0, 1]), 0, 0.0, 0.2, balanced=False, seed=0)
+    with pytest.raises(UserError, match="two people or more"):
+        training_set.choose_learners(labels, 1, 0.0, 0.0, balanced=False, seed=0)
+
+
+def test_rows_of_a_batch() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
+    config = small_config(size=128, flip=False)
+    np.testing.assert_array_equal(FaceSamples(config)(crop, np.random.default_rng(0))["image"], crop)
+    config.flip = True
+    rows = [FaceSamples(config)(crop, np.random.default_rng(seed))["image"] for seed in range(40)]
+    mirrored = [np.array_equal(row, crop[:, ::-1]) for row in rows]
+    assert all(np.array_equal(row, crop) or each for row, each in zip(rows, mirrored, strict=True))
+    assert 10 < sum(mirrored) < 30
+    config.update({"flip": False, "low_resolution": {"share": 1.0, "sizes": (16,)}})
+    row = FaceSamples(config)(crop, np.random.default_rng(0))["image"].astype(float)
+    # What is left is what 16 x 16 pixels can hold: the area means, and hardly any of the noise.
+    blocks = crop.reshape(16, 8, 16, 8, 3).mean((1, 3))
+    np.testing.assert_allclose(row.reshape(16, 8, 16, 8, 3).mean((1, 3)), blocks, atol=25)
+    assert row.std() < 0.3 * crop.std()
+    config.update({"low_resolution": {"share": 0.0, "sizes": ()}, "brightness": 0.5, "size": 64})
+    rows = [FaceSamples(config)(crop, np.random.default_rng(seed))["image"] for seed in range(20)]
+    assert rows[0].shape == (64, 64, 3)
+    means = np.asarray([row.mean() for row in rows]) / crop.mean()
+    assert means.min() < 0.75
+    assert means.max() > 1.2
+    np.testing.assert_allclose(FaceSamples(config).plain(crop[None])[0].mean(), crop.mean() / 255, atol=0.01)
