@@ -98,7 +98,18 @@ def test_unknown_names() -> None:
 def test_every_card_is_whole() -> None:
     """Each names a module that takes its sizes, and a reader that exists; weights have a checksum and a source."""
     found = cards.names("super_resolution")
-    expected = {"bicubic", "bilinear", "edsr", "edsr_x2", "edsr_x3", "edsr_x4", "esrgan", "srgan", "srresnet"}
+    expected = {
+        "identity",
+        "bicubic",
+        "bilinear",
+        "edsr",
+        "edsr_x2",
+        "edsr_x3",
+        "edsr_x4",
+        "esrgan",
+        "srgan",
+        "srresnet",
+    }
     assert expected <= set(found)
     for name in found:
         card = cards.load_card(name, "super_resolution")
@@ -108,7 +119,12 @@ def test_every_card_is_whole() -> None:
         assert card.source
         if card.weights:
             assert len(card.weights["sha256"]) == 64
-            assert ("package" in card.weights) != ("fetch" in card.weights)
+            assert {"package", "fetch"} - set(card.weights)
+            if "package" not in card.weights and "fetch" not in card.weights:
+                # Ships with the program, trained here: what on, for what, and how good it was.
+                assert (card.folder / card.weights["file"]).stat().st_size < 8e6
+                assert {"data", "steps", "losses", "judges", "figures"} <= set(card.training)
+                assert "research only" in card.licence
 
 
 def test_the_documentation_has_every_file_and_checksum() -> None:
