@@ -81,6 +81,20 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
     return found
 
 
+def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> list[str]:
+    """A remark on every upscaler one of whose losses is a recogniser that judges it here, by its model card."""
+    found = []
+    for name in upscalers:
+        judges = cards.load_card(name, "super_resolution").training.get("judges", "").split(", ")
+        both = [printed(judge) for judge in recognizers if judge in judges]
+        if both:
+            found.append(
+                f"{printed(name)} was trained against {joined(both)}: what {joined(both)} says of it here is no "
+                "independent judgement. Look at the other recognisers, or add one (--config.recognizers=sface,dlib)."
+            )
+    return found
+
+
 def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
     """What was used -> its licence and source: of the prepared set, and of every model's weights, from its card."""
     info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))

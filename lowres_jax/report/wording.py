@@ -34,6 +34,9 @@ _PRINTED_NAMES = {
     "edsr_x3": "EDSR x3",
     "edsr_x4": "EDSR x4",
     "sface": "SFace",
+    "dlib": "dlib",
+    "identity": "Identity",
+    "identity_x8": "Identity x8",
     "resnet50": "ResNet-50",
 }
 

@@ -82,6 +82,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         )
         judged[recognizer] = comparison.judge(recognizer, passes, subjects, config.resamples, config.seed)
         rows += comparison.rows(recognizer, judged[recognizer], subjects)
+    against = comparison_report.trained_against(list(upscalers), names)
     found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
     results.write_results(workdir / "results.json", found)
     grid, turned = _examples(config, source, methods, upscalers, subjects, judged)
@@ -94,12 +95,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
         detector_gallery=gallery,
         detector_caption=caption,
         licences=comparison_report.licences(source.directory, list(upscalers), names),
-        notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs),
+        notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs) + against,
         command=comparison_report.command_line(),
         duration=time.monotonic() - begin,
         **({"title": config.title} if config.title else {}),
     )
     write_report(workdir / "report.html", data)
+    for line in against:
+        print(f"\n{line}")
     print(f"\n{print_table(found)}\n\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
 
 

@@ -98,19 +98,8 @@ def test_unknown_names() -> None:
 def test_every_card_is_whole() -> None:
     """Each names a module that takes its sizes, and a reader that exists; weights have a checksum and a source."""
     found = cards.names("super_resolution")
-    expected = {
-        "identity",
-        "bicubic",
-        "bilinear",
-        "edsr",
-        "edsr_x2",
-        "edsr_x3",
-        "edsr_x4",
-        "esrgan",
-        "srgan",
-        "srresnet",
-    }
-    assert expected <= set(found)
+    expected = {"bicubic", "bilinear", "edsr", "edsr_x2", "edsr_x3", "edsr_x4", "esrgan", "srgan", "srresnet"}
+    assert expected | {"identity"} <= set(found)
     for name in found:
         card = cards.load_card(name, "super_resolution")
         cards.build_module(card)

@@ -81,6 +81,9 @@ def test_the_gallery_of_detectors_is_picked_up(tmp_path: Path) -> None:
 
 def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
+    (remark,) = comparison_report.trained_against(["bicubic", "srgan", "identity"], ["sface", "dlib"])
+    assert remark.startswith("Identity was trained against SFace: what SFace says of it here is no independent")
+    assert comparison_report.trained_against(["bicubic", "identity"], ["dlib"]) == []
     found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
     assert list(found) == ["Faces", "SRGAN", "SFace"]
     assert found["Faces"] == "Faces of friends. Me, 2026"
