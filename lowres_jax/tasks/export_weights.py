@@ -12,8 +12,10 @@ from lowres_jax import __version__
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards, safetensors_weights
+from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution import start
 from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.tasks.train_recognizer import BEST
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import EVALUATIONS
 
@@ -34,12 +36,17 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"config.name={config.name}: is the name of a model that comes with the program")
     if (folder / f"{config.name}.toml").exists() and not config.overwrite:
         raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
-    step, variables = start.of_training(training)
     settings = _settings(training)
-    # The edge head is of use in training only.
-    params = {name: layer for name, layer in variables["params"].items() if name != "conv_edges"}
+    recognizes = settings["task"] == "train_recognizer"
+    if recognizes:
+        # The best of its evaluations, which may be another step's than the last.
+        step, tree = _steps(training), safetensors_weights.variables(training / BEST)
+    else:
+        step, variables = start.of_training(training)
+        # The edge head is of use in training only.
+        params = {name: layer for name, layer in variables["params"].items() if name != "conv_edges"}
+        tree = {"params": params} | ({"batch_stats": variables["batch_stats"]} if variables["batch_stats"] else {})
     weights = folder / f"{config.name}.safetensors"
-    tree = {"params": params} | ({"batch_stats": variables["batch_stats"]} if variables["batch_stats"] else {})
     safetensors_weights.write(weights, tree)
     with write_atomically(folder / f"{config.name}.toml") as file:
         file.write(_card(config, settings, training, step, weights).encode())
@@ -48,6 +55,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
         print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
         return
     # Reads both files, so that a name that is said to work does.
+    if recognizes:
+        load_network(config.name)
+        print(f"{weights}: {size}. Its name works now: --config.recognizers=sface,{config.name} in compare")
+        return
     load_upscaler(config.name)
     print(
         f"{weights}: {size}. Its name works now: --config.upscaler={config.name} in enhance and identify, "
@@ -64,6 +75,12 @@ def _settings(training: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
 
 
+def _steps(training: Path) -> int:
+    """Of the last evaluation."""
+    evaluations = training / EVALUATIONS
+    return json.loads(evaluations.read_text())[-1]["step"] if evaluations.is_file() else 0
+
+
 def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: int, weights: Path) -> str:
     """The model card, as TOML."""
     losses = {
@@ -71,19 +88,27 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         for name, loss in settings["losses"].items()
         if loss["weight"]
     }
-    fields = settings["model"]["fields"]
-    summary = config.summary or f"{settings['model']['module'].split('.')[-1]} x{fields['scale']} trained on faces"
+    if settings["task"] == "train_recognizer":
+        module, size = "recognition.resnet", settings["size"]
+        fields = {name: value for name, value in settings["model"].items() if name != "dropout"}
+        judges = losses["distillation"]["teacher"] if "distillation" in losses else ""
+        summary = config.summary or f"ResNet-{fields['depth']} trained on faces of {size} px"
+    else:
+        module, fields, size = settings["model"]["module"], settings["model"]["fields"], 0
+        judges = ", ".join(losses["identity"]["recognizers"]) if "identity" in losses else ""
+        summary = config.summary or f"{module.split('.')[-1]} x{fields['scale']} trained on faces"
     facts = {
         "data": settings["dataset"],
         "steps": step,
         "batch_size": settings["batch_size"],
         "start": settings["start"] or "random",
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
-        "judges": ", ".join(losses["identity"]["recognizers"]) if "identity" in losses else "",
+        "judges": judges,
     }
     lines = [
         f"summary = {json.dumps(summary)}",
-        f"module = {json.dumps(settings['model']['module'])}",
+        f"module = {json.dumps(module)}",
+        *([f"input_size = {size}"] if size else []),
         f"licence = {json.dumps(config.licence)}",
         f"source = {json.dumps(f'trained with lowres_jax {__version__}')}",
         "",

