@@ -10,6 +10,8 @@ Writes results.json, report.html and the table on the terminal. A stopped run go
 
 from ml_collections import ConfigDict
 
+from lowres_jax.recognition import onnx_model
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the comparison."""
@@ -28,6 +30,7 @@ def get_config() -> ConfigDict:
     config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan")
     config.lr_sizes = (32, 16)
     config.recognizers = ("sface",)
+    config.onnx = onnx_model.default_config()  # of the recogniser "onnx": config.onnx.path, input_size, colours, ...
     config.flip_sum = False  # templates as the sum of the embeddings of an image and its mirror
 
     # Which folds, counted from 1, for upscalers too slow for the whole set; empty: all. Every method is then measured

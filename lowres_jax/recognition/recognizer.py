@@ -7,12 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from ml_collections import ConfigDict
 
 from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition import dlib_resnet
+from lowres_jax.recognition import dlib_resnet, onnx_model
 
 
 class Recognizer(Protocol):
@@ -20,7 +21,7 @@ class Recognizer(Protocol):
 
     Attributes:
       name: as in its model card.
-      input_size: side of the square input in pixels; other sizes are brought to it by `fit`.
+      input_size: side of the square input in pixels; other sizes are brought to it by `data.resize.fit`.
       dimension: length of a template.
     """
 
@@ -30,26 +31,6 @@ class Recognizer(Protocol):
 
     def templates(self, images: np.ndarray) -> np.ndarray:
         """Aligned faces, (B, H, W, 3) float32 RGB in [0, 1] -> (B, dimension) float32 unit vectors."""
-
-
-def fit(images: np.ndarray, size: int) -> np.ndarray:
-    """Brings images to a recogniser's input size.
-
-    A larger image is reduced by antialiased area averaging (128 -> 112). A smaller one, a raw low-resolution face, is
-    enlarged by nearest neighbour, which adds nothing to it; who enlarges better does so before.
-
-    Args:
-      images: (B, H, W, 3) float32 RGB in [0, 1].
-      size: side of the result in pixels.
-
-    Returns:
-      (B, size, size, 3) float32.
-    """
-    height, width = images.shape[1:3]
-    if (height, width) == (size, size):
-        return np.asarray(images, np.float32)
-    change = resize.downscale_area if min(height, width) >= size else resize.nearest
-    return np.stack([change(image, size, size) for image in images])
 
 
 class NetworkRecognizer:
@@ -85,9 +66,10 @@ class NetworkRecognizer:
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
         self._embed = RowMap(
-            functools.partial(_unit_templates, module.apply, flip_sum=flip_sum), lambda batch: fit(batch, input_size)
+            functools.partial(_unit_templates, module.apply, flip_sum=flip_sum),
+            lambda batch: resize.fit(batch, input_size),
         )
-        self._plain = RowMap(module.apply, lambda batch: fit(batch, input_size))
+        self._plain = RowMap(module.apply, lambda batch: resize.fit(batch, input_size))
 
     def templates(self, images: np.ndarray) -> np.ndarray:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
@@ -110,24 +92,28 @@ def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: 
     return embeddings / jnp.maximum(jnp.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)
 
 
-def load_recognizer(name: str, weights: str = "", flip_sum: bool = False) -> Recognizer:
-    """Loads a recogniser by the name of its model card; dlib's, which is no Flax module, by its own program.
+def load_recognizer(name: str, weights: str = "", flip_sum: bool = False, onnx: ConfigDict | None = None) -> Recognizer:
+    """Loads a recogniser by the name of its model card; those that are no Flax modules by their own programs.
 
     Args:
-      name: a card of a recogniser in `lowres_jax/pretrained/cards`, as "sface".
+      name: a card of a recogniser in `lowres_jax/pretrained/cards`, as "sface"; or "onnx".
       weights: path of a weight file to use instead of the card's own; it is not compared with the card's checksum.
       flip_sum: see `NetworkRecognizer`.
+      onnx: of "onnx", see `onnx_model.default_config`.
 
     Raises:
       UserError: no such recogniser; its weights are missing, damaged or another network's; dlib is not installed, or
         asked for a sum over mirrors.
     """
-    card = cards.load_card(name, "recognition")
-    if card.module == "recognition.dlib_resnet":
-        if flip_sum:
-            raise UserError(f"recognizer {name}: has no sum over an image and its mirror; leave flip_sum false")
+    card = None if name == onnx_model.NAME and onnx is not None else cards.load_card(name, "recognition")
+    if card is not None and card.module != "recognition.dlib_resnet":
+        return load_network(name, weights, flip_sum)
+    if flip_sum:
+        raise UserError(f"recognizer {name}: has no sum over an image and its mirror; leave flip_sum false")
+    if card is not None:
         return dlib_resnet.DlibRecognizer(card, weights)
-    return load_network(name, weights, flip_sum)
+    assert onnx is not None
+    return onnx_model.OnnxRecognizer(onnx)
 
 
 def load_network(name: str, weights: str = "", flip_sum: bool = False) -> NetworkRecognizer:
@@ -137,6 +123,10 @@ def load_network(name: str, weights: str = "", flip_sum: bool = False) -> Networ
       UserError: as there; or it is none.
     """
     card = cards.load_card(name, "recognition")
+    if card.module == "recognition.dlib_resnet":
+        raise UserError(
+            f"recognizer {name}: has no gradient, so that nothing can be trained against it; it judges only"
+        )
     module = cards.build_module(card)
     variables = cards.load_variables(card, module, (1, card.input_size, card.input_size, 3), weights)
     return NetworkRecognizer(name, module, variables, card.input_size, flip_sum)

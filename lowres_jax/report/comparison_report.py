@@ -14,6 +14,7 @@ from lowres_jax.evaluation import verification_resamples
 from lowres_jax.evaluation.identification_resamples import FARS
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import cards
+from lowres_jax.recognition import onnx_model
 from lowres_jax.report.wording import joined, printed
 
 # An operating point that rests on fewer false accepts is hardly known.
@@ -101,6 +102,9 @@ def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[st
     found = {"Faces": " ".join(info[key] for key in ("description", "citation") if info.get(key))}
     for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):
         for name in names:
+            if name == onnx_model.NAME:
+                found["ONNX"] = "A file of the user's own, by config.onnx.path."
+                continue
             card = cards.load_card(name, room)
             if card.weights:
                 found[printed(name)] = f"{card.licence}. {card.source}"

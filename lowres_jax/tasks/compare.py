@@ -20,6 +20,7 @@ from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement,
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.files import try_folder
 from lowres_jax.pretrained import cards
+from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report import comparison_report, examples
 from lowres_jax.report.page import write_report
@@ -52,7 +53,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if not names:
         raise UserError("config.recognizers is empty; name one, as in --config.recognizers=sface")
     for name in names:
-        cards.load_card(name, "recognition")
+        if name != onnx_model.NAME:
+            cards.load_card(name, "recognition")
     directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset
     source = open_records(directory)
     if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
@@ -66,7 +68,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     upscalers = {
         name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
     }
-    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum) for name in names}
+    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum, onnx=config.onnx) for name in names}
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
     for each in (workdir, folder):
         try_folder(each)
@@ -193,7 +195,9 @@ def _measure(
                     digest,
                     name,
                     _model(method.upscaler, "super_resolution"),
-                    _model(recognizer, "recognition"),
+                    onnx_model.identity(config.onnx)
+                    if recognizer == onnx_model.NAME
+                    else _model(recognizer, "recognition"),
                     config.flip_sum,
                 ),
                 len(source),

@@ -17,7 +17,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
 from lowres_jax.files import write_atomically
 from lowres_jax.recognition.lenses import identity_lenses, perceptual_lens
-from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
 from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
 from lowres_jax.super_resolution import recipe, start, trainer
 from lowres_jax.super_resolution.samples import Samples
@@ -81,7 +81,7 @@ def _trainer(config: ConfigDict, steps: int) -> Trainer:
         perceptual = perceptual_lens(each.network, each.layer, each.weight, each.weights)
     names = configuration.names(settings.identity.recognizers) if settings.identity.weight else []
     lenses = identity_lenses(
-        [load_recognizer(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()
+        [load_network(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()
     )
     return trainer.make(config, steps, perceptual, lenses)
 

@@ -13,7 +13,7 @@ from lowres_jax.localization.detector import load_detector
 from lowres_jax.pretrained import weights
 from lowres_jax.recognition import dlib_resnet
 from lowres_jax.recognition.lenses import identity_lenses
-from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.recognition.recognizer import load_network, load_recognizer
 
 
 def test_chips_are_dlibs_alignment_of_the_same_landmarks() -> None:
@@ -73,3 +73,8 @@ def test_real_faces(orl_faces: np.ndarray, tmp_path: Path) -> None:
     assert recognizer.templates(crops[:0]).shape == (0, 128)
     with pytest.raises(UserError, match="dlib"):
         identity_lenses([recognizer], 0.1)
+
+
+def test_nothing_is_trained_against_it() -> None:
+    with pytest.raises(UserError, match="recognizer dlib: has no gradient, .* it judges only"):
+        load_network("dlib")

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from lowres_jax.data import images, resize
+from lowres_jax.data.resize import fit
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition.recognizer import NetworkRecognizer, fit, load_recognizer
+from lowres_jax.recognition.recognizer import NetworkRecognizer, load_recognizer
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,121 @@
+"""Any face recogniser as an ONNX file, run by onnxruntime (the extra "judges"): for judging only."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from lowres_jax.data import resize
+from lowres_jax.errors import UserError
+from lowres_jax.interruption import interruptible
+
+NAME = "onnx"
+_BATCH = 32
+
+
+def default_config() -> ConfigDict:
+    """The keys that say what file it is and what it wants, with InsightFace's habits."""
+    config = ConfigDict()
+    config.path = ""  # the .onnx file
+    config.input_size = 112  # side of the aligned crop
+    config.colours = "rgb"  # or "bgr"
+    config.mean = 127.5  # values on the 0-255 scale become (value - mean) / scale
+    config.scale = 127.5
+    return config
+
+
+class OnnxRecognizer:
+    """A `Recognizer` by onnxruntime.
+
+    Attributes:
+      name: "onnx".
+      input_size: side of the crops.
+      dimension: of the templates.
+    """
+
+    name = NAME
+
+    def __init__(self, config: ConfigDict):
+        """Loads the network and tries it on a grey picture.
+
+        Args:
+          config: see `default_config`.
+
+        Raises:
+          UserError: onnxruntime is not installed, the file is missing or none, or it takes or gives something else than
+            one crop of this size and one template.
+        """
+        if config.colours not in ("rgb", "bgr"):
+            raise UserError(f"config.onnx.colours={config.colours!r}: must be 'rgb' or 'bgr'")
+        path = Path(config.path)
+        if not config.path or not path.is_file():
+            raise UserError(f"config.onnx.path={config.path}: no such file; give the recogniser's .onnx file")
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise UserError(
+                "recognizer onnx: onnxruntime is not installed; run: pip install 'lowres-jax[judges]'"
+            ) from error
+        try:
+            self._session: Any = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        # onnxruntime has exceptions of its own, which it does not name in public.
+        except Exception as error:
+            raise UserError(f"{path}: cannot be loaded as an ONNX network ({_first_line(error)})") from error
+        self.input_size = config.input_size
+        self._config = config
+        inputs = self._session.get_inputs()
+        shape = list(inputs[0].shape)
+        size = config.input_size
+        self._channels_first = len(shape) == 4 and shape[1] == 3
+        expected = (3, size, size) if self._channels_first else (size, size, 3)
+        wrong = len(shape) != 4 or any(isinstance(s, int) and s != e for s, e in zip(shape[1:], expected, strict=True))
+        if len(inputs) != 1 or wrong:
+            raise UserError(
+                f"{path}: takes {len(inputs)} input(s), the first of shape {shape}, not one of {size}x{size} pixels "
+                "with three colours; set --config.onnx.input_size"
+            )
+        fixed = isinstance(shape[0], int) and shape[0] > 0
+        self._batch = shape[0] if fixed else _BATCH
+        grey = np.full((self._batch if fixed else 1, size, size, 3), 0.5, np.float32)
+        found = self._run(grey)
+        if found.ndim != 2 or len(found) != len(grey) or not np.isfinite(found).all():
+            raise UserError(f"{path}: gives {found.shape} for {len(grey)} crops, not a template for each")
+        self.dimension = found.shape[1]
+
+    def templates(self, images: np.ndarray) -> np.ndarray:
+        """See `Recognizer.templates`; sizes are brought to the network's as `data.resize.fit` does."""
+        found = np.zeros((len(images), self.dimension), np.float32)
+        for start in interruptible(range(0, len(images), self._batch)):
+            batch = images[start : start + self._batch]
+            # A network of a fixed batch gets whole ones.
+            padded = np.concatenate([batch, np.repeat(batch[-1:], self._batch - len(batch), axis=0)])
+            found[start : start + len(batch)] = self._run(padded)[: len(batch)]
+        return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+
+    def _run(self, images: np.ndarray) -> np.ndarray:
+        images = resize.fit(images, self.input_size) * np.float32(255.0)
+        if self._config.colours == "bgr":
+            images = images[..., ::-1]
+        images = (images - np.float32(self._config.mean)) / np.float32(self._config.scale)
+        if self._channels_first:
+            images = images.transpose(0, 3, 1, 2)
+        wanted = self._session.get_inputs()[0].name
+        try:
+            found = self._session.run(None, {wanted: np.ascontiguousarray(images, np.float32)})
+            return np.asarray(found[0], np.float32)
+        # As above.
+        except Exception as error:
+            raise UserError(f"config.onnx.path={self._config.path}: cannot be run ({_first_line(error)})") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def identity(config: ConfigDict) -> str:
+    """What measurements by such a recogniser depend on: the file's content and the settings."""
+    path = Path(config.path)
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return repr((content, sorted((key, value) for key, value in config.items() if key != "path")))
