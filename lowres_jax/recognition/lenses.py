@@ -11,7 +11,9 @@ from flax import linen as nn
 from lowres_jax import configuration
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
-from lowres_jax.pretrained import keras_h5
+from lowres_jax.pretrained import keras_h5, resnet_weights
+from lowres_jax.pretrained.weights import find_fetched_file
+from lowres_jax.recognition import resnet
 from lowres_jax.recognition.recognizer import NetworkRecognizer, Recognizer, load_recognizer
 from lowres_jax.super_resolution import vgg19
 from lowres_jax.super_resolution.recipe import Lens
@@ -44,10 +46,12 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") 
     """The features of one layer of a network, for a perceptual loss.
 
     Args:
-      network: "vgg19", or the card of a recogniser.
+      network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recogniser.
       layer: whose output is compared; of VGG19 before its ReLU ("block5_conv4" is SRGAN's VGG54).
       weight: of the loss.
       weights: a weight file; VGG19 has none of its own.
+
+    Of ResNet-50 layers are named as Keras's ("conv3_block4_3_bn"), and pictures keep their size.
 
     Raises:
       UserError: no such network or layer; the weights are missing or another network's.
@@ -66,17 +70,28 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") 
         # Layers behind the last one are not part of the module.
         kept = {name: variables["params"][name] for name in names if name <= layer}
         return Lens(network, weight, module.apply, jax.device_get({"params": kept}))
-    recognizer = _differentiable(load_recognizer(network, weights))
-    module, size = recognizer.module, recognizer.input_size
+    module, variables, size = _imagenet(weights) if network == "resnet50" else _of_recognizer(network, weights)
 
     def features(variables: Any, images: jax.Array) -> jax.Array:
-        return _captured(module, layer, variables, _fitted(images, size))
+        return _captured(module, layer, variables, _fitted(images, size) if size else images)
 
-    example = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
-    _check_layer(
-        network, layer, sorted(jax.eval_shape(functools.partial(_all_captured, module), recognizer.variables, example))
-    )
-    return Lens(network, weight, features, recognizer.variables)
+    example = jax.ShapeDtypeStruct((1, size or 64, size or 64, 3), jnp.float32)
+    _check_layer(network, layer, sorted(jax.eval_shape(functools.partial(_all_captured, module), variables, example)))
+    return Lens(network, weight, features, variables)
+
+
+def _of_recognizer(name: str, weights: str) -> tuple[nn.Module, Any, int]:
+    recognizer = _differentiable(load_recognizer(name, weights))
+    return recognizer.module, recognizer.variables, recognizer.input_size
+
+
+def _imagenet(path: str) -> tuple[nn.Module, Any, int]:
+    """ResNet-50 up to its pooling, for pictures of any size."""
+    path = path or str(find_fetched_file("resnet50", "model.json"))
+    found = resnet_weights.resnet50(path)
+    # The copy for TensorFlow.js was made with another epsilon than Keras's own files.
+    module = resnet.Backbone(epsilon=1e-3 if path.endswith(".json") else 1.001e-5)
+    return module, jax.device_put({kind: found[kind]["backbone"] for kind in ("params", "batch_stats")}), 0
 
 
 def _check_layer(network: str, layer: str, valid: Sequence[str]) -> None:

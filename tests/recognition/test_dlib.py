@@ -76,5 +76,5 @@ def test_real_faces(orl_faces: np.ndarray, tmp_path: Path) -> None:
 
 
 def test_nothing_is_trained_against_it() -> None:
-    with pytest.raises(UserError, match="recognizer dlib: has no gradient, .* it judges only"):
+    with pytest.raises(UserError, match=r"recognizer dlib: has no gradient, .* it judges only"):
         load_network("dlib")

@@ -13,6 +13,7 @@ import pytest
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import resnet_weights
 from lowres_jax.recognition import resnet
+from lowres_jax.recognition.lenses import perceptual_lens
 
 # In a process of its own: TensorFlow takes seconds and half a gigabyte.
 _KERAS = """
@@ -163,3 +164,32 @@ def test_the_stem_decides_how_far_pixels_are_gathered(stem: str) -> None:
     )
     (last,) = state["intermediates"]["conv5_block2_2_bn"]["__call__"]
     assert last.shape == (1, 4, 4, 512) if stem == "imagenet" else (1, 7, 7, 512)
+
+
+def test_a_perceptual_loss_sees_a_layers_features(keras: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lens = perceptual_lens("resnet50", "conv2_block1_1_bn", 1.0, str(keras / "weights.h5"))
+    images = np.random.default_rng(1).random((1, 64, 64, 3)).astype(np.float32)
+    found = lens.apply(lens.variables, images)
+    assert found.shape == (1, 16, 16, 64)
+    # By hand: the stem, then the first 1x1 convolution and its normalisation.
+    params, stats = lens.variables["params"], lens.variables["batch_stats"]
+
+    def norm(features: jax.Array, name: str) -> jax.Array:
+        scale = params[name]["scale"] / np.sqrt(stats[name]["var"] + 1.001e-5)
+        return (features - stats[name]["mean"]) * scale + params[name]["bias"]
+
+    features = images[..., ::-1] * 255 - np.asarray([103.939, 116.779, 123.68], np.float32)
+    features = jax.lax.conv_general_dilated(
+        features, params["conv1_conv"]["kernel"], (2, 2), [(3, 3)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+    features = jax.nn.relu(norm(features + params["conv1_conv"]["bias"], "conv1_bn"))
+    padded = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    pooled = jax.lax.reduce_window(padded, -jnp.inf, jax.lax.max, (1, 3, 3, 1), (1, 2, 2, 1), "VALID")
+    first = params["conv2_block1_1_conv"]
+    expected = norm(pooled @ first["kernel"][0, 0] + first["bias"], "conv2_block1_1_bn")
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
+    with pytest.raises(UserError, match="resnet50 has no such layer; did you mean 'conv2_block1_1_bn'"):
+        perceptual_lens("resnet50", "conv2_block1_1_bm", 1.0, str(keras / "weights.h5"))
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
+    with pytest.raises(UserError, match=r"not fetched yet; run: python -m lowres_jax\.pretrained\.fetch resnet50"):
+        perceptual_lens("resnet50", "conv2_block1_1_bn", 1.0)
