@@ -31,6 +31,7 @@ def get_config() -> ConfigDict:
     config.lr_sizes = (32, 16)
     config.recognizers = ("sface",)
     config.onnx = onnx_model.default_config()  # of the recogniser "onnx": config.onnx.path, input_size, colours, ...
+    config.searcher = True  # all-against-all once more, with the originals enrolled and small faces searched for
     config.flip_sum = False  # templates as the sum of the embeddings of an image and its mirror
 
     # Which folds, counted from 1, for upscalers too slow for the whole set; empty: all. Every method is then measured

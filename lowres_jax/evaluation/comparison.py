@@ -69,6 +69,7 @@ def judge(
     subjects: Subjects,
     resamples: int,
     seed: int,
+    searcher: bool = False,
 ) -> dict[Method, Judged]:
     """Puts every method through both protocols and image quality.
 
@@ -78,6 +79,7 @@ def judge(
       subjects: images and pairs.
       resamples: of the paired bootstrap.
       seed: of the resamples, which are the same for every method.
+      searcher: whether all-against-all is done a second time, with the originals enrolled.
     """
     people = subjects.people
     people_counts = intervals.draw_counts(int(people.max()) + 1, resamples, seed)
@@ -97,6 +99,11 @@ def judge(
             "all_against_all": identification_resamples.estimate(statistics, originals[1], people, people_counts),
             "lfw": verification_resamples.estimate(scores, originals[2], subjects.same, subjects.folds, fold_counts),
         }
+        if searcher:
+            crossed = statistics
+            if method.upscaler != NONE:
+                crossed = identification.probe_statistics(templates, subjects.labels, originals[0])
+            estimates["searcher"] = identification_resamples.estimate(crossed, originals[1], people, people_counts)
         if method.upscaler != NONE:
             estimates["image_quality"] = _quality(method, measurement, subjects, originals[0], people_counts)
         points = identification.operating_points(statistics)

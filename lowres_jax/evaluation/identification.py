@@ -40,7 +40,7 @@ class ProbeStatistics:
         return np.isfinite(self.mated_distance)
 
 
-def probe_statistics(templates: np.ndarray, labels: np.ndarray) -> ProbeStatistics:
+def probe_statistics(templates: np.ndarray, labels: np.ndarray, gallery: np.ndarray | None = None) -> ProbeStatistics:
     """One streaming pass over all distances: blocks of probes against the whole gallery, shared out over all devices.
 
     Memory is O(block x N); an N x N array is never made.
@@ -48,15 +48,19 @@ def probe_statistics(templates: np.ndarray, labels: np.ndarray) -> ProbeStatisti
     Args:
       templates: (N, D) float32 unit vectors.
       labels: (N,) integer identities, at least two different ones.
+      gallery: (N, D) templates of the same images as they are enrolled, where they are others than those searched for
+        (the searcher's case: good pictures are enrolled, small faces searched for); None: the same. An image is never
+        compared with itself.
 
     Raises:
       ValueError: fewer than two identities, or templates that are not finite.
     """
     templates = np.asarray(templates, np.float32)
+    gallery = templates if gallery is None else np.asarray(gallery, np.float32)
     identities = np.unique(labels, return_inverse=True)[1].astype(np.int32)
     if identities.max(initial=0) == 0:
         raise ValueError("all-against-all needs at least two identities")
-    if not np.isfinite(templates).all():
+    if not (np.isfinite(templates).all() and np.isfinite(gallery).all()):
         raise ValueError("a template is not finite")
     count = len(templates)
     devices = jax.local_devices()
@@ -66,7 +70,7 @@ def probe_statistics(templates: np.ndarray, labels: np.ndarray) -> ProbeStatisti
     probe_identities = np.pad(identities, (0, rows - count), constant_values=-1)
     mesh = Mesh(np.asarray(devices), ("data",))
     mated, impostor, ahead = _all_against_all(
-        mesh, probes, probe_identities, np.arange(rows, dtype=np.int32), templates, identities
+        mesh, probes, probe_identities, np.arange(rows, dtype=np.int32), gallery, identities
     )
     mated_distance = np.asarray(mated, np.float64)[:count] / _GRID
     has_mate = np.isfinite(mated_distance)

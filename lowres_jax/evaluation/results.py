@@ -38,7 +38,7 @@ def row(
       upscaler: name, "none" for the originals, "raw" for the unenlarged images.
       lr_size: side of the low-resolution image in pixels.
       recognizer: name.
-      protocol: "lfw", "all_against_all" or "image_quality".
+      protocol: "lfw", "all_against_all", "searcher" or "image_quality".
       estimate: of the method.
       references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is passed over.
       images: how many images the evaluation saw.

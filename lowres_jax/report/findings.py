@@ -4,12 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lowres_jax.report import wording
-from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, Group
+from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group
 from lowres_jax.report.wording import Verdict
 
-_FIELD = {"all_against_all": "open-set identification", "lfw": "pair accuracy"}
+_FIELD = {
+    "all_against_all": "open-set identification",
+    "lfw": "pair accuracy",
+    "searcher": "the search among good pictures",
+}
 
-_FALSE_ACCEPT_FIELD = {"all_against_all": "in open-set identification", "lfw": "on pairs"}
+_FALSE_ACCEPT_FIELD = {
+    "all_against_all": "in open-set identification",
+    "lfw": "on pairs",
+    "searcher": "in the search among good pictures",
+}
 
 # A method and its paired difference (value, low, high) to the reference.
 _Entry = tuple[str, tuple[float, ...]]
@@ -59,6 +67,7 @@ def find(group: Group) -> Finding:
     details = [
         *_against_other(group, reference, identification[Verdict.BETTER]),
         *_recovered_sentence(group, identification[Verdict.BETTER]),
+        *_searcher_sentence(group, reference),
         *_rest(*IDENTIFICATION, reference, identification),
         *_rest(*PAIRS, reference, pairs),
     ]
@@ -251,6 +260,14 @@ def _recovered_sentence(group: Group, better: Sequence[_Entry]) -> list[str]:
     return [f"Of what bicubic loses against HR, this wins back: {wording.joined(words)}."] if words else []
 
 
+def _searcher_sentence(group: Group, reference: str) -> list[str]:
+    """The searcher's case, where methods may rank differently."""
+    found = _by_verdict(group, *SEARCHER, reference)
+    if not any(found.values()):
+        return []
+    return [f"With good pictures enrolled and small faces searched for, {_main_clause(*SEARCHER, reference, found)}."]
+
+
 def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> list[str]:
     """The methods that are level with the reference or worse, by name."""
     parts = []
@@ -265,7 +282,7 @@ def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_E
 
 
 def _label(protocol: str, name: str) -> str:
-    return f"{wording.metric(name).label} " if protocol == "all_against_all" else ""
+    return f"{wording.metric(name).label} " if protocol != "lfw" else ""
 
 
 def _names(entries: Sequence[_Entry]) -> str:

@@ -112,6 +112,7 @@ def _group(
         "recognizer": wording.printed(group.recognizer),
         "sentences": (finding.headline, *finding.details),
         "table": page_tables.main_table(group),
+        "searcher": page_tables.searcher_table(group),
         "differences": _difference_figures(group, looks, title),
         "curves": _curve_figures(group, curves, looks, title),
         "complete": [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lowres_jax.report import findings, wording
-from lowres_jax.report.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, Group, best
+from lowres_jax.report.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group, best
 from lowres_jax.report.wording import Verdict
 
 _TONES = {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.NONE: "level", Verdict.UNKNOWN: "unknown"}
@@ -44,12 +44,26 @@ def glances(groups: Sequence[Group]) -> list[dict[str, Any]]:
     return found
 
 
+def searcher_table(group: Group) -> dict[str, Any] | None:
+    """The searcher's case: originals enrolled, small faces searched for; None where it was not measured."""
+    if not group.metrics(SEARCHER[0]):
+        return None
+    columns = [(*SEARCHER, "value"), *((*SEARCHER, reference) for reference in REFERENCES)]
+    columns += [(SEARCHER[0], name, "value") for name in ("dir_at_far_1e-1", "rank1", "false_accepts")]
+    return _table(group, columns)
+
+
 def main_table(group: Group) -> dict[str, Any]:
     """The main table: the leading metric of each protocol with its differences, and the picture's likeness."""
     against = [(*IDENTIFICATION, reference) for reference in REFERENCES]
     columns = [(*IDENTIFICATION, "value"), *against, (*IDENTIFICATION, "recovered")]
     columns += [(*PAIRS, "value"), (*PAIRS, "error"), *((*PAIRS, reference) for reference in REFERENCES)]
     columns += [("image_quality", name, "value") for name in ("psnr", "ssim", "identity_cosine")]
+    return _table(group, columns)
+
+
+def _table(group: Group, columns: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    """A table of (protocol, metric, what) columns, of which empty ones are left out."""
     filled = [[_cell(group, method, *column) for column in columns] for method in group.everyone]
     kept = [index for index in range(len(columns)) if any(row[index] for row in filled)]
     spans: list[dict[str, Any]] = []
@@ -99,7 +113,7 @@ def complete(group: Group, protocol: str) -> dict[str, Any]:
 def alarms(group: Group) -> list[dict[str, Any]]:
     """False accepts of every method beside the reference's, by protocol."""
     found = []
-    for protocol in ("all_against_all", "lfw"):
+    for protocol in ("all_against_all", "searcher", "lfw"):
         counts = {m: group.value(m, protocol, "false_accepts") for m in group.everyone}
         known = {method: count for method, count in counts.items() if count is not None}
         if not known:
@@ -127,9 +141,10 @@ def alarms(group: Group) -> list[dict[str, Any]]:
             )
         searches = wording.number(group.rows[next(iter(known)), protocol].get("images"))
         unit = "impostor pairs accepted"
-        if protocol == "all_against_all":
+        if protocol != "lfw":
             of = f" out of {searches:,.0f}" if searches is not None else ""
             unit = f"searches for people who are not enrolled that returned somebody{of}"
+            unit += ", good pictures enrolled" if protocol == "searcher" else ""
         heading = f"{wording.size(group.lr_size)}, {wording.printed(group.recognizer)}: {unit}"
         found.append({"title": heading, "rows": rows, "reference": reference or ""})
     return found

@@ -15,6 +15,7 @@ REFERENCES = ("bicubic", "bilinear")
 # The metric that stands for each protocol in headlines.
 IDENTIFICATION = ("all_against_all", "dir_at_far_1e-2")
 PAIRS = ("lfw", "accuracy")
+SEARCHER = ("searcher", "dir_at_far_1e-2")
 
 
 @dataclass
@@ -138,7 +139,9 @@ def print_table(results: Mapping[str, Any]) -> str:
     Raises:
       UserError: see `group_rows`.
     """
-    blocks = [_block(group) for group in group_rows(results)]
+    groups = group_rows(results)
+    blocks = [_block(group, (IDENTIFICATION, PAIRS)) for group in groups]
+    blocks += [_block(group, (SEARCHER,)) for group in groups if group.metrics(SEARCHER[0])]
     if not blocks:
         return "No results."
     return "\n\n".join(blocks) + (
@@ -148,15 +151,18 @@ def print_table(results: Mapping[str, Any]) -> str:
     )
 
 
-def _block(group: Group) -> str:
+def _block(group: Group, leading: Sequence[tuple[str, str]]) -> str:
     reference = group.reference()
     columns: list[tuple[str, str, str]] = []
-    for protocol, name in (IDENTIFICATION, PAIRS):
+    for protocol, name in leading:
         columns += [(protocol, name, "value"), (protocol, name, "difference")]
-        if (protocol, name) == IDENTIFICATION:
+        if protocol == SEARCHER[0]:
+            columns.append((protocol, "dir_at_far_1e-1", "value"))
+        if protocol in (IDENTIFICATION[0], SEARCHER[0]):
             columns.append((protocol, "rank1", "value"))
         columns.append((protocol, "false_accepts", "value"))
-    columns += [("image_quality", name, "value") for name in ("psnr", "ssim")]
+    if PAIRS in leading:
+        columns += [("image_quality", name, "value") for name in ("psnr", "ssim")]
     cells = [[_cell(group, method, column, reference) for column in columns] for method in group.everyone]
     kept = [index for index in range(len(columns)) if any(row[index] for row in cells)]
     protocols = [wording.PROTOCOLS[columns[index][0]] for index in kept]
@@ -168,7 +174,8 @@ def _block(group: Group) -> str:
     widths = [max(len(line[i]) for line in ([" ", *header], *body)) for i in range(len(kept) + 1)]
     # A protocol's title stands once, over its first column.
     titles = [title if i == 0 or title != protocols[i - 1] else "" for i, title in enumerate(protocols)]
-    lines = [f"{wording.size(group.lr_size)}, {wording.printed(group.recognizer)}"]
+    enrolled = ": originals enrolled, small faces searched for" if leading[0] == SEARCHER else ""
+    lines = [f"{wording.size(group.lr_size)}, {wording.printed(group.recognizer)}{enrolled}"]
     lines.append(_spread(["", *titles], widths))
     lines.append(_aligned(["", *header], widths))
     rule = "─" * (sum(widths) + 2 * len(kept))
@@ -195,7 +202,7 @@ def _cell(group: Group, method: str, column: tuple[str, str, str], reference: st
         return ""
     text = wording.show(name, value)
     interval = group.interval(method, protocol, name)
-    if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS):
+    if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS, SEARCHER):
         text += f" ±{50 * (interval[1] - interval[0]):.2f}"
     return f"{text}{'*' if best(group, protocol, name) == method else ' '}"
 

@@ -18,6 +18,7 @@ DASH = "\N{EN DASH}"
 
 PROTOCOLS = {
     "all_against_all": "Open-set identification",
+    "searcher": "Searcher's case",
     "lfw": "Pairs",
     "image_quality": "Picture",
 }

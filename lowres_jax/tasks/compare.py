@@ -82,7 +82,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
             unit="method",
             dynamic_ncols=True,
         )
-        judged[recognizer] = comparison.judge(recognizer, passes, subjects, config.resamples, config.seed)
+        judged[recognizer] = comparison.judge(
+            recognizer, passes, subjects, config.resamples, config.seed, config.searcher
+        )
         rows += comparison.rows(recognizer, judged[recognizer], subjects)
     against = comparison_report.trained_against(list(upscalers), names)
     found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)

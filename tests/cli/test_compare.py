@@ -126,7 +126,7 @@ def test_the_whole_run(finished: tuple[Path, str], data: Path) -> None:
     assert results["dataset"] == "orl_faces/haar: 56 images of 14 people; 144 pairs in 6 folds"
     rows = {(row["lr_size"], row["upscaler"], row["protocol"]): row for row in results["rows"]}
     at = {32: ("none", "bilinear", "bicubic", "srgan", "raw"), 8: ("none", "bilinear", "bicubic", "raw")}
-    protocols = ("all_against_all", "lfw", "image_quality")
+    protocols = ("all_against_all", "searcher", "lfw", "image_quality")
     expected = {(size, name, protocol) for size, names in at.items() for name in names for protocol in protocols}
     assert set(rows) == expected - {(32, "none", "image_quality"), (8, "none", "image_quality")}
 

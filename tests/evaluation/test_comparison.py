@@ -10,6 +10,7 @@ from lowres_jax.evaluation import comparison, identification, verification
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report import comparison_report
+from lowres_jax.report.findings import find
 from lowres_jax.report.table import group_rows, print_table
 
 
@@ -76,6 +77,27 @@ def test_differences_tell_the_methods_apart(rows: dict[tuple, dict]) -> None:
     own = [np.ptp(rows[32, each, "all_against_all"]["interval"][metric]) for each in ("bilinear", "bicubic")]
     _, low, high = difference("bilinear", "all_against_all", metric)
     assert high - low < 0.8 * np.hypot(*own)
+
+
+def test_the_searchers_case(subjects: Subjects, measurements: dict[Method, Measurement]) -> None:
+    chosen = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
+    found = comparison.judge("sface", chosen.items(), subjects, resamples=50, seed=0, searcher=True)
+    rows = {(row["upscaler"], row["protocol"]): row for row in comparison.rows("sface", found, subjects)}
+    # Of the originals it is all-against-all itself; a method's probes are searched for among the originals.
+    assert rows["none", "searcher"]["metrics"] == rows["none", "all_against_all"]["metrics"]
+    crossed = identification.probe_statistics(
+        measurements[GOOD].templates[subjects.images], subjects.labels, measurements[HR].templates[subjects.images]
+    )
+    threshold = identification.threshold_at_far(crossed, 0.01)
+    expected = identification.detection_and_identification_rate(crossed, threshold, 1)
+    own = rows["srresnet", "searcher"]
+    assert own["metrics"]["dir_at_far_1e-2"] == pytest.approx(expected)
+    assert own["metrics"] != rows["srresnet", "all_against_all"]["metrics"]
+    assert len(own["difference"]["bicubic"]["dir_at_far_1e-2"]) == 3
+    printed = print_table({"rows": list(rows.values())})
+    assert "32 px, SFace: originals enrolled, small faces searched for" in printed
+    sentences = find(group_rows({"rows": list(rows.values())})[0]).details
+    assert any(each.startswith("With good pictures enrolled and small faces searched for, ") for each in sentences)
 
 
 def test_counts_and_the_table(rows: dict[tuple, dict]) -> None:

@@ -140,6 +140,22 @@ def test_two_processes_that_are_connected_each_find_what_one_finds() -> None:
     assert len({digest for _, digest in found}) == 1
 
 
+def test_small_faces_among_good_pictures_by_hand() -> None:
+    """The searcher's case: enrolled at 0 and 20 (A), 90 (B); the same three pictures, searched for, lie elsewhere."""
+    enrolled, probes = on_circle(0, 20, 90), on_circle(15, 60, 30)
+    found = identification.probe_statistics(probes, np.asarray([0, 0, 1]), enrolled)
+    # A's first at 15 is compared with A's second at 20, never with its own picture at 0; the second with the one at 0.
+    np.testing.assert_allclose(found.mated_distance[:2], 1 - np.cos(np.radians([5, 60])), atol=2e-6)
+    assert found.mated_distance[2] == np.inf
+    # Strangers: B at 90 from 15 and 60; from 30 the nearer of A's, at 20.
+    np.testing.assert_allclose(found.impostor_distance, 1 - np.cos(np.radians([75, 30, 10])), atol=2e-6)
+    assert found.rank.tolist() == [1, 2, 4]
+    assert identification.detection_and_identification_rate(found, np.inf, 1) == 0.5
+    same = identification.probe_statistics(probes, np.asarray([0, 0, 1]), probes)
+    plain = identification.probe_statistics(probes, np.asarray([0, 0, 1]))
+    np.testing.assert_array_equal(same.mated_distance, plain.mated_distance)
+
+
 def test_errors() -> None:
     with pytest.raises(ValueError, match="two identities"):
         identification.probe_statistics(unit(np.ones((3, 4))), np.zeros(3, int))
