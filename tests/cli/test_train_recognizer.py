@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from made_records import write_set
@@ -16,6 +17,7 @@ from lowres_jax.data import images
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import safetensors_weights, weights
+from lowres_jax.recognition import recipe, start_weights
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.tasks import export_weights, train_recognizer
 from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
@@ -101,10 +103,13 @@ def test_a_recogniser_gets_a_name(
         atol=1e-3,
     )
     # A training may start from it; another network may not.
-    train_recognizer.run(config_of(data, steps=1, start=str(straight)), tmp_path / "again")
+    config = config_of(data, start=str(straight))
+    found = start_weights.variables(config, recipe.build(config))
     assert f"starts from {straight}" in capsys.readouterr().out
+    jax.tree.map(np.testing.assert_allclose, found["params"], best["params"])
+    config = config_of(data, start=str(straight), **{"model.depth": 34})
     with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block3_1_bn"):
-        train_recognizer.run(config_of(data, start=str(straight), **{"model.depth": 34}), tmp_path / "other")
+        start_weights.variables(config, recipe.build(config))
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:
@@ -154,7 +159,7 @@ def test_a_student_learns_its_teachers_templates(data: Path, tmp_path: Path) -> 
         "model.embedding": 128,
         "held_out_images": 0.0,
         "size": 64,
-        "steps": 12,
+        "steps": 8,
         "log_steps": 4,
         "evaluate_steps": 0,
         "ema": 0.0,
@@ -177,4 +182,4 @@ def test_a_student_learns_its_teachers_templates(data: Path, tmp_path: Path) -> 
     variables = safetensors_weights.variables(tmp_path / train_recognizer.BEST)
     student = NetworkRecognizer("student", resnet.Model(depth=18, embedding=128), variables, 64)
     alike = np.sum(student.templates(crops) * load_recognizer("sface").templates(crops), axis=1)
-    assert alike.mean() > 0.1
+    assert alike.mean() > 0.06

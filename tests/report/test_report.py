@@ -488,7 +488,7 @@ def test_undetected_faces_are_told():
 
 
 def test_broken_rows_are_named():
-    with pytest.raises(UserError, match=r"row 0 has the unknown protocol 'lwf' \(valid: all_against_all, searcher, lfw"):
+    with pytest.raises(UserError, match=r"row 0 has the unknown protocol 'lwf' \(valid: all_against_all, searcher"):
         print_table({"rows": [row("srgan", "lwf", {})]})
     with pytest.raises(UserError, match="row 0 has no 'upscaler'"):
         print_table({"rows": [{"protocol": "lfw"}]})
