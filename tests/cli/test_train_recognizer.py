@@ -158,9 +158,9 @@ def test_a_student_learns_its_teachers_templates(data: Path, tmp_path: Path) -> 
         "losses.distillation.weight": 1.0,
         "model.embedding": 128,
         "held_out_images": 0.0,
-        "size": 64,
-        "steps": 8,
-        "log_steps": 4,
+        "size": 32,
+        "steps": 20,
+        "log_steps": 10,
         "evaluate_steps": 0,
         "ema": 0.0,
         "low_resolution.share": 0.0,
@@ -173,13 +173,13 @@ def test_a_student_learns_its_teachers_templates(data: Path, tmp_path: Path) -> 
     export_weights.run(config, tmp_path)
     card = (tmp_path / "card" / "student.toml").read_text()
     assert 'judges = "sface"' in card
-    assert "input_size = 64" in card
+    assert "input_size = 32" in card
     # It is nearer to SFace's templates than chance: of 36 images the mean cosine would be 0 +- .015.
     crops = open_records(data / "faces" / "made").crops(np.arange(36))[0] / np.float32(255)
     from lowres_jax.recognition import resnet
     from lowres_jax.recognition.recognizer import NetworkRecognizer
 
     variables = safetensors_weights.variables(tmp_path / train_recognizer.BEST)
-    student = NetworkRecognizer("student", resnet.Model(depth=18, embedding=128), variables, 64)
+    student = NetworkRecognizer("student", resnet.Model(depth=18, embedding=128), variables, 32)
     alike = np.sum(student.templates(crops) * load_recognizer("sface").templates(crops), axis=1)
-    assert alike.mean() > 0.06
+    assert alike.mean() > 0.15  # .30 when this was written
