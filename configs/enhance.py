@@ -2,7 +2,7 @@
 
     python -m lowres_jax.main --config=configs/enhance.py --config.input=FILE|DIR --config.output=DIR
 
-    --config.upscaler=srgan     another network (default srresnet); every name in lowres_jax/pretrained/cards
+    --config.upscaler=srgan     another network (default identity); every name in lowres_jax/pretrained/cards
     --config.paste_back=true    the whole photograph enlarged as well, its faces pasted in with a soft edge
     --config.aligned=true       every picture is a face crop already (32x32, or any size): enlarged as it is, in batches
 
@@ -22,7 +22,9 @@ def get_config() -> ConfigDict:
 
     config.input = ""  # a picture, or a folder of pictures with its subfolders
     config.output = ""  # folder for the results
-    config.upscaler = "srresnet"  # name of a model card
+    # Name of a model card. The best measured: at 32 px DIR at FAR 1 % by dlib 72.4, bicubic 66.3,
+    # SRResNet 59.3 (README). Its licence is research only; srresnet (Apache-2.0) is for anything else.
+    config.upscaler = "identity"
     config.weights = ""  # a weight file of your own for it
     config.detector = "mtcnn"  # or "haar"
     # Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees.
