@@ -1,7 +1,9 @@
 """Train a face generator for 16 px: x8, L1 + 0.1 (1 - cosine) of SFace, from the identity model for 32 px.
 
-python -m lowres_jax.main --config=configs/identity_x8.py --workdir=workdirs/identity_x8
-python -m lowres_jax.main --config=configs/identity_x8.py:smoke  # seconds, on the embedded faces
+    python -m lowres_jax.main --config=configs/identity_x8.py --workdir=workdirs/identity_x8
+    python -m lowres_jax.main --config=configs/identity_x8.py:smoke  # seconds, on the embedded faces
+
+Checkpoints, figures, processes: docs/training.md. Not trained yet: two CPU cores make about 3.5 images a second.
 """
 
 from ml_collections import ConfigDict

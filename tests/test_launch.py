@@ -45,7 +45,25 @@ def test_tpu_vm(action: list[str], parts: list[str]) -> None:
         assert part in said
 
 
-@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh"])
+def test_the_queue_trains_one_after_the_other(tmp_path: Path) -> None:
+    lines = dry("train_queue.sh", "w", "--config.steps=7")
+    assert lines[0] == "python -m lowres_jax.main --config=configs/identity.py --workdir=w/identity --config.steps=7"
+    assert "python -m lowres_jax.main --config=configs/canny.py:rgb --workdir=w/canny_rgb --config.steps=7" in lines
+    for line in lines:
+        assert (ROOT / line.split("--config=")[1].split()[0].split(":")[0]).is_file()
+    # One that fails does not keep the next from being trained; a stop ends the queue.
+    for number, runs in ((1, len(lines)), (143, 1)):
+        (tmp_path / "log").write_text("")
+        (tmp_path / "fail").write_text(f"#!/bin/sh\necho x >> {tmp_path}/log\nexit {number}\n")
+        (tmp_path / "fail").chmod(0o755)
+        variables = os.environ | {"PYTHON": str(tmp_path / "fail")}
+        variables.pop("DRY_RUN", None)
+        done = subprocess.run([ROOT / "launch" / "train_queue.sh", "w"], env=variables)
+        assert done.returncode == number
+        assert (tmp_path / "log").read_text().count("x") == runs
+
+
+@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh", "train_queue.sh"])
 def test_without_arguments_the_usage_is_said(script: str) -> None:
     done = subprocess.run([ROOT / "launch" / script], capture_output=True, text=True)
     assert done.returncode == 2
