@@ -68,6 +68,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
 def _settings(training: Path) -> dict[str, Any]:
     """The config of a training, as it wrote it down."""
+    if not (training / "checkpoints").is_dir():
+        raise UserError(f"{training}: no training (it has no folder checkpoints)")
     path = training / RUN
     try:
         return json.loads(path.read_text())
