@@ -29,8 +29,9 @@ demo: install
 		--config.steps=60 --config.evaluate_steps=30 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
 	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo
 
+# Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
 test: install
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 check: install
 	$(VENV)/bin/ruff check .
