@@ -19,6 +19,8 @@ _BORDER = 0.3
 # Pictures of more pixels are searched in a reduced copy, by a factor that no face of 40 pixels is lost by.
 LARGE_PIXELS = 8_000_000
 _SMALLEST_FACTOR = 0.55
+# In another look, whose border makes a picture up to 2.6 times as large: there small faces of large pictures are lost.
+_AGAIN_PIXELS = 1_500_000
 
 
 def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = True) -> list[list[Face]]:
@@ -40,7 +42,7 @@ def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = 
     for number, faces in enumerate(found):
         if faces and faces[0].score >= detector.sure_score:
             continue
-        image, factor = shrink_large(images[number])
+        image, factor = shrink_large(images[number], _AGAIN_PIXELS, 0.0)
         if not faces:
             border = round(_BORDER * min(image.shape[:2]))
             image = np.pad(image, [(border, border), (border, border), (0, 0)], mode="edge")
@@ -56,12 +58,23 @@ def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = 
     return found
 
 
-def shrink_large(image: np.ndarray) -> tuple[np.ndarray, float]:
-    """A picture of over 8 million pixels reduced by area averaging, and the factor (1 for others, at least .55)."""
+def shrink_large(
+    image: np.ndarray, pixels: int = LARGE_PIXELS, smallest: float = _SMALLEST_FACTOR
+) -> tuple[np.ndarray, float]:
+    """A picture of more than so many pixels reduced to them by area averaging, but by no less than a factor.
+
+    Args:
+      image: (H, W, C) float32.
+      pixels: that it may have.
+      smallest: least factor.
+
+    Returns:
+      The picture, and the factor; 1 for pictures that stay.
+    """
     height, width = image.shape[:2]
-    if height * width <= LARGE_PIXELS:
+    if height * width <= pixels:
         return image, 1.0
-    factor = max((LARGE_PIXELS / (height * width)) ** 0.5, _SMALLEST_FACTOR)
+    factor = max((pixels / (height * width)) ** 0.5, smallest)
     size = max(round(width * factor), 1), max(round(height * factor), 1)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), factor
 

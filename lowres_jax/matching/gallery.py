@@ -101,6 +101,7 @@ class FaceReader:
                 content = str(error)
             waiting.append((path, content))
             pixels += 0 if isinstance(content, str) else content.shape[0] * content.shape[1]
+            del content  # of a large photograph the last one is not to be in memory while the next is read
             if len(waiting) == _BATCH or pixels > _BATCH_PIXELS:
                 yield from self._found(waiting)
                 waiting, pixels = [], 0

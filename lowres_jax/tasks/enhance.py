@@ -147,26 +147,41 @@ def _enhance_photographs(
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
         found = look_again.detect(detector, [picture.on_white() for _, picture in chunk], config.look_again)
         for (path, picture), faces in interruptible(zip(chunk, found, strict=True)):
-            image = picture.on_white()
-            # From left to right, so that numbers can be matched with the picture.
-            faces = sorted(faces, key=lambda face: float(face.box[0]))
-            enlarged = _enlarge_faces(config, upscaler, image, faces)
-            for number, (crop, _, _) in enumerate(enlarged, start=1):
-                name = result_names.with_ending(results[path], f"_face{number}.png")
-                counts.faces += _write(name, crop, picture, counts, whole=False)
-            if background is not None and not _too_large(image, path, background.scale, counts, None):
-                photograph = _enlarge_photograph(config, background, picture.rgb, path.name)
-                for crop, matrix, _ in sorted(enlarged, key=lambda item: item[2].score):
-                    paste.paste(photograph, crop, paste.enlarged_transform(matrix, upscaler.scale))
-                name = result_names.with_ending(results[path], f"_x{background.scale}.png")
-                _write(name, photograph, picture, counts)
-            counts.pictures += 1
-            counts.transparent += bool(faces) and picture.alpha is not None
-            if not faces:
-                counts.without_face.append(str(path))
-            elif faces[0].turned:
-                counts.turned.append(f"{path} (by {faces[0].turned} degrees)")
+            _enhance_photograph(config, upscaler, background, path, picture, faces, results[path], counts)
             bar.update()
+            del picture
+        chunk.clear()  # before the next is read
+
+
+def _enhance_photograph(
+    config: ConfigDict,
+    upscaler: Upscaler,
+    background: Upscaler | None,
+    path: Path,
+    picture: images.DecodedImage,
+    faces: list[Face],
+    result: Path,
+    counts: _Counts,
+) -> None:
+    """Cuts and enlarges the faces of one picture, and the picture where there is a background for them."""
+    image = picture.on_white()
+    # From left to right, so that numbers can be matched with the picture.
+    faces = sorted(faces, key=lambda face: float(face.box[0]))
+    enlarged = _enlarge_faces(config, upscaler, image, faces)
+    for number, (crop, _, _) in enumerate(enlarged, start=1):
+        name = result_names.with_ending(result, f"_face{number}.png")
+        counts.faces += _write(name, crop, picture, counts, whole=False)
+    if background is not None and not _too_large(image, path, background.scale, counts, None):
+        photograph = _enlarge_photograph(config, background, picture.rgb, path.name)
+        for crop, matrix, _ in sorted(enlarged, key=lambda item: item[2].score):
+            paste.paste(photograph, crop, paste.enlarged_transform(matrix, upscaler.scale))
+        _write(result_names.with_ending(result, f"_x{background.scale}.png"), photograph, picture, counts)
+    counts.pictures += 1
+    counts.transparent += bool(faces) and picture.alpha is not None
+    if not faces:
+        counts.without_face.append(str(path))
+    elif faces[0].turned:
+        counts.turned.append(f"{path} (by {faces[0].turned} degrees)")
 
 
 def _background(config: ConfigDict, upscaler: Upscaler) -> Upscaler:
@@ -187,6 +202,8 @@ def _readable(results: dict[Path, Path], counts: _Counts, bar: tqdm) -> Iterator
         picture = _read(path, counts, bar)
         if picture is not None:
             yield path, picture
+        # Of large photographs the last one is not to be in memory while the next is read.
+        del picture
 
 
 def _chunks(
@@ -198,6 +215,7 @@ def _chunks(
     for path, picture in pictures:
         chunk.append((path, picture))
         pixels += picture.rgb.shape[0] * picture.rgb.shape[1]
+        del picture
         # A large one does not wait for another: two would be in memory.
         if len(chunk) == batch_size or pixels > _MAX_PENDING_PIXELS:
             yield chunk
