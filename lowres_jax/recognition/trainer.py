@@ -5,6 +5,7 @@ without its sampling), so that a million of them fit: every device computes the 
 batch, and the softmax is put together by sums over the devices. One device has them all; the result is the same.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from lowres_jax.training.state import Network, TrainState, moved_average, networ
 
 RECOGNIZER, HEAD = "recognizer", "head"
 _NORM_MOMENTUM = 0.99  # of AdaFace's statistics of template lengths
+_PLACES = 128  # classes are filled up to a multiple of it
 _NOWHERE = -1e9  # the logit of a class that only fills up the devices
 
 
@@ -46,9 +48,9 @@ class Trainer:
 
     @property
     def places(self) -> int:
-        """Classes and what fills them up to a multiple of the devices."""
-        count = devices.mesh().size
-        return -(-self.classes // count) * count
+        """Classes and what fills them up, the same for any usual number of devices: a run may go on with another."""
+        multiple = math.lcm(_PLACES, devices.mesh().size)
+        return -(-self.classes // multiple) * multiple
 
     def init(self, start: Any = None) -> TrainState:
         """The state before the first step, as host arrays.
@@ -61,7 +63,7 @@ class Trainer:
         networks = {RECOGNIZER: network(variables, self._optimizer())}
         if self.config.losses.classification.weight:
             dimension = self._dimension(variables)
-            # As many numbers are drawn on however many devices.
+            # As many numbers are drawn, whatever fills them up.
             vectors = 0.01 * jax.random.normal(seeds[1], (dimension, self.classes))
             vectors = jnp.pad(vectors, ((0, 0), (0, self.places - self.classes)))
             params = {"sharded_classes": vectors}

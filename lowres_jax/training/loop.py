@@ -162,11 +162,13 @@ class _Run:
 
     def evaluate(self, state: TrainState, evaluate: Callable[[TrainState], None]) -> None:
         """Evaluates on process 0; a stop that is requested meanwhile is agreed on with the next step."""
+        # By every process: what is divided between them only all together can put together.
+        state = devices.fetch(state)
         if not devices.is_first():
             return
         with self._progress.paused():
             try:
                 evaluate(state)
             except interruption.Interrupted:
-                if int(devices.fetch(state.step)) == self._plan.steps:
+                if int(state.step) == self._plan.steps:
                     raise

