@@ -3,6 +3,7 @@
 Everywhere else in the package an image is float32 RGB in [0, 1], height x width x 3.
 """
 
+import functools
 import io
 import os
 import warnings
@@ -63,7 +64,7 @@ class DecodedImage:
     rgb: np.ndarray
     alpha: np.ndarray | None = None
 
-    @property
+    @functools.cached_property
     def grey(self) -> bool:
         """Whether the picture has no colour anywhere."""
         return is_grey(self.rgb)

@@ -45,7 +45,8 @@ class PictureFiles:
         found = []
         if self.ignored:
             total = sum(self.ignored.values())
-            named = [f"{count} {ending}" for ending, count in self.ignored.most_common(_NAMED_ENDINGS)]
+            most = sorted(self.ignored.items(), key=lambda item: (-item[1], item[0]))[:_NAMED_ENDINGS]
+            named = [f"{count} {ending}" for ending, count in most]
             more = ", ..." if len(self.ignored) > _NAMED_ENDINGS else ""
             files = "file is no picture" if total == 1 else "files are no pictures"
             found.append(f"{where}: {total} {files} that can be read, ignored: {', '.join(named)}{more}")

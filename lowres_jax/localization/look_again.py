@@ -52,7 +52,9 @@ def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = 
         for quarters in (1, 2, 3):
             turned = np.ascontiguousarray(np.rot90(image, -quarters))
             other = detector.detect(turned)
-            if other and (not faces or other[0].score > faces[0].score):
+            # A false hit in a turned group picture must not take the place of all its faces.
+            enough = 2 * len(other) >= len(faces)
+            if other and enough and (not faces or other[0].score > faces[0].score):
                 faces = [_moved(turned_back(face, image.shape, quarters), -border) for face in other]
         found[number] = [scaled(face, 1 / factor) for face in faces]
     return found

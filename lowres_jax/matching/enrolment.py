@@ -129,8 +129,10 @@ class KeptTemplates:
                 if str(kept["fingerprint"]) == fingerprint:
                     self._known = _unpacked(kept)
 
-    def __len__(self) -> int:
-        return len(self._known)
+    @property
+    def outdated(self) -> bool:
+        """Whether the file has pictures that nobody has asked for: they are no longer in the gallery."""
+        return not self._known.keys() <= self._used
 
     def get(self, digest: str) -> tuple[int, FaceView | None] | None:
         """How many faces a picture has and the one that is enrolled; None for a picture not seen before."""
@@ -222,7 +224,7 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
                     saved = time.monotonic()
                     kept.save()
     finally:
-        if missing:
+        if missing or kept.outdated:
             kept.save()
     faces: dict[str, list[tuple[Path, FaceView]]] = {}
     crowded: list[tuple[Path, int]] = []

@@ -62,13 +62,17 @@ def search(
     """
     gallery, recipe = enrolment.gallery(), enrolment.recipe
     names, pictures, templates = enrolment.pictures
+    # By the size of the searched face: a large gallery's recipe is long, and one threshold serves many faces.
+    thresholds: dict[int, Threshold] = {}
     for picture in tqdm(reader.read(paths), total=len(paths), desc="search", unit="picture"):
         if picture.problem:
             skipped.unreadable.append(picture.problem)
         elif not picture.faces:
             skipped.without_face.append(picture.path)
         for number, view in enumerate(picture.faces, start=1):
-            threshold = calibration.threshold(far, recipe, view.cut_size)
+            if view.cut_size not in thresholds:
+                thresholds[view.cut_size] = calibration.threshold(far, recipe, view.cut_size)
+            threshold = thresholds[view.cut_size]
             alike = templates @ view.template
             nearest = int(np.argmax(alike))
             same = (names[nearest], pictures[nearest]) if alike[nearest] >= SAME_PICTURE else None

@@ -1,5 +1,6 @@
 """What a training of a recogniser is made of: the keys of its config, checked."""
 
+import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -92,6 +93,4 @@ def check(config: ConfigDict) -> None:
 
 def build(config: ConfigDict) -> nn.Module:
     """The network that a config names, with batch statistics shared by all devices."""
-    import jax.numpy as jnp
-
     return resnet.Model(**config.model.to_dict(), axis_name=AXIS, dtype=jnp.dtype(config.compute_dtype))

@@ -50,7 +50,8 @@ def line(answer: Answer, ranks: int, upscaler: str, pair: bool) -> str:
 
 def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     """Every threshold that was used, once, in the order of use."""
-    return list(dict.fromkeys(answer.threshold for answer in answers))
+    # There is one for each size of the searched face; comparing them would compare the recipes of whole galleries.
+    return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
 
 
 def threshold_line(threshold: Threshold, calibration: Calibration, upscaler: str) -> str:

@@ -185,6 +185,7 @@ def _write_json(
 ) -> None:
     """Everything that was printed, for programs; rates are fractions, boxes pixels of the picture."""
     thresholds = wording.distinct_thresholds(answers)
+    place = {threshold.probe_size: number for number, threshold in enumerate(thresholds)}
     content = {
         "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": results.versions(),
@@ -211,7 +212,7 @@ def _write_json(
                 "turned": answer.view.face.turned,
                 "upscaler": config.upscaler if answer.view.cut_size else None,
                 "match": answer.matches[0].name if answer.accepted else None,
-                "threshold": thresholds.index(answer.threshold),
+                "threshold": place[answer.threshold.probe_size],
                 "ranked": [asdict(match) for match in answer.matches[: config.ranks]],
             }
             for answer in answers

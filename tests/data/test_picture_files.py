@@ -26,7 +26,7 @@ def test_pictures_are_found_by_what_they_hold(tmp_path: Path) -> None:
     assert found.paths == sorted([*paths, tmp_path / "empty.jpg"])
     assert found.remarks(tmp_path) == [
         f"{tmp_path}: 5 files are no pictures that can be read, ignored: 2 .heic, 1 .db, 1 .mp4, 1 .txt"
-    ] or sorted(found.ignored.items()) == [(".db", 1), (".heic", 2), (".mp4", 1), (".txt", 1)]
+    ]
     assert find_pictures(tmp_path / "note.txt").paths == [tmp_path / "note.txt"]  # named by the user: tried
 
 

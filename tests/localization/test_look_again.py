@@ -150,3 +150,24 @@ def test_bands_of_a_large_level_find_what_the_whole_finds(
     for one, other in zip(whole, detector.detect(picture), strict=True):
         np.testing.assert_array_equal(one.box, other.box)
         np.testing.assert_array_equal(one.landmarks, other.landmarks)
+
+
+def test_a_false_hit_in_a_turned_group_picture_takes_nobodys_place() -> None:
+    box = np.asarray([10, 10, 20, 20], np.float32)
+    faces = [Face(box + 20 * number, 0.9 - number / 100, np.full((5, 2), 15, np.float32)) for number in range(3)]
+
+    class Group:
+        """Three faces it is not sure of in the upright picture, and better hits in the turned ones."""
+
+        name, sure_score, hits = "mtcnn", 0.99, 1
+
+        def detect(self, image: np.ndarray) -> list[Face]:
+            return faces if image.shape[0] < image.shape[1] else [Face(box, 0.95, faces[0].landmarks)] * self.hits
+
+        def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
+            return [self.detect(image) for image in images]
+
+    picture = np.zeros((80, 120, 3), np.float32)
+    assert [face.turned for face in look_again.detect(Group(), [picture])[0]] == [0, 0, 0]
+    Group.hits = 2
+    assert [face.turned for face in look_again.detect(Group(), [picture])[0]] == [90, 90]
