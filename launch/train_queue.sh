@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the face models one after the other; what is finished is passed over, what was stopped goes on.
-#   launch/train_queue.sh WORKDIRS [flags for all of them, as --config.steps=2000 ...]
+# Trains the face models and the recognisers one after the other; what is finished is passed over, what was stopped goes on.
+#   launch/train_queue.sh WORKDIRS [flags for all of them, as --config.checkpoint_seconds=60 ...]
 # DRY_RUN=1 prints the commands. A model that fails does not keep the next from being trained.
 set -euo pipefail
 if [[ $# -lt 1 || $1 == -* ]]; then
@@ -10,10 +10,13 @@ fi
 workdirs=$1
 shift
 status=0
-# In the order of worth: the upscaler for 16 px, the original's models, the recognisers.
-for experiment in identity identity_x8 initial canny canny:rgb recognizer_distilled recognizer recognizer_original; do
-  command=("${PYTHON:-python}" -m lowres_jax.main "--config=configs/${experiment/:/.py:}" "--workdir=$workdirs/${experiment/:/_}" "$@")
-  [[ $experiment == *:* ]] || command[3]="--config=configs/$experiment.py"
+# In the order of worth.
+configs=(identity.py identity_x8.py initial.py canny.py canny.py:rgb)
+configs+=(recognizer_distilled.py recognizer.py recognizer_original.py)
+for config in "${configs[@]}"; do
+  # canny.py:rgb -> canny_rgb
+  name=${config/.py/}
+  command=("${PYTHON:-python}" -m lowres_jax.main "--config=configs/$config" "--workdir=$workdirs/${name/:/_}" "$@")
   if [[ -n ${DRY_RUN:-} ]]; then
     echo "${command[*]}"
     continue

@@ -46,9 +46,9 @@ def test_tpu_vm(action: list[str], parts: list[str]) -> None:
 
 
 def test_the_queue_trains_one_after_the_other(tmp_path: Path) -> None:
-    lines = dry("train_queue.sh", "w", "--config.steps=7")
-    assert lines[0] == "python -m lowres_jax.main --config=configs/identity.py --workdir=w/identity --config.steps=7"
-    assert "python -m lowres_jax.main --config=configs/canny.py:rgb --workdir=w/canny_rgb --config.steps=7" in lines
+    lines = dry("train_queue.sh", "w", "--config.seed=7")
+    assert lines[0] == "python -m lowres_jax.main --config=configs/identity.py --workdir=w/identity --config.seed=7"
+    assert "python -m lowres_jax.main --config=configs/canny.py:rgb --workdir=w/canny_rgb --config.seed=7" in lines
     for line in lines:
         assert (ROOT / line.split("--config=")[1].split()[0].split(":")[0]).is_file()
     # One that fails does not keep the next from being trained; a stop ends the queue.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from lowres_jax.convolution import Conv
+from lowres_jax.layers import batch_norm
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -51,14 +52,7 @@ class Backbone(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """(B, H, W, 3) RGB in [0, 1] -> (B, 2048) or, of the depths without bottlenecks, (B, 512) float32."""
-        norm = functools.partial(
-            nn.BatchNorm,
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-        )
+        norm = batch_norm(self, train)
         features = images[..., ::-1] * 255.0 - jnp.asarray(_MEAN_BGR, jnp.float32)
         if self.stem == "imagenet":
             features = self._conv(64, 7, 2, "conv1_conv", padding=3)(features)

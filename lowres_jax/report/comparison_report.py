@@ -82,12 +82,24 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
     return found
 
 
+def _taught_by(name: str, room: str) -> set[str]:
+    """The recognisers in a model's losses."""
+    return set(cards.load_card(name, room).training.get("judges", "").split(", ")) - {""}
+
+
 def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> list[str]:
-    """A remark on every upscaler one of whose losses is a recogniser that judges it here, by its model card."""
+    """A remark on every upscaler one of whose losses is a recogniser that judges it here, by the model cards.
+
+    A recogniser that has learnt another's templates sees as that one does.
+    """
     found = []
     for name in upscalers:
-        judges = cards.load_card(name, "super_resolution").training.get("judges", "").split(", ")
-        both = [printed(judge) for judge in recognizers if judge in judges]
+        losses = _taught_by(name, "super_resolution")
+        both = [
+            printed(judge)
+            for judge in recognizers
+            if judge != onnx_model.NAME and losses & {judge, *_taught_by(judge, "recognition")}
+        ]
         if both:
             found.append(
                 f"{printed(name)} was trained against {joined(both)}: what {joined(both)} says of it here is no "

@@ -1,6 +1,5 @@
 """SRResNet, the generator of SRGAN (Ledig et al., arXiv:1609.04802, figure 4)."""
 
-import functools
 from collections.abc import Callable
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from lowres_jax.convolution import Conv
-from lowres_jax.layers import PReLU
+from lowres_jax.layers import PReLU, batch_norm
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
 
@@ -64,14 +63,7 @@ class Model(nn.Module):
           (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]. With `edge_head`
           also (B, scale * H, scale * W, 1) float32 logits.
         """
-        norm = functools.partial(
-            nn.BatchNorm,
-            use_running_average=not train,
-            momentum=self.momentum,
-            epsilon=self.epsilon,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-        )
+        norm = batch_norm(self, train)
         first = Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
         first = PReLU(name="prelu_first")(first)
         features = first

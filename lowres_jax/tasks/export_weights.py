@@ -15,7 +15,7 @@ from lowres_jax.pretrained import cards, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution import start
 from lowres_jax.super_resolution.upscaler import load_upscaler
-from lowres_jax.tasks.train_recognizer import BEST
+from lowres_jax.tasks.train_recognizer import BEST, best_evaluation
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import EVALUATIONS
 
@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     recognizes = settings["task"] == "train_recognizer"
     if recognizes:
         # The best of its evaluations, which may be another step's than the last.
-        step, tree = _steps(training), safetensors_weights.variables(training / BEST)
+        step, tree = best_evaluation(_evaluations(training))["step"], safetensors_weights.variables(training / BEST)
     else:
         step, variables = start.of_training(training)
         # The edge head is of use in training only.
@@ -77,10 +77,16 @@ def _settings(training: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
 
 
-def _steps(training: Path) -> int:
-    """Of the last evaluation."""
-    evaluations = training / EVALUATIONS
-    return json.loads(evaluations.read_text())[-1]["step"] if evaluations.is_file() else 0
+def _evaluations(training: Path) -> list[dict[str, Any]]:
+    """As the training wrote them.
+
+    Raises:
+      UserError: there was none yet.
+    """
+    path = training / EVALUATIONS
+    if not path.is_file():
+        raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
+    return json.loads(path.read_text())
 
 
 def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: int, weights: Path) -> str:
@@ -97,7 +103,10 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         summary = config.summary or f"ResNet-{fields['depth']} trained on faces of {size} px"
     else:
         module, fields, size = settings["model"]["module"], settings["model"]["fields"], 0
-        judges = ", ".join(losses["identity"]["recognizers"]) if "identity" in losses else ""
+        seen = list(losses["identity"]["recognizers"]) if "identity" in losses else []
+        # Features of a recogniser are that recogniser's view, too.
+        seen += [losses["perceptual"]["network"]] if "perceptual" in losses else []
+        judges = ", ".join(name for name in dict.fromkeys(seen) if name in cards.names("recognition"))
         summary = config.summary or f"{module.split('.')[-1]} x{fields['scale']} trained on faces"
     facts = {
         "data": settings["dataset"],
@@ -126,8 +135,8 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         "[training]",
         *(f"{name} = {json.dumps(value)}" for name, value in facts.items()),
     ]
-    evaluations = training / EVALUATIONS
-    if evaluations.is_file():
-        last = json.loads(evaluations.read_text())[-1]
-        lines += ["", "[training.figures]", *(f"{name} = {value:.4f}" for name, value in last["figures"].items())]
+    if (training / EVALUATIONS).is_file():
+        evaluations = _evaluations(training)
+        figures = (best_evaluation(evaluations) if size else evaluations[-1])["figures"]
+        lines += ["", "[training.figures]", *(f"{name} = {value:.4f}" for name, value in figures.items())]
     return "\n".join(lines) + "\n"

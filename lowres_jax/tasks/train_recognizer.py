@@ -1,6 +1,7 @@
 """Trains a recogniser on identities; stopped at any moment, it goes on to the same bits."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,16 @@ def _introduce(config: ConfigDict, workdir: Path, learners: Learners, state: Tra
         print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
 
 
+def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The first of those with the highest accuracy on View 1, whose recogniser is kept; without View 1 the last.
+
+    Args:
+      evaluations: as `Progress` writes them, at least one.
+    """
+    judged = [each for each in evaluations if "view1_accuracy" in each["figures"]]
+    return max(judged, key=lambda each: each["figures"]["view1_accuracy"]) if judged else evaluations[-1]
+
+
 @dataclass
 class _Evaluation:
     """Evaluates the recogniser on process 0; what never changes is read at the first time."""
@@ -107,9 +118,8 @@ class _Evaluation:
         if view1 is not None:
             figures["view1_accuracy"] = view1.accuracy(view1.high, judge)
             figures[f"view1_accuracy_{size}px"] = view1.accuracy(bicubic(view1.low, view1.high.shape[1]), judge)
-        best = max([each.get("view1_accuracy", -1.0) for each in self.progress.figures()], default=-1.0)
         self.progress.evaluated(step, figures, {})
-        if figures.get("view1_accuracy", 0.0) > best or not (self.workdir / BEST).exists():
+        if best_evaluation(self.progress.evaluations())["step"] == step:
             safetensors_weights.write(self.workdir / BEST, variables)
 
     def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:

@@ -86,7 +86,7 @@ class Progress:
 
     def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
         """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
-        before = self._evaluated()
+        before = self.evaluations()
         # A run that was killed repeats what it did after its last checkpoint.
         kept = [each for each in before if each["step"] < step]
         with write_atomically(self._evaluations) as file:
@@ -100,15 +100,12 @@ class Progress:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
         self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
 
-    def figures(self) -> list[dict[str, float]]:
-        """The figures of all evaluations so far."""
-        return [each["figures"] for each in self._evaluated()]
-
     def is_evaluated(self, step: int) -> bool:
         """Whether there are figures of a step."""
-        return any(each["step"] == step for each in self._evaluated())
+        return any(each["step"] == step for each in self.evaluations())
 
-    def _evaluated(self) -> list[dict[str, Any]]:
+    def evaluations(self) -> list[dict[str, Any]]:
+        """All evaluations so far: step, figures, reference."""
         return json.loads(self._evaluations.read_text()) if self._evaluations.is_file() else []
 
     def picture(self, step: int, name: str, image: np.ndarray) -> None:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from lowres_jax import configuration
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
@@ -49,6 +50,17 @@ def default_config() -> ConfigDict:
     config.process = -1
     config.connect_seconds = 120
     return config
+
+
+def variant(config: ConfigDict, name: str, smoke: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
+    """The config itself, or with "smoke" what `smoke` makes of it: small enough for seconds on the embedded faces.
+
+    Raises:
+      ValueError: no such variant.
+    """
+    if name not in ("", "smoke"):
+        raise ValueError(f"variant {name!r}: {configuration.nearest(name, ['smoke'])}")
+    return smoke(config) if name else config
 
 
 def check(config: ConfigDict) -> None:

@@ -237,6 +237,11 @@ def test_a_second_search_reads_the_probe_only(run, gallery, tmp_path, monkeypatc
     file.write_bytes(b"damaged")
     run(gallery, probe)
     assert [len(paths) for paths in read[4::2]] == [4, 4]
+    # Without a new picture, too, one that is gone is forgotten.
+    (gallery / "carl.png").unlink()
+    run(gallery, probe)
+    with np.load(file, allow_pickle=False) as kept:
+        assert len(kept["digest"]) == 3
     # Nothing is kept unless it may be.
     shutil.rmtree(cache / "galleries")
     run(gallery, probe, keep_templates=False)

@@ -143,6 +143,15 @@ def test_wrong_settings_leave_nothing(data: Path, tmp_path: Path, changes: dict[
     assert not (tmp_path / "work").exists()
 
 
+def test_the_best_evaluation_is_the_first_of_the_highest() -> None:
+    def evaluation(step: int, **figures: float) -> dict[str, Any]:
+        return {"step": step, "figures": figures}
+
+    several = [evaluation(number, view1_accuracy=value) for number, value in enumerate((0.5, 0.8, 0.7, 0.8))]
+    assert train_recognizer.best_evaluation(several)["step"] == 1
+    assert train_recognizer.best_evaluation([evaluation(1, accuracy=0.9), evaluation(2, accuracy=0.1)])["step"] == 2
+
+
 def test_a_head_of_other_people_is_not_gone_on_with(straight: Path, data: Path) -> None:
     with pytest.raises(UserError, match="identities"):
         train_recognizer.run(config_of(data, identities=4), straight)

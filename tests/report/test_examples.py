@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from comparisons import BICUBIC, BICUBIC_16, BILINEAR, GOOD
 
 from lowres_jax.data import resize
@@ -81,10 +82,20 @@ def test_the_gallery_of_detectors_is_picked_up(tmp_path: Path) -> None:
 
 def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
-    (remark,) = comparison_report.trained_against(["bicubic", "srgan", "identity"], ["sface", "dlib"])
-    assert remark.startswith("Identity was trained against SFace: what SFace says of it here is no independent")
-    assert comparison_report.trained_against(["bicubic", "identity"], ["dlib"]) == []
     found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
     assert list(found) == ["Faces", "SRGAN", "SFace"]
     assert found["Faces"] == "Faces of friends. Me, 2026"
     assert found["SRGAN"].startswith("Apache-2.0. Ledig et al.")
+
+
+def test_a_judge_that_a_model_was_trained_against_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (remark,) = comparison_report.trained_against(["bicubic", "srgan", "identity"], ["sface", "dlib"])
+    assert remark.startswith("Identity was trained against SFace: what SFace says of it here is no independent")
+    assert comparison_report.trained_against(["bicubic", "identity"], ["dlib", "onnx"]) == []
+    # A student of SFace sees as SFace does.
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
+    (tmp_path / "cards").mkdir()
+    card = 'summary = ""\nmodule = "recognition.resnet"\nlicence = ""\nsource = ""\n[training]\njudges = "sface"\n'
+    (tmp_path / "cards" / "student.toml").write_text(card)
+    (remark,) = comparison_report.trained_against(["identity"], ["dlib", "student"])
+    assert remark.startswith("Identity was trained against student")
