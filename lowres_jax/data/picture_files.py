@@ -1,10 +1,12 @@
 """Which files of a folder are pictures: by what they hold, not by their names alone."""
 
 import collections
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import IO
 
 from PIL import Image
 
@@ -76,7 +78,7 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
     for file in _walk(path, frozenset()):
         if file is None:
             hidden += 1
-        elif is_picture(file):
+        elif is_picture(file, functools.partial(_open, file)):
             found.paths.append(file)
         else:
             found.ignored[file.suffix.lower() or "without ending"] += 1
@@ -87,16 +89,25 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
     return found
 
 
-def is_picture(file: Path) -> bool:
-    """Whether a file is meant to be a picture that can be read: by its ending, else by what it holds."""
+def is_picture(file: PurePath, opened: Callable[[], IO[bytes]]) -> bool:
+    """Whether a file is meant to be a picture that can be read: by its ending, else by what it holds.
+
+    Args:
+      file: its name.
+      opened: opens it.
+    """
     if file.suffix.lower() in ENDINGS:
         return True
     try:
-        with Image.open(file, formats=_BY_CONTENT):
+        with opened() as content, Image.open(content, formats=_BY_CONTENT):
             return True
     # A plugin that stumbles over a file of another kind says so in its own way.
     except Exception:
         return False
+
+
+def _open(file: Path) -> IO[bytes]:
+    return file.open("rb")
 
 
 def is_hidden(name: str) -> bool:

@@ -1,6 +1,8 @@
 """Photographs within archives: tar, compressed or not, and zip; they give what the unpacked folder gives."""
 
 import contextlib
+import functools
+import io
 import posixpath
 import tarfile
 import zipfile
@@ -15,6 +17,8 @@ from lowres_jax.data.picture_files import PictureFiles
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.photographs import Photograph, Photographs, person
 
+# Name, where it leads if it is a link, and what reads it.
+File = tuple[str, str, Callable[[], bytes]]
 # Longer chains of links lead round in a circle.
 _MAX_LINKS = 40
 
@@ -30,15 +34,15 @@ def open_archive(path: Path) -> Photographs:
     """
     is_zip = zipfile.is_zipfile(path)
     with (_zip if is_zip else _tar)(path) as members:
-        pictures, targets, linked = members.pictures()
+        pictures, targets, disordered = members.pictures()
     if not pictures.paths:
         ignored = "; ".join(pictures.remarks(path)) or "it is empty"
         raise UserError(f"{path}: no pictures in the archive ({ignored})")
     relatives = [PurePosixPath(*member.parts[-2:]) for member in map(PurePosixPath, map(str, pictures.paths))]
 
     def read() -> Iterator[Photograph]:
-        # Only where links lead back and forth does the archive have to be read out of order.
-        with (_zip if is_zip else _tar)(path, in_order=not linked) as members:
+        # Only then does the archive have to be read out of order.
+        with (_zip if is_zip else _tar)(path, in_order=not disordered) as members:
             for relative, content in zip(relatives, members.read(targets), strict=True):
                 yield Photograph(person(relative), names.printable(str(relative)), content)
 
@@ -49,25 +53,31 @@ def open_archive(path: Path) -> Photographs:
 class _Members:
     """The files of an opened archive, and how their contents come."""
 
-    def __init__(self, files: Iterator[tuple[str, str]], read: Callable[[Sequence[str]], Iterator[bytes]]):
+    def __init__(self, files: Iterator[File], read: Callable[[Sequence[str]], Iterator[bytes]]):
         """Notes both.
 
         Args:
-          files: (name, link) of each; a link is the name that it leads to, else empty.
+          files: of each its name; of a link the name that it leads to, else empty; and what reads it, before the next.
           read: names of files -> their contents, in that order.
         """
         self._files = files
         self.read = read
 
     def pictures(self) -> tuple[PictureFiles, list[str], bool]:
-        """The pictures by name, the file that has the content of each, and whether any is behind a link."""
-        files, links = [], {}
-        for name, link in self._files:
+        """The pictures by name, the file that has the content of each, and whether they come in another order.
+
+        They do where one is behind a link, or a name comes twice.
+        """
+        files: dict[str, bool] = {}  # name -> whether it is a picture
+        links: dict[str, str] = {}
+        several = False
+        for name, link, content in self._files:
             if link:
                 links[name] = link
             else:
-                files.append(name)
-        behind = list(_behind_links(files, links)) if links else []
+                several |= name in files  # the last one counts, as where it is unpacked
+                files[name] = _is_picture(name, content)
+        behind = list(_behind_links(list(files), links)) if links else []
         found = [(name, name) for name in files] + behind
         paths, targets, ignored, hidden = [], [], Counter[str](), set()
         for name, target in found:
@@ -77,12 +87,16 @@ class _Members:
                 hidden.add(file.parts[: folders[0] + 1])
             elif picture_files.is_hidden(file.name):
                 continue
-            elif file.suffix.lower() in picture_files.ENDINGS:
+            elif files[target]:
                 paths.append(Path(name))
                 targets.append(target)
             else:
                 ignored[file.suffix.lower() or "without ending"] += 1
-        return PictureFiles(paths, ignored, len(hidden)), targets, bool(behind)
+        return PictureFiles(paths, ignored, len(hidden)), targets, bool(behind) or several
+
+
+def _is_picture(name: str, content: Callable[[], bytes]) -> bool:
+    return picture_files.is_picture(PurePosixPath(name), lambda: io.BytesIO(content()))
 
 
 def _behind_links(files: Sequence[str], links: dict[str, str]) -> Iterator[tuple[str, str]]:
@@ -109,15 +123,15 @@ def _tar(path: Path, in_order: bool = True) -> Iterator[_Members]:
     try:
         with tarfile.open(path, "r|*" if in_order else "r:*") as archive:
 
-            def files() -> Iterator[tuple[str, str]]:
+            def files() -> Iterator[File]:
                 for member in archive:
-                    name = _normal(member.name)
+                    name, content = _normal(member.name), functools.partial(_content, archive, member)
                     if member.issym():
-                        yield name, _normal(posixpath.join(posixpath.dirname(name), member.linkname))
+                        yield name, _normal(posixpath.join(posixpath.dirname(name), member.linkname)), content
                     elif member.islnk():
-                        yield name, _normal(member.linkname)
+                        yield name, _normal(member.linkname), content
                     elif member.isfile():
-                        yield name, ""
+                        yield name, "", content
 
             def read(targets: Sequence[str]) -> Iterator[bytes]:
                 if not in_order:
@@ -150,14 +164,14 @@ def _zip(path: Path, in_order: bool = True) -> Iterator[_Members]:
     try:
         with zipfile.ZipFile(path) as archive:
 
-            def files() -> Iterator[tuple[str, str]]:
+            def files() -> Iterator[File]:
                 for member in archive.infolist():
-                    name = _normal(member.filename)
+                    name, content = _normal(member.filename), functools.partial(archive.read, member)
                     if (member.external_attr >> 28) == 0o12:  # a symbolic link, whose content is where it leads
-                        link = archive.read(member).decode(errors="surrogateescape")
-                        yield name, _normal(posixpath.join(posixpath.dirname(name), link))
+                        link = content().decode(errors="surrogateescape")
+                        yield name, _normal(posixpath.join(posixpath.dirname(name), link)), content
                     elif not member.is_dir():
-                        yield name, ""
+                        yield name, "", content
 
             def read(targets: Sequence[str]) -> Iterator[bytes]:
                 by_name = {_normal(member.filename): member for member in archive.infolist()}

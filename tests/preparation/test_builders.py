@@ -4,6 +4,7 @@ import io
 import os
 import struct
 import tarfile
+import warnings
 import zipfile
 
 import cv2
@@ -106,6 +107,33 @@ def test_an_archive_with_links_gives_what_the_unpacked_folder_gives(tmp_path):
             f"{tmp_path / name}: 1 file is no picture that can be read, ignored: 1 .txt",
             f"{tmp_path / name}: 2 hidden or system folders left out (as .thumbnails, @eaDir)",
         ]
+
+
+@pytest.mark.parametrize("ending", ["tgz", "zip"])
+def test_pictures_in_archives_are_found_by_what_they_hold_and_the_last_of_a_name_counts(tmp_path, ending):
+    files = [("set/anna/1.png", encoded(4, 4)), ("set/anna/photo", encoded(4, 5)), ("set/anna/notes", b"no picture")]
+    files += [("set/berta/1.png", b"first"), ("set/berta/1.png", b"last")]
+    path = tmp_path / f"faces.{ending}"
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the name that comes twice
+            for name, content in files:
+                archive.writestr(name, content)
+    else:
+        with tarfile.open(path, "w:gz") as archive:
+            for name, content in files:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+
+    found = open_photographs(path)
+
+    assert [(each.source, each.content) for each in found.read()] == [
+        ("anna/1.png", encoded(4, 4)),
+        ("anna/photo", encoded(4, 5)),
+        ("berta/1.png", b"last"),
+    ]
+    assert found.remarks == [f"{path}: 1 file is no picture that can be read, ignored: 1 without ending"]
 
 
 def test_zip_archives(tmp_path):
