@@ -10,12 +10,17 @@ _ENLARGEMENTS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
 class FaceSamples:
-    """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB."""
+    """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
+
+    Where a teacher's templates are learnt they hold teacher_image too, of the same shape: the crop before it was made
+    small, so that a student learns of a small face what the teacher sees in the large one.
+    """
 
     def __init__(self, config: ConfigDict):
-        """Reads `size`, `flip`, `low_resolution` and `brightness` of a training's config."""
+        """Reads `size`, `flip`, `low_resolution`, `brightness` and `losses.distillation` of a training's config."""
         self._size, self._flip, self._brightness = config.size, config.flip, config.brightness
         self._share, self._sizes = config.low_resolution.share, tuple(config.low_resolution.sizes)
+        self._taught = bool(config.losses.distillation.weight)
 
     def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB -> a row."""
@@ -25,12 +30,18 @@ class FaceSamples:
         image: np.ndarray = crop.astype(np.float32)
         if self._flip and mirrored < 0.5:
             image = image[:, ::-1]
+        small = image
         if reduced < self._share and side < crop.shape[0]:
-            image = resize.downscale_area(image, int(side), int(side))
-            image = cv2.resize(image, crop.shape[1::-1], interpolation=int(kind))
+            small = resize.downscale_area(image, int(side), int(side))
+            small = cv2.resize(small, crop.shape[1::-1], interpolation=int(kind))
+        shown = {"image": small} | ({"teacher_image": image} if self._taught else {})
+        factor = 1.0 + self._brightness * factor
+        return {name: self._finished(each, factor) for name, each in shown.items()}
+
+    def _finished(self, image: np.ndarray, factor: float) -> np.ndarray:
+        """float32 (S, S, 3) on the 0-255 scale -> (size, size, 3) uint8, so much brighter."""
         image = resize.resize(image / np.float32(255.0), self._size, self._size)
-        image = image * np.float32(1.0 + self._brightness * factor)
-        return {"image": np.rint(np.clip(image, 0.0, 1.0) * 255.0).astype(np.uint8)}
+        return np.rint(np.clip(image * np.float32(factor), 0.0, 1.0) * 255.0).astype(np.uint8)
 
     def plain(self, crops: np.ndarray) -> np.ndarray:
         """Crops (N, S, S, 3) uint8 -> float32 (N, size, size, 3) in [0, 1], as they are."""

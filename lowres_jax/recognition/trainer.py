@@ -96,7 +96,7 @@ class Trainer:
         Args:
           state: of the training; of the head's classes this device's share.
           constants: see the method.
-          batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set.
+          batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set; with a teacher teacher_image, as image.
 
         Returns:
           The state after it, and losses and the share of the batch that is classified rightly (without a margin).
@@ -123,7 +123,8 @@ class Trainer:
             if head is not None:
                 terms, statistics = self._classification(templates, classes, head_params, head.batch_stats)
             if self.teacher is not None:
-                known = jax.lax.stop_gradient(self.teacher.apply(constants["teacher"], images))
+                shown = batch["teacher_image"].astype(jnp.float32) / 255.0
+                known = jax.lax.stop_gradient(self.teacher.apply(constants["teacher"], shown))
                 alike = jnp.sum(margins.unit(templates) * margins.unit(known), axis=-1)
                 terms["distillation"] = 1.0 - jnp.mean(alike)
             total = sum(config.losses[name].weight * terms[name] for name in terms if name in config.losses)

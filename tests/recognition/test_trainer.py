@@ -16,6 +16,7 @@ from lowres_jax.data import training_set
 from lowres_jax.errors import UserError
 from lowres_jax.recognition import margins, recipe, trainer
 from lowres_jax.recognition.face_samples import FaceSamples
+from lowres_jax.super_resolution.recipe import Lens
 from lowres_jax.training import devices
 
 SCRIPT = Path(__file__).with_name("sharded_head.py")
@@ -191,3 +192,40 @@ def test_rows_of_a_batch() -> None:
     assert means.min() < 0.75
     assert means.max() > 1.2
     np.testing.assert_allclose(FaceSamples(config).plain(crop[None])[0].mean(), crop.mean() / 255, atol=0.01)
+
+
+def test_the_teacher_is_shown_the_crop_before_it_was_made_small() -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    config = small_config(size=64, flip=True)
+    config.low_resolution.update({"share": 1.0, "sizes": (8,)})
+    assert set(FaceSamples(config)(crop, np.random.default_rng(0))) == {"image"}
+    config.losses.distillation.weight = 1.0
+    for seed in range(4):
+        row = FaceSamples(config)(crop, np.random.default_rng(seed))
+        mirrored = np.random.default_rng(seed).random() < 0.5
+        np.testing.assert_array_equal(row["teacher_image"], crop[:, ::-1] if mirrored else crop)
+        assert row["image"].std() < 0.5 * crop.std()
+
+
+def test_what_is_learnt_of_a_teacher() -> None:
+    """One less the mean cosine of the student's template of one image and the teacher's of the other."""
+    config = small_config()
+    config.losses.classification.weight, config.losses.distillation.weight = 0.0, 1.0
+    teacher = Lens(
+        "teacher", 1.0, lambda variables, images: variables * images[:, 0, :4].reshape(len(images), -1)[:, :8], 2.0
+    )
+    training = trainer.Trainer(sharded_head.Small(), teacher, 3, config, 4)
+    state = training.init()
+    images, shown = np.random.default_rng(0).integers(0, 256, (2, 8, 32, 32, 3), np.uint8)
+    own = state.networks["recognizer"]
+    student, _ = sharded_head.Small(axis_name=None).apply(
+        {"params": own.params, "batch_stats": own.batch_stats}, images / np.float32(255), True, mutable=["batch_stats"]
+    )
+    known = shown[:, 0, :4].reshape(8, -1)[:, :8] / 255
+    student = np.asarray(student)
+    cosines = (student * known).sum(1) / np.linalg.norm(student, axis=1) / np.linalg.norm(known, axis=1)
+    batch = {"image": images, "teacher_image": shown, "label": np.zeros(8, np.int32)}
+    step = devices.lift(training.step, state)
+    constants = devices.replicate(training.constants(np.arange(3)))
+    _, metrics = step(devices.replicate(state), constants, devices.divide(batch))
+    assert float(metrics["distillation"]) == pytest.approx(1 - cosines.mean(), abs=1e-5)
