@@ -1,6 +1,6 @@
 """Every method through every protocol on the same images, pairs and resamples: rows of results.json, and curves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -130,8 +130,17 @@ def _quality(
     return Estimate({**estimate.metrics, "images_per_second": measurement.images_per_second}, estimate.samples)
 
 
-def rows(recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects) -> list[dict[str, Any]]:
-    """The rows of results.json for one recogniser: at every LR size the originals, the methods, the raw images."""
+def rows(
+    recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects, taught: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows of results.json for one recogniser: at every LR size the originals, the methods, the raw images.
+
+    Args:
+      recognizer: name.
+      judged: see `judge`.
+      subjects: images and pairs.
+      taught: upscalers that the recogniser was in a loss of; their rows are marked.
+    """
     originals = next(each for method, each in judged.items() if method.upscaler == NONE)
     found = []
     folds = {"lfw": len(np.unique(subjects.folds))}
@@ -153,5 +162,6 @@ def rows(recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects) -
                         folds=folds.get(protocol, len(subjects.chosen_folds) or None),
                         undetected=subjects.undetected,
                     )
+                    | ({"judge_in_loss": True} if upscaler in taught else {})
                 )
     return found

@@ -87,19 +87,22 @@ def _taught_by(name: str, room: str) -> set[str]:
     return set(cards.load_card(name, room).training.get("judges", "").split(", ")) - {""}
 
 
-def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> list[str]:
-    """A remark on every upscaler one of whose losses is a recogniser that judges it here, by the model cards.
+def taught(upscalers: Sequence[str], recognizer: str) -> list[str]:
+    """The upscalers in one of whose losses a recogniser was, by the model cards.
 
     A recogniser that has learnt another's templates sees as that one does.
     """
+    if recognizer == onnx_model.NAME:
+        return []
+    seen = {recognizer, *_taught_by(recognizer, "recognition")}
+    return [name for name in upscalers if _taught_by(name, "super_resolution") & seen]
+
+
+def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> list[str]:
+    """A remark on every upscaler that was trained against a recogniser that judges it here."""
     found = []
     for name in upscalers:
-        losses = _taught_by(name, "super_resolution")
-        both = [
-            printed(judge)
-            for judge in recognizers
-            if judge != onnx_model.NAME and losses & {judge, *_taught_by(judge, "recognition")}
-        ]
+        both = [printed(judge) for judge in recognizers if taught([name], judge)]
         if both:
             found.append(
                 f"{printed(name)} was trained against {joined(both)}: what {joined(both)} says of it here is no "

@@ -7,7 +7,8 @@ from lowres_jax.report import wording
 from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group
 from lowres_jax.report.wording import Verdict
 
-_FIELD = {
+# What is compared, in words.
+FIELDS = {
     "all_against_all": "open-set identification",
     "lfw": "pair accuracy",
     "searcher": "the search among good pictures",
@@ -34,6 +35,7 @@ class Finding:
         protocols whose difference was measured.
       headline: the finding in one sentence.
       details: further sentences: the other methods, bilinear, the share of the loss recovered.
+      taught: methods in whose loss the recogniser was.
     """
 
     lr_size: int | None
@@ -41,6 +43,7 @@ class Finding:
     winners: dict[str, tuple[str, ...]]
     headline: str
     details: tuple[str, ...]
+    taught: tuple[str, ...] = ()
 
 
 def find(group: Group) -> Finding:
@@ -64,7 +67,9 @@ def find(group: Group) -> Finding:
             clauses.append(_pair_clause(reference, identification, pairs))
     else:
         clauses.append(_main_clause(*PAIRS, reference, pairs))
+    taught = tuple(method for method in group.methods if group.is_taught(method))
     details = [
+        *_taught_sentence(group, taught),
         *_against_other(group, reference, identification[Verdict.BETTER]),
         *_recovered_sentence(group, identification[Verdict.BETTER]),
         *_searcher_sentence(group, reference),
@@ -72,7 +77,7 @@ def find(group: Group) -> Finding:
         *_rest(*PAIRS, reference, pairs),
     ]
     headline = f"{opening}{'; '.join(clauses)}."
-    return Finding(group.lr_size, group.recognizer, winners, headline, tuple(details))
+    return Finding(group.lr_size, group.recognizer, winners, headline, tuple(details), taught)
 
 
 def answer(findings: Sequence[Finding]) -> list[str]:
@@ -82,11 +87,11 @@ def answer(findings: Sequence[Finding]) -> list[str]:
         sentences = []
         for protocol, task in (("all_against_all", "identification"), ("lfw", "the decision on pairs")):
             own = [
-                (finding.lr_size, finding.winners[protocol])
+                (finding.lr_size, [_marked(finding, name) for name in finding.winners[protocol]])
                 for finding in findings
                 if finding.recognizer == recognizer and protocol in finding.winners
             ]
-            won = [f"{wording.joined(list(map(wording.printed, who)))} at {wording.size(at)}" for at, who in own if who]
+            won = [f"{wording.joined(who)} at {wording.size(at)}" for at, who in own if who]
             lost = f"at {wording.joined([str(at) for at, who in own if not who])} px"
             if won and len(won) < len(own):
                 sentences.append(
@@ -189,7 +194,7 @@ def _count(group: Group, method: str, protocol: str) -> str:
 
 
 def _main_clause(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> str:
-    field, label = _FIELD[protocol], _label(protocol, name)
+    field, label = FIELDS[protocol], _label(protocol, name)
     better = found[Verdict.BETTER]
     if better:
         verb = "beats" if len(better) == 1 else "beat"
@@ -268,6 +273,18 @@ def _searcher_sentence(group: Group, reference: str) -> list[str]:
     return [f"With good pictures enrolled and small faces searched for, {_main_clause(*SEARCHER, reference, found)}."]
 
 
+def _marked(finding: Finding, method: str) -> str:
+    """A winner's name, and that its judge was in its loss."""
+    return wording.printed(method) + (" (trained against this judge)" if method in finding.taught else "")
+
+
+def _taught_sentence(group: Group, taught: Sequence[str]) -> list[str]:
+    if not taught:
+        return []
+    names, verb = wording.joined([wording.printed(method) for method in taught]), "was" if len(taught) == 1 else "were"
+    return [f"{names} {verb} trained against {wording.printed(group.recognizer)}: its word here is not independent."]
+
+
 def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> list[str]:
     """The methods that are level with the reference or worse, by name."""
     parts = []
@@ -277,7 +294,7 @@ def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_E
     if found[Verdict.WORSE]:
         verb = "is" if len(found[Verdict.WORSE]) == 1 else "are"
         parts.append(f"{_names(found[Verdict.WORSE])} {verb} worse{'' if parts else f' than {reference}'}")
-    field = _FIELD[protocol]
+    field = FIELDS[protocol]
     return [f"{field[0].upper()}{field[1:]}: {'; '.join(parts)}."] if parts else []
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from lowres_jax.files import write_atomically
 from lowres_jax.interruption import interruptible
-from lowres_jax.report import figures, findings, page_tables, wording
+from lowres_jax.report import figures, findings, judges, page_tables, wording
 from lowres_jax.report.report_data import Curve, GridFace, ReportData, TurnedPair
 from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
 from lowres_jax.report.wording import Verdict
@@ -73,6 +73,9 @@ def _context(data: ReportData) -> dict[str, Any]:
         "caution": findings.caution(groups),
         "more_false_accepts": [sentence for group in groups for sentence in findings.false_accepts(group)],
         "glances": page_tables.glances(groups),
+        "disagreements": judges.disagreements(groups),
+        "recognizers": judges.side_by_side(groups, data.published),
+        "taught": f"{wording.TAUGHT_RULE}." if any(g.is_taught(m) for g in groups for m in g.methods) else "",
         "groups": [
             _group(group, finding, data.curves, looks)
             for group, finding in interruptible(zip(groups, found, strict=True))

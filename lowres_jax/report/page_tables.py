@@ -31,7 +31,7 @@ def glances(groups: Sequence[Group]) -> list[dict[str, Any]]:
                 for protocol, name in (IDENTIFICATION, PAIRS)
             ]
             if any(cells):
-                rows.append({"method": wording.printed(method), "cells": cells})
+                rows.append({"method": own[0].printed(method), "cells": cells})
         if rows:
             found.append(
                 {
@@ -80,7 +80,7 @@ def _table(group: Group, columns: Sequence[tuple[str, str, str]]) -> dict[str, A
         first = not heads or columns[kept[len(heads) - 1]][0] != protocol
         heads.append({"label": words.get(what, f"vs {what}"), "first": first})
     rows = [
-        {"method": wording.printed(method), "kind": kind(method), "cells": [row[index] for index in kept]}
+        {"method": group.printed(method), "kind": kind(method), "cells": [row[index] for index in kept]}
         for method, row in zip(group.everyone, filled, strict=True)
     ]
     return {"spans": spans, "heads": heads, "rows": rows}
@@ -105,7 +105,7 @@ def complete(group: Group, protocol: str) -> dict[str, Any]:
             cells.append({"value": value, "lines": [line for line in lines if line]})
         known = [(wording.number(row.get(key)), key) for key in ("images", "folds", "undetected")]
         counts = [f"{count:,.0f} {key}" for count, key in known if count is not None]
-        rows.append({"method": wording.printed(method), "cells": cells, "counts": counts})
+        rows.append({"method": group.printed(method), "cells": cells, "counts": counts})
     heads = [wording.metric(name).label for name in names]
     return {"protocol": wording.PROTOCOLS[protocol], "heads": heads, "rows": rows}
 
@@ -131,7 +131,7 @@ def alarms(group: Group) -> list[dict[str, Any]]:
             verdict = wording.verdict("false_accepts", difference)
             rows.append(
                 {
-                    "method": wording.printed(method),
+                    "method": group.printed(method),
                     "kind": kind(method),
                     "count": f"{count:,.0f}",
                     "change": change.replace("-", wording.MINUS),

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lowres_jax.evaluation.comparison import Curve
+from lowres_jax.report.judges import Published
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class ReportData:
       false_accept_rule: at which threshold `false_accepts` was counted, completing "counted at ...".
       licences: what was used -> its licence and source, in words.
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
+      published: what others published of their recognisers on the same images.
       command: command line that made the report.
       duration: seconds that the run took.
     """
@@ -90,5 +92,6 @@ class ReportData:
     false_accept_rule: str = "the threshold at which the HR originals give a false accept rate of 1 %"
     licences: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
+    published: Sequence[Published] = ()
     command: str = ""
     duration: float | None = None

@@ -40,6 +40,14 @@ class Group:
         measured = {upscaler for upscaler, _ in self.rows}
         return [name for name in (CEILING, *self.methods, FLOOR) if name in measured]
 
+    def is_taught(self, upscaler: str) -> bool:
+        """Whether the recogniser was in the method's loss: then it is no independent judge of it."""
+        return any(row.get("judge_in_loss") for (own, _), row in self.rows.items() if own == upscaler)
+
+    def printed(self, upscaler: str) -> str:
+        """The method's name, marked where the recogniser was in its loss."""
+        return wording.printed(upscaler) + (f" {wording.TAUGHT}" if self.is_taught(upscaler) else "")
+
     def value(self, upscaler: str, protocol: str, name: str) -> float | None:
         """A metric, or None if it was not measured."""
         return wording.number((self._row(upscaler, protocol).get("metrics") or {}).get(name))
@@ -117,8 +125,9 @@ def group_rows(results: Mapping[str, Any]) -> list[Group]:
 def best(group: Group, protocol: str, name: str) -> str | None:
     """The one method that is distinguishably best in a metric, or None where the intervals leave it open.
 
-    Two methods are told apart by their paired difference where one of them is a reference; otherwise by differences
-    to a common reference, or plain intervals, that do not overlap (which is stricter than a paired difference).
+    A method in whose loss the judge was is not called best by it. Two methods are told apart by their paired
+    difference where one of them is a reference; otherwise by differences to a common reference, or plain intervals,
+    that do not overlap (which is stricter than a paired difference).
     """
     sign = 1.0 if wording.metric(name).higher_is_better else -1.0
     values = {method: group.value(method, protocol, name) for method in group.methods}
@@ -126,6 +135,8 @@ def best(group: Group, protocol: str, name: str) -> str | None:
     if len(known) < 2:
         return None
     leader = max(known, key=lambda method: sign * known[method])
+    if group.is_taught(leader) and protocol != "image_quality":
+        return None
     others = [method for method in known if method != leader]
     return leader if all(_beats(group, protocol, name, leader, other) for other in others) else None
 
@@ -148,6 +159,11 @@ def print_table(results: Mapping[str, Any]) -> str:
         "\n\nRates in per cent; ± is half the width of the 95 % interval. Differences are paired, in points, with their"
         "\n95 % interval: ▲ better, ▼ worse only where it excludes zero. * best: told apart from every other method."
         "\naccepts: false accepts, a count."
+        + (
+            ""
+            if not any(group.is_taught(m) for group in groups for m in group.methods)
+            else f"\n{wording.TAUGHT_RULE}."
+        )
     )
 
 
@@ -168,9 +184,7 @@ def _block(group: Group, leading: Sequence[tuple[str, str]]) -> str:
     protocols = [wording.PROTOCOLS[columns[index][0]] for index in kept]
     header = [f"vs {reference}" if columns[i][2] == "difference" else wording.metric(columns[i][1]).label for i in kept]
     header = [label.removeprefix("False ") for label in header]
-    body = [
-        [wording.printed(method), *(row[i] for i in kept)] for method, row in zip(group.everyone, cells, strict=True)
-    ]
+    body = [[group.printed(method), *(row[i] for i in kept)] for method, row in zip(group.everyone, cells, strict=True)]
     widths = [max(len(line[i]) for line in ([" ", *header], *body)) for i in range(len(kept) + 1)]
     # A protocol's title stands once, over its first column.
     titles = [title if i == 0 or title != protocols[i - 1] else "" for i, title in enumerate(protocols)]

@@ -23,6 +23,10 @@ PROTOCOLS = {
     "image_quality": "Picture",
 }
 
+# Stands behind a method whose judge was in its loss.
+TAUGHT = "†"
+TAUGHT_RULE = f"{TAUGHT} trained against this judge, whose word on it is therefore not independent"
+
 # How a method's name is printed; any other name stands as it is.
 _PRINTED_NAMES = {
     "none": "HR original",
@@ -39,6 +43,7 @@ _PRINTED_NAMES = {
     "identity": "Identity",
     "identity_x8": "Identity x8",
     "resnet50": "ResNet-50",
+    "onnx": "ONNX",
 }
 
 

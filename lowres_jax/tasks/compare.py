@@ -22,10 +22,10 @@ from lowres_jax.files import try_folder
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
-from lowres_jax.report import comparison_report, examples
+from lowres_jax.report import comparison_report, examples, judges
 from lowres_jax.report.page import write_report
 from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
-from lowres_jax.report.table import print_table
+from lowres_jax.report.table import group_rows, print_table
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
@@ -85,7 +85,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
         judged[recognizer] = comparison.judge(
             recognizer, passes, subjects, config.resamples, config.seed, config.searcher
         )
-        rows += comparison.rows(recognizer, judged[recognizer], subjects)
+        taught = comparison_report.taught(list(upscalers), recognizer)
+        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
     against = comparison_report.trained_against(list(upscalers), names)
     found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
     results.write_results(workdir / "results.json", found)
@@ -101,11 +102,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
         licences=comparison_report.licences(source.directory, list(upscalers), names),
         notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs) + against,
         command=comparison_report.command_line(),
+        published=judges.PUBLISHED if source.has_pairs and not subjects.chosen_folds else (),
         duration=time.monotonic() - begin,
         **({"title": config.title} if config.title else {}),
     )
     write_report(workdir / "report.html", data)
-    for line in against:
+    for line in [*against, *judges.disagreements(group_rows(found))]:
         print(f"\n{line}")
     print(f"\n{print_table(found)}\n\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
 

@@ -1,0 +1,122 @@
+"""The recognisers beside each other: disagreements in words, marks of judges in a loss, and published figures."""
+
+import html
+import re
+from typing import Any
+
+import pytest
+
+from lowres_jax.report import findings, judges
+from lowres_jax.report.judges import PUBLISHED
+from lowres_jax.report.page import render
+from lowres_jax.report.report_data import ReportData
+from lowres_jax.report.table import best, group_rows, print_table
+from lowres_jax.report.wording import MINUS
+
+DIR = "dir_at_far_1e-2"
+
+
+def row(
+    upscaler: str, recognizer: str, value: float, difference: list[float] | None = None, **more: Any
+) -> dict[str, Any]:
+    protocol, name = more.pop("protocol", "all_against_all"), more.pop("name", DIR)
+    found = {"bicubic": {name: difference}} if difference else {}
+    return {
+        "upscaler": upscaler,
+        "lr_size": 32,
+        "recognizer": recognizer,
+        "protocol": protocol,
+        "metrics": {name: value} | more.pop("metrics", {}),
+        "interval": {},
+        "difference": found,
+    } | more
+
+
+def results() -> dict[str, Any]:
+    """SFace: SRResNet level, Identity (in whose loss it is) better, SRGAN worse. dlib: worse, better, worse."""
+    pairs = {"protocol": "lfw", "name": "accuracy"}
+    rows = [
+        row("none", "sface", 0.93),
+        row("none", "sface", 0.9945, **pairs, metrics={"accuracy_se": 0.0014, "auc": 0.998}),
+        row("bicubic", "sface", 0.84, metrics={f"{DIR}_all": 0.58}),
+        row("srresnet", "sface", 0.85, [0.01, -0.01, 0.03]),
+        row("identity", "sface", 0.87, [0.03, 0.01, 0.05], judge_in_loss=True),
+        row("srgan", "sface", 0.7, [-0.14, -0.2, -0.1]),
+        row("bicubic", "dlib", 0.66),
+        row("srresnet", "dlib", 0.59, [-0.07, -0.11, -0.01]),
+        row("identity", "dlib", 0.72, [0.06, 0.03, 0.1]),
+        row("srgan", "dlib", 0.5, [-0.16, -0.2, -0.1]),
+    ]
+    return {"dataset": "lfw/mtcnn: all", "rows": rows}
+
+
+def test_a_method_that_judges_see_differently_is_named() -> None:
+    assert judges.disagreements(group_rows(results())) == [
+        "At 32 px the judges disagree on SRResNet in open-set identification: it is not measurably different from "
+        f"bicubic to SFace (+1.0 points [{MINUS}1.0, 3.0]); worse than bicubic to dlib ({MINUS}7.0 points "
+        f"[{MINUS}11.0, {MINUS}1.0])."
+    ]
+
+
+def test_judges_that_agree_say_so_and_one_alone_says_nothing() -> None:
+    rows = [each for each in results()["rows"] if each["upscaler"] != "srresnet"]
+    assert judges.disagreements(group_rows({"rows": rows})) == ["The judges, SFace and dlib, agree on every method."]
+    alone = [each for each in rows if each["recognizer"] == "sface"]
+    assert judges.disagreements(group_rows({"rows": alone})) == []
+    assert judges.disagreements([]) == []
+
+
+def test_a_judge_in_the_loss_is_told_where_judges_disagree() -> None:
+    rows = results()["rows"]
+    rows[8]["difference"]["bicubic"][DIR] = [0.01, -0.01, 0.03]
+    found = judges.disagreements(group_rows({"rows": rows}))
+    assert found[1].startswith(
+        "At 32 px the judges disagree on Identity in open-set identification: it is better than bicubic to SFace, "
+        "which is in its loss (+3.0 points [1.0, 5.0]); not measurably different from bicubic to dlib"
+    )
+
+
+def test_a_judge_in_the_loss_is_marked_everywhere_and_gives_no_star() -> None:
+    sface, dlib = group_rows(results())
+    assert (sface.printed("identity"), dlib.printed("identity")) == ("Identity †", "Identity")
+    assert best(sface, "all_against_all", DIR) is None
+    assert best(dlib, "all_against_all", DIR) == "identity"
+    lines = print_table(results()).splitlines()
+    assert sum(line.startswith("Identity †") for line in lines) == 1
+    assert lines[-1].startswith("† trained against this judge, whose word on it is therefore not independent")
+    page = text_of(render(ReportData(results())))
+    assert page.count("Identity †") == 3  # at a glance, in the main table and among all numbers
+    assert "† trained against this judge" in page
+    assert findings.answer([findings.find(sface)])[0].startswith(
+        "With SFace as the judge, super-resolution helps identification: Identity (trained against this judge) at 32"
+    )
+    assert "Identity was trained against SFace: its word here is not independent." in page
+    unmarked = {"rows": [each for each in results()["rows"] if "judge_in_loss" not in each]}
+    assert "†" not in print_table(unmarked) + text_of(render(ReportData(unmarked)))
+
+
+def text_of(page: str) -> str:
+    body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def test_recognisers_side_by_side() -> None:
+    table = judges.side_by_side(group_rows(results()), PUBLISHED)
+    assert table is not None
+    assert table["heads"] == ["Accuracy", "Standard error", "AUC", "DIR at FAR 1 %", "DIR at FAR 1 %, of all"]
+    rows = {(each["name"], each["input"]): each["cells"] for each in table["rows"]}
+    assert rows["SFace", "HR original"] == ["99.45", "0.14", "99.80", "93.00", ""]
+    assert rows["SFace", "32 px, bicubic"] == ["", "", "", "84.00", "58.00"]
+    assert rows["dlib", "32 px, bicubic"][3] == "66.00"
+    original = "Orsini and Rossi 2022: ResNet-50, CASIA-WebFace"
+    assert rows[original, "HR original"] == ["88.00", "", "93.00", "", ""]
+    assert rows[original, "32 px, bilinear"] == ["86.00", "", "91.00", "", ""]
+    assert rows["ResNet-50, all of CASIA-WebFace (InsightFace)", "HR original"][0] == "99.40"
+    assert "Orsini and Rossi 2022" in text_of(render(ReportData(results(), published=PUBLISHED)))
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, False), (2, True)])
+def test_one_recogniser_alone_needs_no_table(count: int, shown: bool) -> None:
+    rows = [each for each in results()["rows"] if each["recognizer"] in ("sface", "dlib")[:count]]
+    assert (judges.side_by_side(group_rows({"rows": rows}), ()) is not None) == shown
+    assert ("beside each other" in render(ReportData({"rows": rows}))) == shown
