@@ -5,16 +5,24 @@ Needs the prepared set (`make demo` does both):
     python -m lowres_jax.main --config=configs/prepare_orl_faces.py
     python -m lowres_jax.main --config=configs/compare.py --workdir=workdirs/compare
 
+Faces that were bad from the start, blurred, noisy and compressed as real footage, are another comparison:
+
+    python -m lowres_jax.main --config=configs/compare.py:footage --workdir=workdirs/compare_footage
+
 Writes results.json, report.html and the table on the terminal. A stopped run goes on where it was.
 """
 
 from ml_collections import ConfigDict
 
+from lowres_jax import configuration
+from lowres_jax.data import degradations
 from lowres_jax.recognition import onnx_model
 
 
-def get_config() -> ConfigDict:
-    """Returns the config of the comparison."""
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the comparison, or of its variant "footage"."""
+    if variant not in ("", "footage"):
+        raise ValueError(f"variant {variant!r}: {configuration.nearest(variant, ['footage'])}")
     config = ConfigDict()
     config.task = "compare"
     config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
@@ -29,6 +37,9 @@ def get_config() -> ConfigDict:
     # The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.
     config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan")
     config.lr_sizes = (32, 16)
+    # What happens to a face before it is small, beside the reduction: blur in LR pixels, noise of 255, JPEG quality,
+    # each drawn between two bounds. The variant "footage" has what cheap cameras do.
+    config.degradation = degradations.default_config()
     config.recognizers = ("sface",)
     config.onnx = onnx_model.default_config()  # of the recogniser "onnx": config.onnx.path, input_size, colours, ...
     config.searcher = True  # all-against-all once more, with the originals enrolled and small faces searched for
@@ -50,4 +61,6 @@ def get_config() -> ConfigDict:
     # Where measurements are kept, image by image; comparisons with the same folder share them. Empty: in the workdir.
     config.measurements = ""
     config.detectors = ""  # workdir of compare_detectors, for its gallery; empty: the workdir's folder "detectors"
+    if variant:
+        config.degradation = degradations.footage()
     return config

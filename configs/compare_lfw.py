@@ -18,9 +18,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 
-def get_config() -> ConfigDict:
-    """Returns the config of the comparison."""
-    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("compare.py")))["get_config"]()
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the comparison, or of its variant "footage" (see compare.py)."""
+    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("compare.py")))["get_config"](variant)
     config.dataset = "lfw/mtcnn"
     config.images_per_person = 0
     config.upscalers = ("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16")

@@ -4,6 +4,7 @@ Real cameras blur, are noisy and compress. The order is that of the classical mo
 Zhang et al., "Designing a Practical Degradation Model for Deep Blind Image Super-Resolution", arXiv:2103.14006.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,6 +18,16 @@ from lowres_jax.errors import UserError
 def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
     """The LR images of the protocol: antialiased area downscale of (B, H, W, 3) crops to (B, size, size, 3)."""
     return np.stack([resize.downscale_area(crop, size, size) for crop in crops])
+
+
+def default_config() -> ConfigDict:
+    """The keys of a degradation, with values that degrade nothing: the plain reduction. See `Degradation`."""
+    return ConfigDict({"blur": (0.0, 0.0), "anisotropic": False, "noise": (0.0, 0.0), "jpeg": (0, 0)})
+
+
+def footage() -> ConfigDict:
+    """What cheap cameras and their recorders do to a small face: some blur, visible noise, strong compression."""
+    return ConfigDict({"blur": (0.3, 0.9), "anisotropic": True, "noise": (2.0, 8.0), "jpeg": (40, 80)})
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,31 @@ class Degradation:
         """Whether it is the plain reduction."""
         return not (self.blur[1] or self.noise[1] or self.jpeg[1])
 
+    @property
+    def described(self) -> str:
+        """In words: "blur 0.3-0.9 px, noise 2-8 of 255, JPEG 40-80"; "" for the plain reduction."""
+        axes = " along each axis" if self.anisotropic else ""
+        parts = [f"blur {_span(self.blur)} px{axes}"] if self.blur[1] else []
+        parts += [f"noise {_span(self.noise)} of 255"] if self.noise[1] else []
+        parts += [f"JPEG {_span(self.jpeg)}"] if self.jpeg[1] else []
+        return ", ".join(parts)
+
+    def reduced(self, crops: np.ndarray, size: int, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+        """The LR images of numbered crops: an image's luck follows from its number and the size, whatever is beside it.
+
+        Args:
+          crops: (B, H, H, 3) float32 RGB in [0, 1].
+          size: side of the result in pixels.
+          numbers: (B,) of each crop in its set, from 0.
+
+        Returns:
+          (B, size, size, 3) float32 RGB in [0, 1].
+        """
+        if self.plain:
+            return low_resolution(crops, size)
+        luck = [np.random.default_rng((size, int(number))) for number in numbers]
+        return np.stack([self.apply(crop, size, own) for crop, own in zip(crops, luck, strict=True)])
+
     def apply(self, crop: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
         """Degrades one crop.
 
@@ -85,6 +121,11 @@ class Degradation:
             decoded = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
             image = decoded[..., ::-1].astype(np.float32) / np.float32(255.0)
         return np.ascontiguousarray(image, np.float32)
+
+
+def _span(bounds: tuple[float, float]) -> str:
+    low, high = bounds
+    return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
 def gaussian_kernel(first: float, second: float, angle: float) -> np.ndarray:

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lowres_jax import interruption
-from lowres_jax.data.degradations import low_resolution
+from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
 from lowres_jax.files import write_atomically
 from lowres_jax.recognition.recognizer import Recognizer
@@ -27,6 +27,7 @@ from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 # The two inputs that are no enlargement: the high-resolution crop (ceiling) and the low-resolution one (floor).
 NONE, RAW = "none", "raw"
 CROP_SIZE = 128
+PLAIN = Degradation()
 
 # An enlargement without error (of a black picture) has infinite PSNR, and so would the mean of all images.
 _HIGHEST_PSNR = 100.0
@@ -134,6 +135,7 @@ def measure(
     measurements: Mapping[str, Measurement],
     batch_size: int,
     progress: Callable[[int], object],
+    degradation: Degradation = PLAIN,
 ) -> None:
     """Runs one method over the images at `indices` and adds what it finds to the measurements, and to their files.
 
@@ -148,6 +150,7 @@ def measure(
       measurements: by the recogniser's name.
       batch_size: images per call; the ragged last batch is padded by upscaler and recogniser.
       progress: told how many images each batch had.
+      degradation: what happens to a crop on its way to low resolution.
     """
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     saved = time.monotonic()
@@ -155,7 +158,7 @@ def measure(
         with interruption.at_forced_end(lambda: _save(measurements)):
             for number, (batch, crops) in enumerate(zip(batches, crop_batches(source, batches), strict=True)):
                 interruption.check()
-                images = crops if method.upscaler == NONE else low_resolution(crops, method.lr_size)
+                images = crops if method.upscaler == NONE else degradation.reduced(crops, method.lr_size, batch)
                 quality = None
                 if upscaler is not None:
                     begin = time.perf_counter()

@@ -88,7 +88,10 @@ class View1:
           images: (N, H, H, 3), enlarged or the originals.
           judge: a recogniser.
         """
-        templates = judge.templates(images)
+        return self.accuracy_of(judge.templates(images))
+
+    def accuracy_of(self, templates: np.ndarray) -> float:
+        """The same, of templates (N, D) of the images."""
         scores = [np.sum(templates[pairs[:, 0]] * templates[pairs[:, 1]], axis=-1) for pairs in self.pairs]
         threshold = verification.best_threshold(scores[0], self.same[0])
         return float(np.mean((scores[1] > threshold) == self.same[1]))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from lowres_jax.batching import default_batch_size
-from lowres_jax.data.degradations import low_resolution
+from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation.comparison import Judged
-from lowres_jax.evaluation.measurement import CROP_SIZE, RAW, Method
+from lowres_jax.evaluation.measurement import CROP_SIZE, PLAIN, RAW, Method
 from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report.report_data import GridFace, TurnedPair
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
@@ -81,14 +81,24 @@ def _turned(method: Judged, reference: Judged, subjects: Subjects, right: bool) 
 class Pictures:
     """Crops, and what the methods make of them: all that a method is to enlarge goes through it in one batch."""
 
-    def __init__(self, load_crop: LoadCrop, upscalers: Mapping[str, Upscaler], wanted: Mapping[Method, Sequence[int]]):
+    def __init__(
+        self,
+        load_crop: LoadCrop,
+        upscalers: Mapping[str, Upscaler],
+        wanted: Mapping[Method, Sequence[int]],
+        positions: np.ndarray,
+        degradation: Degradation = PLAIN,
+    ):
         """Makes the pictures.
 
         Args:
           load_crop: image number -> float32 (128, 128, 3) crop in [0, 1].
           upscalers: by name.
           wanted: method -> image numbers.
+          positions: (N,) of each image in the whole set, by which it was degraded.
+          degradation: on the way to low resolution.
         """
+        self._positions, self._degradation = positions, degradation
         numbers = sorted({number for each in wanted.values() for number in each})
         self.originals = {number: load_crop(number) for number in numbers}
         self._enlarged: dict[tuple[Method, int], np.ndarray] = {}
@@ -96,13 +106,13 @@ class Pictures:
             # Filled up to the batch that measuring compiled: a large network takes seconds for another size.
             filled = np.resize(sorted(set(own)), -(-len(set(own)) // default_batch_size()) * default_batch_size())
             crops = np.stack([self.originals[int(number)] for number in filled])
-            reduced = low_resolution(crops, method.lr_size)
+            reduced = degradation.reduced(crops, method.lr_size, positions[filled])
             images = enlarge_to(upscalers[method.upscaler], reduced, CROP_SIZE)
             self._enlarged |= {(method, int(number)): image for number, image in zip(filled, images, strict=True)}
 
     def reduced(self, lr_size: int, number: int) -> np.ndarray:
         """The LR image."""
-        return low_resolution(self.originals[number][None], lr_size)[0]
+        return self._degradation.reduced(self.originals[number][None], lr_size, self._positions[[number]])[0]
 
     def enlarged(self, method: Method, number: int) -> np.ndarray:
         """What the method makes of it."""

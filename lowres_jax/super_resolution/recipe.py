@@ -10,6 +10,7 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax import configuration
+from lowres_jax.data import degradations
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import discriminator
 from lowres_jax.training import devices, optimizers, session
@@ -32,7 +33,7 @@ def default_config() -> ConfigDict:
     config.crops = 0  # how many are drawn among those; 0: all
     config.hr_size = 128  # side of the HR crops, cut from the middle where records are larger
     config.flip = True  # left and right, one crop in two
-    config.degradation = ConfigDict({"blur": (0.0, 0.0), "anisotropic": False, "noise": (0.0, 0.0), "jpeg": (0, 0)})
+    config.degradation = degradations.default_config()
 
     config.model = ConfigDict(
         {"module": "super_resolution.srresnet", "fields": ConfigDict({"scale": 4}, convert_dict=True)}

@@ -48,11 +48,7 @@ class Samples:
     def reduced(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops (N, S, S, 3) uint8 -> LR and HR images, float32 in [0, 1], as in training but never mirrored."""
         high = np.stack([centre(crop, self._size) for crop in crops]).astype(np.float32) / np.float32(255.0)
-        low = [
-            self._degradation.apply(image, self._low_size, np.random.default_rng(number))
-            for number, image in enumerate(high)
-        ]
-        return np.stack(low), high
+        return self._degradation.reduced(high, self._low_size, range(len(high))), high
 
     def edges(self, high: np.ndarray) -> np.ndarray:
         """HR images (N, H, H, 3) in [0, 1] -> their edge maps (N, H, H, 1), 0 or 1."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
+
+# Faces that are larger or smaller by this factor than those of the training count as of another size.
+_ANOTHER_SIZE = 1.75
 
 
 class Upscaler:
@@ -61,6 +64,32 @@ def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) ->
         return Upscaler(card, module.scale, module)
     variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
     return Upscaler(card, module.scale, functools.partial(RowMap(module.apply), variables))
+
+
+def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
+    """A line where faces are much smaller or larger than those that an upscaler was trained for; "" where none are.
+
+    Args:
+      upscaler: any; only cards of models trained here say what they are made for.
+      sizes: sides of LR faces in pixels.
+    """
+    own = upscaler.card.training.get("lr_size", 0)
+    others = sorted({int(size) for size in sizes if own and max(size / own, own / size) >= _ANOTHER_SIZE})
+    if not others:
+        return ""
+    made_for = {
+        name: cards.load_card(name, "super_resolution").training.get("lr_size", 0)
+        for name in cards.names("super_resolution")
+        if cards.is_shipped(name)
+    }
+    better = [
+        f"{name} is made for {size} px"
+        for name, size in made_for.items()
+        if size and any(max(size / other, other / size) < _ANOTHER_SIZE for other in others)
+    ]
+    span = f"{others[0]} px" if len(others) == 1 else f"{others[0]} to {others[-1]} px"
+    advice = f" ({'; '.join(better)})" if better else ""
+    return f"{upscaler.name} is made for faces of {own} px; those of {span} are enlarged all the same{advice}"
 
 
 def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:

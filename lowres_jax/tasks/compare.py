@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import __version__, configuration, runtime
+from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, results
@@ -26,7 +27,7 @@ from lowres_jax.report import comparison_report, examples, judges
 from lowres_jax.report.page import write_report
 from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
 from lowres_jax.report.table import group_rows, print_table
-from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
+from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
 _MEASUREMENT_VERSION = 2
@@ -72,7 +73,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
     for each in (workdir, folder):
         try_folder(each)
-    measurements = _measure(config, source, source.digest(), methods, upscalers, recognizers, subjects, folder)
+    degradation = Degradation.of(config.degradation)
+    measurements = _measure(
+        config, source, source.digest(), methods, upscalers, recognizers, subjects, folder, degradation
+    )
     judged = {}
     rows = []
     for recognizer in recognizers:
@@ -88,9 +92,16 @@ def run(config: ConfigDict, workdir: Path) -> None:
         taught = comparison_report.taught(list(upscalers), recognizer)
         rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
     against = comparison_report.trained_against(list(upscalers), names)
-    found = results.make_results(f"{config.dataset}: {comparison_report.described(subjects)}", rows)
+    against += [
+        f"{remark}."
+        for name, upscaler in upscalers.items()
+        if (remark := size_remark(upscaler, [method.lr_size for method in methods if method.upscaler == name]))
+    ]
+    dataset = f"{config.dataset}: {comparison_report.described(subjects)}"
+    dataset += f"; small faces degraded: {degradation.described}" if degradation.described else ""
+    found = results.make_results(dataset, rows)
     results.write_results(workdir / "results.json", found)
-    grid, turned = _examples(config, source, methods, upscalers, subjects, judged)
+    grid, turned = _examples(config, source, methods, upscalers, subjects, judged, degradation)
     gallery, caption = comparison_report.detectors(Path(config.detectors or workdir / "detectors"))
     data = ReportData(
         results=found,
@@ -185,11 +196,15 @@ def _measure(
     recognizers: Mapping[str, Recognizer],
     subjects: Subjects,
     folder: Path,
+    degradation: Degradation,
 ) -> Measurements:
     """Measures what is not kept already, and shows how long all of it will take."""
     found: Measurements = {}
     for method in methods:
         name = NONE if method.upscaler == NONE else f"{method.upscaler}_{method.lr_size}"
+        if method.upscaler != NONE and not degradation.plain:
+            # The originals are the same, whatever becomes of the small ones.
+            name = f"{name}_{fingerprint(degradation)[:8]}"
         found[method] = {
             recognizer: Measurement(
                 folder / recognizer / f"{name}.npz",
@@ -233,6 +248,7 @@ def _measure(
                 found[method],
                 config.batch_size,
                 functools.partial(advance, method),
+                degradation,
             )
     return found
 
@@ -260,6 +276,7 @@ def _examples(
     upscalers: Mapping[str, Upscaler],
     subjects: Subjects,
     judged: Mapping[str, Mapping[Method, Judged]],
+    degradation: Degradation,
 ) -> tuple[list[GridFace], list[TurnedPair]]:
     """The report's pictures: the grid, and the pairs that super-resolution turned right and wrong."""
     enlarging = [method for method in methods if method.upscaler in upscalers]
@@ -271,7 +288,9 @@ def _examples(
         for each in examples.choose_turned(recognizer, own, reference, subjects, config.examples)
     ]
     wanted = examples.wanted(people, enlarging, turned, reference, subjects)
-    pictures = examples.Pictures(lambda number: load_crop(source, int(subjects.images[number])), upscalers, wanted)
+    pictures = examples.Pictures(
+        lambda number: load_crop(source, int(subjects.images[number])), upscalers, wanted, subjects.images, degradation
+    )
     grid = examples.grid_faces(people, enlarging, subjects.names.tolist(), pictures)
     return grid, [examples.turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
 

@@ -17,7 +17,7 @@ from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align, look_again, paste
 from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler
+from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 _MAX_ENLARGED_PIXELS = 400_000_000
@@ -42,6 +42,7 @@ class _Counts:
     unreadable: list[str] = field(default_factory=list)
     too_large: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
+    sizes: set[int] = field(default_factory=set)  # of the faces
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -75,6 +76,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
         else:
             _enhance_photographs(config, detector, upscaler, background, results, counts, bar)
     _report(config, counts, output)
+    remark = size_remark(upscaler, counts.sizes)
+    if remark:
+        print(remark)
 
 
 def _read(path: Path, counts: _Counts, bar: tqdm) -> images.DecodedImage | None:
@@ -125,6 +129,7 @@ def _enhance_aligned(
         if picture is None or _too_large(picture.rgb, path, upscaler.scale, counts, bar):
             continue
         shape = picture.rgb.shape
+        counts.sizes.add(max(shape[:2]))
         if len(sizes) < _MAX_EXACT_SIZES and max(shape[:2]) <= config.tile:
             sizes.add(shape)
         waiting.setdefault(shape, []).append((path, picture))
@@ -168,6 +173,7 @@ def _enhance_photograph(
     # From left to right, so that numbers can be matched with the picture.
     faces = sorted(faces, key=lambda face: float(face.box[0]))
     enlarged = _enlarge_faces(config, upscaler, image, faces)
+    counts.sizes |= {len(crop) // upscaler.scale for crop, _, _ in enlarged}
     for number, (crop, _, _) in enumerate(enlarged, start=1):
         name = result_names.with_ending(result, f"_face{number}.png")
         counts.faces += _write(name, crop, picture, counts, whole=False)

@@ -96,7 +96,8 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         for name, loss in settings["losses"].items()
         if loss["weight"]
     }
-    if settings["task"] == "train_recognizer":
+    recognizes = settings["task"] == "train_recognizer"
+    if recognizes:
         module, size = "recognition.resnet", settings["size"]
         fields = {name: value for name, value in settings["model"].items() if name != "dropout"}
         judges = losses["distillation"]["teacher"] if "distillation" in losses else ""
@@ -113,6 +114,7 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         "steps": step,
         "batch_size": settings["batch_size"],
         "start": settings["start"] or "random",
+        **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
         "judges": judges,
     }

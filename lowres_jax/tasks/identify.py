@@ -25,7 +25,7 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
-from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.super_resolution.upscaler import load_upscaler, size_remark
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 1
@@ -83,6 +83,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     thresholds = wording.distinct_thresholds(answers)
     notes = [wording.threshold_line(threshold, calibration, upscaler.name) for threshold in thresholds]
+    sizes = [view.cut_size for own in enrolment.faces.values() for _, view in own]
+    remark = size_remark(upscaler, {size for size in [*sizes, *(answer.view.cut_size for answer in answers)] if size})
+    notes += [f"{remark}."] if remark else []
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
     caution = wording.caution(answers, enrolment, calibration, pair)

@@ -184,6 +184,30 @@ def test_a_second_run_measures_nothing_again(
     assert {row["folds"] for row in rows} == {2}
 
 
+def test_degraded_faces_are_another_comparison(
+    finished: tuple[Path, str], data: Path, passes: dict[str, int], tmp_path: Path
+) -> None:
+    """The originals are those measured before; the small ones are measured beside the plain ones, and are worse."""
+    shutil.copytree(finished[0] / "measurements", tmp_path / "measurements")
+    settings = runpy.run_path(str(ROOT / "configs" / "compare.py"))["get_config"]("footage").degradation
+    compare.run(config_of(data, degradation=settings, lr_sizes=(32,), upscalers=("bicubic",)), tmp_path)
+    assert passes == {"bicubic at 32 px": 56, "raw at 32 px": 56}
+    found, plain = read_results(tmp_path / "results.json"), read_results(finished[0] / "results.json")
+    assert found["dataset"].endswith(
+        "; small faces degraded: blur 0.3-0.9 px along each axis, noise 2-8 of 255, JPEG 40-80"
+    )
+
+    def psnr(rows: list[dict[str, Any]]) -> float:
+        wanted = ("bicubic", 32, "image_quality")
+        (row,) = (each for each in rows if (each["upscaler"], each["lr_size"], each["protocol"]) == wanted)
+        return row["metrics"]["psnr"]
+
+    assert psnr(found["rows"]) < psnr(plain["rows"]) - 1
+    files = {path.name for path in (tmp_path / "measurements" / "orl_faces-haar" / "sface").iterdir()}
+    assert {"none.npz", "bicubic_32.npz"} < files
+    assert len([name for name in files if name.startswith("bicubic_32_")]) == 1
+
+
 def test_a_changed_model_is_measured_anew(
     finished: tuple[Path, str], data: Path, passes: dict[str, int], tmp_path: Path
 ) -> None:

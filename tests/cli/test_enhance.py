@@ -18,7 +18,7 @@ from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import load_detector
-from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.super_resolution.upscaler import load_upscaler, size_remark
 from lowres_jax.tasks import enhance
 
 ROOT = Path(__file__).parents[2]
@@ -422,3 +422,21 @@ def test_a_result_that_cannot_be_written_is_counted_and_the_others_are(
     assert "cannot be written (File name too long)" in printed
     assert "not written: 1" in printed
     assert made(tmp_path / "out") == ["b_face1.png"]
+
+
+def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
+    for size in (16, 32):
+        images.write_image(tmp_path / f"{size}" / "crop.png", crops[0][:size, :size])
+        enhance.run(
+            settings(tmp_path / f"{size}", tmp_path / f"out{size}", aligned=True, upscaler="identity"), tmp_path
+        )
+        assert read(tmp_path / f"out{size}" / "crop.png").shape == (4 * size, 4 * size, 3)
+        remark = (
+            "identity is made for faces of 32 px; those of 16 px are enlarged all the same (identity_x8 is made for"
+        )
+        assert (remark in capsys.readouterr().out) == (size == 16)
+    assert size_remark(load_upscaler("bicubic"), [8, 300]) == ""
+    assert size_remark(load_upscaler("identity"), [32, 24, 50]) == ""
+    assert size_remark(load_upscaler("identity"), [32, 90, 300]).endswith(
+        "; those of 90 to 300 px are enlarged all the same"
+    )

@@ -95,3 +95,19 @@ def test_one_seed_one_result_and_strengths_are_drawn_apart() -> None:
 def test_bounds_that_cannot_be(wrong: dict) -> None:
     with pytest.raises(UserError, match=r"config\.degradation\."):
         Degradation(**wrong)
+
+
+def test_numbered_crops_have_luck_of_their_own() -> None:
+    crops = np.random.default_rng(0).random((3, 64, 64, 3)).astype(np.float32)
+    degradation = Degradation(noise=(20.0, 20.0))
+    together = degradation.reduced(crops, 16, [4, 9, 2])
+    np.testing.assert_array_equal(degradation.reduced(crops[1:2], 16, [9])[0], together[1])
+    same = degradation.reduced(crops[[0, 0]], 16, [4, 5])
+    assert np.abs(same[0] - same[1]).max() > 0.05
+    np.testing.assert_array_equal(Degradation().reduced(crops, 16, [4, 9, 2]), low_resolution(crops, 16))
+
+
+def test_degradations_in_words() -> None:
+    assert Degradation().described == ""
+    footage = Degradation(blur=(0.3, 0.9), anisotropic=True, noise=(2.0, 8.0), jpeg=(60, 60))
+    assert footage.described == "blur 0.3-0.9 px along each axis, noise 2-8 of 255, JPEG 60"

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality, measurement
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.super_resolution.upscaler import load_upscaler
@@ -112,8 +113,18 @@ def test_other_input_or_a_damaged_file_is_measured_anew(source, tmp_path: Path) 
         assert again.seen == 4
 
 
-def test_low_resolution_is_the_area_average() -> None:
-    crop = np.random.default_rng(0).random((1, 128, 128, 3), np.float32)
-    np.testing.assert_allclose(
-        measurement.low_resolution(crop, 32)[0], crop[0].reshape(32, 4, 32, 4, 3).mean(axis=(1, 3)), atol=1e-6
-    )
+def test_a_degradation_is_that_of_each_image_alone(source, tmp_path: Path) -> None:
+    """In whatever batch and order images come, everyone's blur, noise and compression are its own."""
+    degradation = Degradation(blur=(0.3, 0.9), noise=(2.0, 8.0), jpeg=(40, 80))
+    method, recognizer = Method(16, "raw"), Recognizer()
+    kept = Measurement(tmp_path / "kept.npz", "a", len(source), 12)
+    for indices in ([7, 2], [10, 0, 5]):
+        by_name = {"quarters": kept}
+        arguments = (method, source, np.asarray(indices), None, {"quarters": recognizer}, by_name, 2, lambda _: None)
+        measurement.measure(*arguments, degradation=degradation)
+    for index in (0, 2, 5, 7, 10):
+        crop = source[index]["image"].astype(np.float32) / np.float32(255)
+        image = degradation.apply(crop, 16, np.random.default_rng((16, index)))[None]
+        np.testing.assert_allclose(kept.templates[index], Recognizer().templates(image)[0], atol=1e-6)
+        plain = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA)[None]
+        assert np.abs(kept.templates[index] - Recognizer().templates(plain)[0]).max() > 1e-3

@@ -26,7 +26,7 @@ def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, compar
     turned = examples.choose_turned("sface", judged, "bicubic", subjects, count=3)
     wanted = examples.wanted([], [BICUBIC, GOOD, BICUBIC_16], turned, "bicubic", subjects)
     assert set(wanted) == {BICUBIC, GOOD}
-    pictures = examples.Pictures(crop_of, upscalers, wanted)
+    pictures = examples.Pictures(crop_of, upscalers, wanted, subjects.images)
     found = [examples.turned_pair(each, judged, "bicubic", subjects, pictures) for each in turned]
     assert [pair.outcome for pair in found] == ["right"] * 3 + ["wrong"] * sum(p.outcome == "wrong" for p in found)
     for pair in found:
@@ -56,7 +56,9 @@ def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
     methods = [BILINEAR, Method(16, "bilinear")]
     people = examples.choose_people(subjects.names, 2, seed=1)
     np.testing.assert_array_equal(people, examples.choose_people(subjects.names, 2, seed=1))
-    pictures = examples.Pictures(crop_of, upscalers, examples.wanted(people, methods, [], "bicubic", subjects))
+    pictures = examples.Pictures(
+        crop_of, upscalers, examples.wanted(people, methods, [], "bicubic", subjects), subjects.images
+    )
     faces = examples.grid_faces(people, methods, subjects.names.tolist(), pictures)
     assert [face.lr_size for face in faces] == [32, 32, 16, 16]
     assert faces[0].name != faces[1].name == faces[3].name
