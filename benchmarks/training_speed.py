@@ -130,13 +130,29 @@ def _train(network: Any, optimizer: Any, low: Any, high: Any) -> None:
     optimizer.step()
 
 
-def main() -> None:
-    """Measures and prints a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--batch", type=int, default=16)
+def arguments_of(description: str | None, batch: int) -> argparse.Namespace:
+    """The command line: batch, threads, rounds."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=batch)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def print_rates(
+    arguments: argparse.Namespace,
+    ours: Callable[[int, int], dict[str, float]],
+    theirs: Callable[[int, int, int], dict[str, float]],
+    gflop_forward: float,
+) -> None:
+    """Measures both sides and prints a table.
+
+    Args:
+      arguments: see `arguments_of`.
+      ours: (batch, rounds) -> images/s of what is compared, "inference" and training steps.
+      theirs: (batch, rounds, threads) -> the same of PyTorch; an ImportError where it is not installed.
+      gflop_forward: that the network takes for an image; a training step takes three times as many.
+    """
     jax.config.update("jax_num_cpu_devices", arguments.threads)
     own = ours(arguments.batch, arguments.rounds)
     rate = matrix_rate()
@@ -149,11 +165,11 @@ def main() -> None:
     print("                 ours (images/s)  of the product's rate  PyTorch (images/s)  ratio")
     for name, value in own.items():
         factor = 1 if name == "inference" else 3
-        share = value * factor * _GFLOP_FORWARD / rate
+        share = value * factor * gflop_forward / rate
         peer = other.get(name)
         beside = f"{peer:19.1f} {value / peer:6.2f}" if peer else ""
         print(f"{name:16} {value:16.1f} {share:22.0%} {beside}".rstrip())
 
 
 if __name__ == "__main__":
-    main()
+    print_rates(arguments_of(__doc__, batch=16), ours, theirs, _GFLOP_FORWARD)

@@ -31,15 +31,29 @@ def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any
     Returns:
       (B, H', W', D).
     """
-    if jax.default_backend() == "cpu" and _gains(inputs, kernel, strides, padding, settings):
-        return same_convolution(inputs, kernel)
+    if jax.default_backend() == "cpu":
+        if _is_pointwise(inputs, kernel, padding, settings):
+            return pointwise_convolution(inputs, kernel, strides)
+        if _gains(inputs, kernel, strides, padding, settings):
+            return same_convolution(inputs, kernel)
     return lax.conv_general_dilated(inputs, kernel, strides, padding, **settings)
+
+
+def _is_pointwise(inputs: jax.Array, kernel: jax.Array, padding: Any, settings: dict[str, Any]) -> bool:
+    """Whether it is `pointwise_convolution`."""
+    unpadded = padding in ("SAME", "VALID") or all(tuple(pair) == (0, 0) for pair in padding)
+    return inputs.ndim == 4 and kernel.shape[:2] == (1, 1) and unpadded and _is_plain(settings)
+
+
+def _is_plain(settings: dict[str, Any]) -> bool:
+    """Neither dilated nor in groups."""
+    dilations = [*(settings.get("lhs_dilation") or ()), *(settings.get("rhs_dilation") or ())]
+    return all(factor == 1 for factor in dilations) and settings.get("feature_group_count", 1) == 1
 
 
 def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, settings: dict[str, Any]) -> bool:
     """Whether it is `same_convolution`, and of a shape for which that pays."""
-    dilations = [*(settings.get("lhs_dilation") or ()), *(settings.get("rhs_dilation") or ())]
-    plain = all(factor == 1 for factor in (*strides, *dilations)) and settings.get("feature_group_count", 1) == 1
+    plain = all(factor == 1 for factor in strides) and _is_plain(settings)
     side = kernel.shape[0]
     square = inputs.ndim == 4 and side == kernel.shape[1] and side % 2 == 1 and side > 1
     same = padding == "SAME" or [tuple(pair) for pair in padding] == [(side // 2, side // 2)] * 2
@@ -48,6 +62,20 @@ def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, set
     pixels = inputs.shape[1] * inputs.shape[2]
     widens = kernel.shape[3] >= 2 * kernel.shape[2]
     return pixels >= _ENOUGH_PIXELS or (widens and pixels >= _LEAST_PIXELS)
+
+
+def pointwise_convolution(inputs: jax.Array, kernel: jax.Array, strides: Any) -> jax.Array:
+    """A convolution of one pixel as the matrix product that it is, and so are its gradients (a third of the time).
+
+    Args:
+      inputs: (B, H, W, C).
+      kernel: (1, 1, C, D).
+      strides: of both directions.
+
+    Returns:
+      (B, ceil(H / strides[0]), ceil(W / strides[1]), D).
+    """
+    return jnp.einsum("bhwc,cd->bhwd", inputs[:, :: strides[0], :: strides[1]], kernel[0, 0])
 
 
 @jax.custom_vjp

@@ -21,6 +21,24 @@ class PReLU(nn.Module):
         return jnp.where(inputs >= 0, inputs, slope.astype(inputs.dtype) * inputs)
 
 
+def max_pool(inputs: jax.Array) -> jax.Array:
+    """Maxima of 3x3 windows of stride 2, no padding: (B, H, W, C) -> (B, (H - 1) // 2, (W - 1) // 2, C).
+
+    One direction after the other: XLA's CPU back end takes fifteen times as long for the gradient of whole windows.
+    Where pixels of a window are equally large its gradient is shared by them, instead of given to the first.
+    """
+    return _maxima(_maxima(inputs, 1), 2)
+
+
+def _maxima(inputs: jax.Array, axis: int) -> jax.Array:
+    """Of pixels 0 to 2, 2 to 4 and so on along an axis."""
+    count = (inputs.shape[axis] - 1) // 2
+    paired = jax.lax.slice_in_dim(inputs, 0, 2 * count, axis=axis)
+    paired = paired.reshape(*inputs.shape[:axis], count, 2, *inputs.shape[axis + 1 :])
+    last = jax.lax.slice_in_dim(inputs, 2, 2 * count + 1, 2, axis)
+    return jnp.maximum(paired.max(axis=axis + 1), last)
+
+
 class Normalized(Protocol):
     """A module that says how its batch normalisation is to be."""
 

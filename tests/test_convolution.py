@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from lowres_jax import convolution
+from lowres_jax import convolution, layers
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,36 @@ def test_half_precision_keeps_its_kind() -> None:
     # 1,024 ones under the middle of the kernel, 31 x 31 under its corner; bfloat16 holds 8 bits.
     assert float(gradient[1, 1, 0, 0]) == 1024.0
     assert float(gradient[0, 0, 0, 0]) == pytest.approx(961.0, rel=2**-8)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", ["VALID", [(0, 0), (0, 0)]])
+def test_a_convolution_of_one_pixel_is_that_of_xla(stride: int, padding: object) -> None:
+    keys = jax.random.split(jax.random.key(2), 3)
+    inputs, kernel = jax.random.normal(keys[0], (2, 7, 8, 5)), jax.random.normal(keys[1], (1, 1, 5, 6))
+    weights = jax.random.normal(keys[2], (2, 4, 4, 6) if stride == 2 else (2, 7, 8, 6))
+    settings = {"dimension_numbers": ("NHWC", "HWIO", "NHWC"), "rhs_dilation": (1, 1), "feature_group_count": 1}
+    assert convolution._is_pointwise(inputs, kernel, padding, settings)
+    assert not convolution._is_pointwise(inputs, kernel, [(1, 1), (0, 0)], settings)
+    assert not convolution._is_pointwise(inputs, kernel, padding, {"feature_group_count": 5})
+    found, expected = (
+        jax.value_and_grad(
+            lambda *both, run=run: (weights * run(*both, (stride, stride), padding, **settings)).sum(), argnums=(0, 1)
+        )(inputs, kernel)
+        for run in (convolution.convolution, jax.lax.conv_general_dilated)
+    )
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4), found, expected)
+
+
+@pytest.mark.parametrize("size", [(9, 13), (58, 58), (3, 3), (8, 6)])
+def test_max_pooling_is_that_of_flax(size: tuple[int, int]) -> None:
+    keys = jax.random.split(jax.random.key(3), 2)
+    inputs = jax.random.normal(keys[0], (2, *size, 3))
+    expected = nn.max_pool(inputs, (3, 3), (2, 2), "VALID")
+    np.testing.assert_array_equal(layers.max_pool(inputs), expected)
+    weights = jax.random.normal(keys[1], expected.shape)
+    one, other = (
+        jax.grad(lambda inputs, run=run: (weights * run(inputs)).sum())(inputs)
+        for run in (layers.max_pool, lambda inputs: nn.max_pool(inputs, (3, 3), (2, 2), "VALID"))
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from lowres_jax.convolution import Conv
-from lowres_jax.layers import batch_norm
+from lowres_jax.layers import batch_norm, max_pool
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -62,7 +62,7 @@ class Backbone(nn.Module):
         if self.stem == "imagenet":
             # Zeros cannot win against what a ReLU leaves.
             features = jnp.pad(features, ((0, 0), (1, 1), (1, 1), (0, 0)))
-            features = nn.max_pool(features, (3, 3), (2, 2), "VALID")
+            features = max_pool(features)
         stages, bottleneck = DEPTHS[self.depth]
         for stage, blocks in enumerate(stages):
             for block in range(blocks):
@@ -97,11 +97,8 @@ class Backbone(nn.Module):
 
     def _conv(self, channels: int, side: int, stride: int, name: str, padding: int | None = None) -> nn.Conv:
         padding = side // 2 if padding is None else padding
-        # Of stride 1 by the quick weight gradient, whose padding is SAME.
-        if stride == 1 and side == 3:
-            return Conv(channels, (side, side), dtype=self.dtype, name=name)
         edges = [(padding, padding)] * 2
-        return nn.Conv(channels, (side, side), (stride, stride), padding=edges, dtype=self.dtype, name=name)
+        return Conv(channels, (side, side), (stride, stride), padding=edges, dtype=self.dtype, name=name)
 
 
 class Model(nn.Module):
