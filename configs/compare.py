@@ -35,7 +35,7 @@ def get_config(variant: str = "") -> ConfigDict:
 
     # Names of model cards; "edsr@32" or "edsr@32+16" is measured at these LR sizes only, a plain name at all.
     # The ceiling ("none": the 128 px crop) and the floor ("raw": the LR image) are always there.
-    config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan")
+    config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan", "identity")
     config.lr_sizes = (32, 16)
     # What happens to a face before it is small, beside the reduction: blur in LR pixels, noise of 255, JPEG quality,
     # each drawn between two bounds. The variant "footage" has what cheap cameras do.

@@ -23,7 +23,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("compare.py")))["get_config"](variant)
     config.dataset = "lfw/mtcnn"
     config.images_per_person = 0
-    config.upscalers = ("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16")
+    config.upscalers = ("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16", "identity@32", "identity_x8@16")
     config.lr_sizes = (32, 16, 8)
     config.measurements = "workdirs/lfw_measurements"  # shared by comparisons of the whole set and of its folds
     return config
