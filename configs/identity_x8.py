@@ -3,7 +3,9 @@
     python -m lowres_jax.main --config=configs/identity_x8.py --workdir=workdirs/identity_x8
     python -m lowres_jax.main --config=configs/identity_x8.py:smoke  # seconds, on the embedded faces
 
-Checkpoints, figures, processes: docs/training.md. Not trained yet: two CPU cores make about 3.5 images a second.
+The model `identity_x8` that comes with the program is this with --config.steps=900: 24 minutes on two CPU cores (10
+images a second). Of 29 people held out: PSNR 25.17 (bicubic 23.52), SSIM .733 (.667), identity cosine .645 (.527; SFace
+is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recogniser says: README. More: docs/training.md.
 """
 
 from ml_collections import ConfigDict
