@@ -32,9 +32,10 @@ def get_config() -> ConfigDict:
     config.look_again = True
     config.enrol = "largest"  # which face of a gallery picture: or "highest_score", "nearest_centre"
 
-    # For small faces; name of a model card. The best on View 1 of LFW by dlib, which it was not trained against: likeness of
-    # an enlarged face of 32 px to its original .984, bicubic .976, SRResNet .977 (benchmarks/choose_upscaler.py; View 2:
-    # README). For faces of 16 px and less identity_x8 is better. Licence: research only; srresnet (Apache-2.0) is free.
+    # For small faces; name of a model card. The best on View 1 of LFW by dlib, which it was not trained against:
+    # an enlarged face of 32 px is like its original to .984, by bicubic .976, by SRResNet .977
+    # (benchmarks/choose_upscaler.py; View 2: README). For faces of 16 px and less identity_x8 is better.
+    # Licence: research only; srresnet (Apache-2.0) is free.
     config.upscaler = "identity"
     config.weights = ""  # a weight file of your own for it
     config.small_face = 64  # faces whose aligned crop has fewer pixels a side in the photograph are enlarged
