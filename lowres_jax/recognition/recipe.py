@@ -35,7 +35,7 @@ def default_config() -> ConfigDict:
     config.losses = ConfigDict()
     config.losses.classification = ConfigDict({"weight": 1.0, "kind": "arcface", "scale": 64.0, "margin": 0.5})
     config.losses.classification.smoothing = 0.0
-    config.losses.distillation = ConfigDict({"weight": 0.0, "teacher": "sface"})  # 1 - cosine, plain and centred
+    config.losses.distillation = ConfigDict({"weight": 0.0, "teacher": "sface"})  # 1 - cosine to the teacher's template
 
     config.optimizer = optimizers.default_config()
     config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4})

@@ -125,7 +125,8 @@ class Trainer:
             if self.teacher is not None:
                 shown = batch["teacher_image"].astype(jnp.float32) / 255.0
                 known = jax.lax.stop_gradient(self.teacher.apply(constants["teacher"], shown))
-                terms["distillation"] = _distillation(margins.unit(templates), margins.unit(known))
+                alike = jnp.sum(margins.unit(templates) * margins.unit(known), axis=-1)
+                terms["distillation"] = 1.0 - jnp.mean(alike)
             total = sum(config.losses[name].weight * terms[name] for name in terms if name in config.losses)
             return jnp.asarray(total) / count, (terms, changed.get("batch_stats", own.batch_stats), statistics)
 
@@ -214,24 +215,6 @@ def draw(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
     """Random variables of a recogniser."""
     variables = jax.jit(module.clone(axis_name=None).init)(seed, jnp.zeros((1, size, size, 3)))
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
-
-
-def _distillation(templates: jax.Array, known: jax.Array) -> jax.Array:
-    """One less the mean cosine, half of it once the mean template of the whole batch is taken from each.
-
-    All of a recogniser's templates lie to one side (SFace's mean has a length of .35), so that the plain cosine is
-    raised by what all faces have in common; a student that learnt by it alone stayed there (its mean: .69).
-
-    Args:
-      templates: (b, D) of the student, unit length.
-      known: (b, D) of the teacher, unit length.
-    """
-    centred = []
-    for each in (templates, known):
-        mean = jax.lax.stop_gradient(jax.lax.pmean(each.mean(axis=0), AXIS))
-        centred.append(margins.unit(each - mean))
-    cosines = jnp.sum(templates * known, axis=-1) + jnp.sum(centred[0] * centred[1], axis=-1)
-    return 1.0 - 0.5 * jnp.mean(cosines)
 
 
 def _moved(average: jax.Array, value: jax.Array) -> jax.Array:
