@@ -28,7 +28,7 @@ def ours(batch: int, rounds: int) -> dict[str, float]:
     from lowres_jax.training import devices
 
     config = recipe.default_config()
-    config.size, config.model.embedding, config.steps = _SIZE, 0, 1000
+    config.size, config.model.fields.embedding, config.steps = _SIZE, 0, 1000
     config.losses.classification.update({"kind": "softmax", "scale": 1.0, "margin": 0.0})
     config.optimizer.update({"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0})
     training = trainer.make(config, _PEOPLE, config.steps)

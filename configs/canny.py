@@ -23,8 +23,9 @@ def get_config(variant: str = "") -> ConfigDict:
     config.discriminator.sees = "rgb_and_edges"
     config.optimizer.learning_rate = config.discriminator_optimizer.learning_rate = 1e-4
     config.epochs = 100.0
-    variants = variant.split(",")
-    if "rgb" in variants:
-        config.discriminator.sees = variants.pop(variants.index("rgb"))
-    variant = ",".join(variants)
-    return recipe.variant(config, variant)
+    return recipe.variant(config, variant, rgb=_rgb)
+
+
+def _rgb(config: ConfigDict) -> ConfigDict:
+    config.discriminator.sees = "rgb"
+    return config

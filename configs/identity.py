@@ -16,6 +16,6 @@ from lowres_jax.super_resolution import recipe
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the training, or of its variant "smoke"."""
+    """Returns the config of the training, or of its variants "footage", "smoke", "footage,smoke"."""
     config = recipe.identity(scale=4, start="srresnet")
-    return recipe.variant(config, variant)
+    return recipe.variant(config, variant, footage=recipe.footage)

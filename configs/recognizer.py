@@ -4,7 +4,7 @@
     python -m lowres_jax.main --config=configs/recognizer.py:smoke  # seconds, on the embedded faces
 
 ResNet-50 from ImageNet (python -m lowres_jax.pretrained.fetch resnet50); a smaller one for few images or a CPU:
---config.model.depth=18 --config.start="" --config.losses.classification.scale=30. docs/training.md has the rest.
+--config.model.fields.depth=18 --config.start="" --config.losses.classification.scale=30. docs/training.md has the rest.
 """
 
 from ml_collections import ConfigDict

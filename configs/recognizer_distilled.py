@@ -17,7 +17,7 @@ from lowres_jax.recognition import recipe
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
     config = recipe.default_config()
-    config.model.update({"depth": 18, "embedding": 128, "dropout": 0.0})
+    config.model.fields.update({"depth": 18, "embedding": 128, "dropout": 0.0})
     config.low_resolution.share = 0.5
     config.brightness = 0.2
     config.losses.classification.weight = 0.0

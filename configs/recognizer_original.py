@@ -18,7 +18,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.start = "imagenet"
     config.identities, config.held_out_images = 1000, 0.2
     config.size, config.flip = 128, False
-    config.model.embedding = 0
+    config.model.fields.embedding = 0
     config.losses.classification.update({"kind": "softmax", "scale": 1.0, "margin": 0.0})
     config.optimizer.update({"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0})
     config.batch_size = 32

@@ -5,6 +5,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
+from lowres_jax.data.degradations import Degradation
 
 _ENLARGEMENTS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
@@ -17,9 +18,10 @@ class FaceSamples:
     """
 
     def __init__(self, config: ConfigDict):
-        """Reads `size`, `flip`, `low_resolution`, `brightness` and `losses.distillation` of a training's config."""
+        """Reads a training's `size`, `flip`, `low_resolution`, `degradation`, `brightness`, `losses.distillation`."""
         self._size, self._flip, self._brightness = config.size, config.flip, config.brightness
         self._share, self._sizes = config.low_resolution.share, tuple(config.low_resolution.sizes)
+        self._degraded, self._degradation = config.low_resolution.degraded, Degradation.of(config.degradation)
         self._taught = bool(config.losses.distillation.weight)
 
     def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
@@ -32,7 +34,8 @@ class FaceSamples:
             image = image[:, ::-1]
         small = image
         if reduced < self._share and side < crop.shape[0]:
-            small = resize.downscale_area(image, int(side), int(side))
+            degradation = self._degradation if generator.random() < self._degraded else Degradation()
+            small = degradation.apply(image / np.float32(255.0), int(side), generator) * np.float32(255.0)
             small = cv2.resize(small, crop.shape[1::-1], interpolation=int(kind))
         shown = {"image": small} | ({"teacher_image": image} if self._taught else {})
         factor = 1.0 + self._brightness * factor

@@ -1,14 +1,15 @@
 """What a training of a recogniser is made of: the keys of its config, checked."""
 
-import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax import configuration
+from lowres_jax.data import degradations
 from lowres_jax.errors import UserError
 from lowres_jax.recognition import margins, resnet
-from lowres_jax.training import optimizers, session
-from lowres_jax.training.devices import AXIS
+from lowres_jax.training import networks, optimizers, session
+
+RESNET = "recognition.resnet"
 
 
 def default_config() -> ConfigDict:
@@ -23,13 +24,16 @@ def default_config() -> ConfigDict:
     config.size = 112  # side of the input
     config.flip = True  # left and right, one crop in two
     # A share of the crops is reduced to one of these sizes and enlarged again, so that small faces are learnt too.
-    config.low_resolution = ConfigDict({"share": 0.0, "sizes": (8, 12, 16, 24, 32, 48)})
+    # Of these again a share is degraded on the way, as `degradation` says.
+    config.low_resolution = ConfigDict({"share": 0.0, "sizes": (8, 12, 16, 24, 32, 48), "degraded": 0.0})
+    config.degradation = degradations.default_config()
     config.brightness = 0.0  # a factor between 1 - this and 1 + this
 
-    config.model = ConfigDict({"depth": 50, "stride_in_3x3": False, "stem": "imagenet", "embedding": 512})
-    config.model.update({"dropout": 0.4, "epsilon": 1.001e-5})
+    fields = {"depth": 50, "stride_in_3x3": False, "stem": "imagenet", "embedding": 512, "dropout": 0.4}
+    config.model = ConfigDict({"module": RESNET, "fields": fields | {"epsilon": 1.001e-5}})
     config.compute_dtype = "float32"  # or "bfloat16"; parameters, templates and losses are float32 anyway
-    config.start = ""  # "imagenet" (fetched ResNet-50), a Keras .h5 or model.json, or workdir of another training
+    # "imagenet" (fetched ResNet-50), a model card, a Keras .h5 or model.json, or workdir of another training.
+    config.start = ""
     config.frozen_steps = 0  # of the backbone, at the beginning
 
     config.losses = ConfigDict()
@@ -45,16 +49,16 @@ def default_config() -> ConfigDict:
     return config
 
 
-def variant(config: ConfigDict, name: str) -> ConfigDict:
+def variant(config: ConfigDict, names: str) -> ConfigDict:
     """See `session.variant`."""
-    return session.variant(config, name, smoke)
+    return session.variant(config, names, smoke=smoke)
 
 
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same training, small enough for seconds on the embedded faces: a small network, few steps."""
     config.dataset = "orl_faces/mtcnn"
     config.size, config.start, config.frozen_steps = 64, "", min(config.frozen_steps, 2)
-    config.model.depth = 18
+    config.model.fields.update({"depth": 18} if config.model.module == RESNET else {"widths": (8,) * 14})
     config.batch_size, config.steps, config.epochs = 8, 8, 0.0
     config.evaluate_steps, config.view1_pairs, config.log_steps = 4, 0, 2
     config.grace_seconds = 2.5
@@ -71,18 +75,26 @@ def check(config: ConfigDict) -> None:
     settings = config.losses.classification
     choices = {
         "losses.classification.kind": (settings.kind, margins.KINDS),
-        "model.stem": (config.model.stem, ("imagenet", "face")),
         "compute_dtype": (config.compute_dtype, ("float32", "bfloat16")),
     }
     for key, (value, valid) in choices.items():
         if value not in valid:
             raise UserError(f"config.{key}={value!r}: {configuration.nearest(str(value), valid)}")
-    if config.model.depth not in resnet.DEPTHS:
-        raise UserError(f"config.model.depth={config.model.depth}: choose of {', '.join(map(str, resnet.DEPTHS))}")
+    if config.model.module == RESNET:
+        depth, stem = config.model.fields.depth, config.model.fields.stem
+        if depth not in resnet.DEPTHS:
+            raise UserError(f"config.model.fields.depth={depth}: choose of {', '.join(map(str, resnet.DEPTHS))}")
+        if stem not in resnet.STEMS:
+            raise UserError(f"config.model.fields.stem={stem!r}: {configuration.nearest(stem, resnet.STEMS)}")
     if not settings.weight and not config.losses.distillation.weight:
         raise UserError("config.losses: nothing is learnt; give a weight to classification or distillation")
-    if not 0 <= config.held_out_images < 1 or not 0 <= config.low_resolution.share <= 1:
-        raise UserError("config.held_out_images must be a share below 1, config.low_resolution.share one up to 1")
+    shares = config.low_resolution.share, config.low_resolution.degraded
+    if not 0 <= config.held_out_images < 1 or not all(0 <= share <= 1 for share in shares):
+        raise UserError(
+            "config.held_out_images must be a share below 1, config.low_resolution.share and .degraded shares up to 1"
+        )
+    if config.low_resolution.degraded and degradations.Degradation.of(config.degradation).plain:
+        raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
     if settings.scale <= 0 or settings.margin < 0 or not 0 <= settings.smoothing < 1:
         raise UserError("config.losses.classification: scale must be positive, margin not negative, smoothing below 1")
     if config.size < 32:
@@ -91,4 +103,4 @@ def check(config: ConfigDict) -> None:
 
 def build(config: ConfigDict) -> nn.Module:
     """The network that a config names, with batch statistics shared by all devices."""
-    return resnet.Model(**config.model.to_dict(), axis_name=AXIS, dtype=jnp.dtype(config.compute_dtype))
+    return networks.build(config.model, config.compute_dtype)

@@ -23,6 +23,7 @@ DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
     50: ((3, 4, 6, 3), True),
     100: ((3, 13, 30, 3), False),
 }
+STEMS = ("imagenet", "face")
 # ImageNet's mean colour as Caffe's networks subtract it, in BGR on the 0-255 scale.
 _MEAN_BGR = (103.939, 116.779, 123.68)
 

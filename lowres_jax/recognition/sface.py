@@ -114,9 +114,10 @@ depthwise.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 class Model(nn.Module):
-    """Aligned face -> embedding, in inference mode (BatchNorm uses its running statistics).
+    """Aligned face -> embedding. BatchNorm uses its running statistics, in training too: they stay the published ones.
 
-    9.67 million parameters. Differentiable with respect to the input.
+    9.67 million parameters. Differentiable with respect to the input. Trained on from the published weights
+    (configs/recognizer_small.py) the means of a small set's batches would undo what millions of faces have settled.
 
     Attributes:
       widths: channels after the first convolution and after each depthwise-separable block.
@@ -129,11 +130,12 @@ class Model(nn.Module):
     dimension: int = 128
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
         """Embeds a batch.
 
         Args:
           images: (B, 112, 112, 3) float32 RGB in [0, 1], faces aligned to the ArcFace template.
+          train: whether it is trained, which changes nothing here; see the class.
 
         Returns:
           (B, dimension) float32, not normalised; its direction is the template.

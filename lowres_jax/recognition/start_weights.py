@@ -10,11 +10,12 @@ from flax import traverse_util
 from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
-from lowres_jax.pretrained import resnet_weights, safetensors_weights, weights
+from lowres_jax.pretrained import cards, resnet_weights, safetensors_weights, weights
 from lowres_jax.recognition import trainer
 from lowres_jax.training import devices
 
 IMAGENET = "imagenet"
+_DRAWN = "norm_in", "embedding", "norm_out"  # may be drawn at random where a start has none
 
 
 def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
@@ -27,19 +28,12 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     """
     if not config.start:
         return None
-    path = Path(config.start)
-    if config.start == IMAGENET:
-        path = weights.find_fetched_file("resnet50", "model.json")
-    elif path.is_dir():
-        path = path / "best.safetensors"
-    if not path.is_file():
-        raise UserError(f"config.start={config.start}: {path} is not there; 'imagenet', a weight file, or a workdir")
-    found = safetensors_weights.variables(path) if path.suffix == ".safetensors" else resnet_weights.resnet50(path)
-    found["params"].pop("predictions", None)
+    found = _found(config.start)
     drawn = jax.device_get(trainer.draw(module, jax.random.PRNGKey(config.seed), config.size))
     given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
-    lacking = sorted(name for name in wanted.keys() - given.keys() if "/backbone/" in name)
+    # A ResNet's embedding is what ImageNet has not taught.
+    lacking = sorted(name for name in wanted.keys() - given.keys() if name.split("/")[1] not in _DRAWN)
     if wrong or lacking:
         name = (wrong or lacking)[0]
         there, here = (np.shape(each[name]) if name in each else "none" for each in (given, wanted))
@@ -52,3 +46,24 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
         print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
     merged = traverse_util.unflatten_dict(wanted | given, sep="/")
     return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}
+
+
+def _found(start: str) -> dict[str, Any]:
+    """What a `start` holds."""
+    path = Path(start)
+    if start == IMAGENET:
+        path = weights.find_fetched_file("resnet50", "model.json")
+    elif start in cards.names("recognition"):
+        card = cards.load_card(start, "recognition")
+        if "reader" not in card.weights:
+            raise UserError(f"config.start={start}: is no network of this program; it judges only")
+        return cards.read_variables(card)
+    elif path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise UserError(
+            f"config.start={start}: {path} is not there; 'imagenet', a recogniser's name, a weight file, or a workdir"
+        )
+    found = safetensors_weights.variables(path) if path.suffix == ".safetensors" else resnet_weights.resnet50(path)
+    found["params"].pop("predictions", None)
+    return found

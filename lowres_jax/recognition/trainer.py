@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax.recognition import margins, recipe
 from lowres_jax.super_resolution.recipe import Lens
-from lowres_jax.training import devices, optimizers
+from lowres_jax.training import devices, networks, optimizers
 from lowres_jax.training.devices import AXIS
 from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
 
@@ -76,7 +76,7 @@ class Trainer:
 
     def _dimension(self, variables: Any) -> int:
         image = jax.ShapeDtypeStruct((1, self.config.size, self.config.size, 3), jnp.float32)
-        return int(jax.eval_shape(self.recognizer.clone(axis_name=None).apply, variables, image).shape[-1])
+        return int(jax.eval_shape(networks.alone(self.recognizer).apply, variables, image).shape[-1])
 
     def constants(self, class_of: np.ndarray) -> dict[str, Any]:
         """What the step reads and does not change.
@@ -213,7 +213,7 @@ def result(state: TrainState) -> dict[str, Any]:
 
 def draw(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
     """Random variables of a recogniser."""
-    variables = jax.jit(module.clone(axis_name=None).init)(seed, jnp.zeros((1, size, size, 3)))
+    variables = jax.jit(networks.alone(module).init)(seed, jnp.zeros((1, size, size, 3)))
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
 

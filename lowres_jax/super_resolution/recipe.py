@@ -1,11 +1,9 @@
 """What a training of a generator is made of: the keys of its config, and the networks and losses they name."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -13,7 +11,7 @@ from lowres_jax import configuration
 from lowres_jax.data import degradations
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import discriminator
-from lowres_jax.training import devices, optimizers, session
+from lowres_jax.training import networks, optimizers, session
 
 _CHOICES = {
     "losses.pixel.kind": ("l1", "mse", "charbonnier"),
@@ -86,9 +84,15 @@ def identity(scale: int, start: str) -> ConfigDict:
     return config
 
 
-def variant(config: ConfigDict, name: str) -> ConfigDict:
-    """See `session.variant`."""
-    return session.variant(config, name, smoke)
+def footage(config: ConfigDict) -> ConfigDict:
+    """The same training on faces that were blurred, noisy and compressed, for pictures of cheap cameras."""
+    config.degradation = degradations.footage()
+    return config
+
+
+def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
+    """See `session.variant`; "smoke" is always one of them."""
+    return session.variant(config, names, **changes, smoke=smoke)
 
 
 def smoke(config: ConfigDict) -> ConfigDict:
@@ -147,14 +151,8 @@ def build_generator(config: ConfigDict) -> nn.Module:
     Raises:
       UserError: no such module, or one without such a field.
     """
-    fields = config.model.fields.to_dict()
-    if config.losses.edge.weight:
-        fields["edge_head"] = True
-    try:
-        model = importlib.import_module(f"lowres_jax.{config.model.module}").Model
-        return _on_devices(model(**fields), config.compute_dtype)
-    except (ImportError, AttributeError, TypeError) as error:
-        raise UserError(f"config.model: {config.model.module} with {fields}: {error}") from error
+    more = {"edge_head": True} if config.losses.edge.weight else {}
+    return networks.build(config.model, config.compute_dtype, **more)
 
 
 def build_discriminator(config: ConfigDict) -> nn.Module | None:
@@ -163,13 +161,7 @@ def build_discriminator(config: ConfigDict) -> nn.Module | None:
         return None
     settings = config.discriminator
     module = discriminator.Model(head=settings.head, width=settings.width, spectral_norm=settings.spectral_norm)
-    return _on_devices(module, config.compute_dtype)
-
-
-def _on_devices(module: nn.Module, dtype: str) -> nn.Module:
-    """With batch statistics shared by all devices, computing in the given dtype."""
-    module = module.clone(dtype=jnp.dtype(dtype))
-    return module.clone(axis_name=devices.AXIS) if hasattr(module, "axis_name") else module
+    return networks.on_devices(module, config.compute_dtype)
 
 
 @dataclass(frozen=True)

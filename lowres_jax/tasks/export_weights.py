@@ -97,13 +97,14 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         if loss["weight"]
     }
     recognizes = settings["task"] == "train_recognizer"
+    module, fields = settings["model"]["module"], dict(settings["model"]["fields"])
     if recognizes:
-        module, size = "recognition.resnet", settings["size"]
-        fields = {name: value for name, value in settings["model"].items() if name != "dropout"}
+        size = settings["size"]
+        fields.pop("dropout", None)
         judges = losses["distillation"]["teacher"] if "distillation" in losses else ""
-        summary = config.summary or f"ResNet-{fields['depth']} trained on faces of {size} px"
+        summary = config.summary or f"{module.split('.')[-1]} trained on faces of {size} px"
     else:
-        module, fields, size = settings["model"]["module"], settings["model"]["fields"], 0
+        size = 0
         seen = list(losses["identity"]["recognizers"]) if "identity" in losses else []
         # Features of a recogniser are that recogniser's view, too.
         seen += [losses["perceptual"]["network"]] if "perceptual" in losses else []

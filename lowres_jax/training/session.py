@@ -52,15 +52,22 @@ def default_config() -> ConfigDict:
     return config
 
 
-def variant(config: ConfigDict, name: str, smoke: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
-    """The config itself, or with "smoke" what `smoke` makes of it: small enough for seconds on the embedded faces.
+def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
+    """The config, changed by the variants that were asked for, one after the other.
+
+    Args:
+      config: of the training itself.
+      names: of the variants, separated by commas; "" for none.
+      **changes: what each variant makes of a config.
 
     Raises:
       ValueError: no such variant.
     """
-    if name not in ("", "smoke"):
-        raise ValueError(f"variant {name!r}: {configuration.nearest(name, ['smoke'])}")
-    return smoke(config) if name else config
+    for name in filter(None, names.split(",")):
+        if name not in changes:
+            raise ValueError(f"variant {name!r}: {configuration.nearest(name, list(changes))}")
+        config = changes[name](config)
+    return config
 
 
 def check(config: ConfigDict) -> None:

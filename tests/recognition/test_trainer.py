@@ -108,7 +108,7 @@ def test_a_step_is_that_of_the_plain_loss(
 
 def small_config(**changes: object) -> ConfigDict:
     config = recipe.default_config()
-    config.size, config.steps, config.model.depth, config.model.embedding = 32, 4, 18, 8
+    config.size, config.steps, config.model.fields.depth, config.model.fields.embedding = 32, 4, 18, 8
     config.optimizer.learning_rate = 0.01
     config.update(changes)
     return config
@@ -136,11 +136,14 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
     ("change", "message"),
     [
         (("losses.classification.kind", "arcfase"), "'arcfase': did you mean 'arcface'"),
-        (("model.depth", 51), "config.model.depth=51: choose of 18, 34, 50, 100"),
+        (("model.fields.depth", 51), "config.model.fields.depth=51: choose of 18, 34, 50, 100"),
         (("losses.classification.weight", 0.0), "nothing is learnt"),
         (("held_out_images", 1.0), "held_out_images must be a share below 1"),
         (("size", 8), "config.size=8: must be 32 pixels or more"),
         (("losses.classification.scale", 0.0), "scale must be positive"),
+        (("low_resolution.degraded", 1.5), "shares up to 1"),
+        (("low_resolution.degraded", 0.5), "config.degradation degrades nothing"),
+        (("model.fields.stem", "fase"), "'fase': did you mean 'face'"),
         (("ema", 1.0), "config.ema=1.0: must be 0"),
     ],
 )
@@ -185,6 +188,14 @@ def test_rows_of_a_batch() -> None:
     blocks = crop.reshape(16, 8, 16, 8, 3).mean((1, 3))
     np.testing.assert_allclose(row.reshape(16, 8, 16, 8, 3).mean((1, 3)), blocks, atol=25)
     assert row.std() < 0.3 * crop.std()
+    # Degraded besides: noise of a known strength, drawn anew for every row.
+    config.update({"degradation": {"noise": (20.0, 20.0)}})
+    config.low_resolution.update({"sizes": (64,), "degraded": 0.5})
+    grey = np.full_like(crop, 128)
+    spread = [FaceSamples(config)(grey, np.random.default_rng(seed))["image"].std() for seed in range(40)]
+    assert 10 < sum(each > 0 for each in spread) < 30
+    assert all(10 < each < 20 for each in spread if each > 0)  # enlarging smoothes it
+    config.low_resolution.degraded = 0.0
     config.update({"low_resolution": {"share": 0.0, "sizes": ()}, "brightness": 0.5, "size": 64})
     rows = [FaceSamples(config)(crop, np.random.default_rng(seed))["image"] for seed in range(20)]
     assert rows[0].shape == (64, 64, 3)

@@ -1,0 +1,33 @@
+"""Teach SFace to recognise small and bad pictures: of these it learns the template that it gives of the good one.
+
+    python -m lowres_jax.main --config=configs/recognizer_small.py --workdir=workdirs/recognizer_small
+    python -m lowres_jax.main --config=configs/recognizer_small.py:smoke  # seconds, on the embedded faces
+
+The other way to the same end as enlarging: the face stays as it is, the recogniser learns to read it. Three quarters of
+the faces shown are reduced to 8 to 48 px and enlarged again, half of these blurred, noisy and compressed before.
+
+A student of SFace is no independent judge of models that were trained against SFace.
+"""
+
+from ml_collections import ConfigDict
+
+from lowres_jax.data import degradations
+from lowres_jax.recognition import recipe
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the training, or of its variant "smoke"."""
+    config = recipe.default_config()
+    config.model = ConfigDict({"module": "recognition.sface", "fields": {}}, convert_dict=True)
+    config.start = "sface"
+    config.low_resolution.update({"share": 0.75, "sizes": (8, 10, 12, 14, 16, 20, 24, 32, 48), "degraded": 0.5})
+    config.degradation = degradations.footage()
+    config.losses.classification.weight = 0.0
+    config.losses.distillation.weight = 1.0
+    config.optimizer.update({"name": "adam", "learning_rate": 2e-4, "weight_decay": 0.0})
+    config.optimizer.update({"schedule": "cosine", "warmup_steps": 100})
+    config.batch_size = 32
+    config.epochs = 6.0
+    config.ema = 0.998
+    config.view1_lr_size = 16
+    return recipe.variant(config, variant)
