@@ -169,7 +169,7 @@ def test_a_student_sees_in_small_faces_what_its_teacher_sees_in_good_ones(data: 
         "data_dir": str(data),
         "dataset": "faces/made",
         "batch_size": 12,
-        "steps": 12,
+        "steps": 6,
         "epochs": 0.0,
         "evaluate_steps": 0,
         "cpu_devices": 1,
@@ -193,5 +193,5 @@ def test_a_student_sees_in_small_faces_what_its_teacher_sees_in_good_ones(data: 
     variables = safetensors_weights.variables(tmp_path / train_recognizer.BEST)
     student = NetworkRecognizer("student", teacher.module, variables, 112)
     before, after = (np.sum(each.templates(small) * known, axis=1).mean() for each in (teacher, student))
-    assert after > before + 0.1  # FIGURES when this was written
-    assert np.sum(student.templates(crops) * known, axis=1).mean() > 0.5
+    assert after > before + 0.08  # .551 and .706 when this was written
+    assert np.sum(student.templates(crops) * known, axis=1).mean() > 0.6  # .748
