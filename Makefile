@@ -32,7 +32,7 @@ demo: install
 
 # Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
 test: install
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(VENV)/bin/ruff check .

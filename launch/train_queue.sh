@@ -11,8 +11,8 @@ workdirs=$1
 shift
 status=0
 # In the order of worth.
-configs=(identity.py identity_x8.py initial.py canny.py canny.py:rgb)
-configs+=(recognizer_distilled.py recognizer.py recognizer_original.py)
+configs=(identity.py identity_x8.py identity.py:footage recognizer_small.py initial.py canny.py canny.py:rgb)
+configs+=(recognizer_original.py recognizer.py recognizer_distilled.py)
 for config in "${configs[@]}"; do
   # canny.py:rgb -> canny_rgb
   name=${config/.py/}
