@@ -25,7 +25,7 @@ def ours(batch: int, rounds: int) -> dict[str, float]:
     """Images/s of our step and of templates."""
     from lowres_jax.recognition import recipe, trainer
     from lowres_jax.recognition.recognizer import NetworkRecognizer
-    from lowres_jax.training import devices
+    from lowres_jax.training import devices, networks
 
     config = recipe.default_config()
     config.size, config.model.fields.embedding, config.steps = _SIZE, 0, 1000
@@ -46,7 +46,7 @@ def ours(batch: int, rounds: int) -> dict[str, float]:
         jax.block_until_ready((state[0], metrics))
 
     found = {"training step": median_rate(run, batch, rounds)}
-    module = training.recognizer.clone(axis_name=None)
+    module = networks.alone(training.recognizer)
     judge = NetworkRecognizer("resnet50", module, trainer.result(start), _SIZE)
     images = generator.random((4 * batch, _SIZE, _SIZE, 3)).astype(np.float32)
     found["inference"] = median_rate(functools.partial(judge.templates, images), len(images), rounds)
