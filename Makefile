@@ -31,8 +31,9 @@ demo: install
 		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan,identity@32,identity_x8@16
 
 # Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
+# Most of the time goes into compiling what is run once; XLA is asked to try less hard.
 test: install
-	$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	XLA_FLAGS="--xla_backend_optimization_level=1 $$XLA_FLAGS" $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: install
 	$(VENV)/bin/ruff check .

@@ -42,6 +42,11 @@ _PRINTED_NAMES = {
     "dlib": "dlib",
     "identity": "Identity",
     "identity_x8": "Identity x8",
+    "identity_footage": "Identity, footage",
+    "initial": "Initial",
+    "canny": "Canny",
+    "canny_rgb": "Canny (RGB)",
+    "sface_small": "SFace, small faces",
     "resnet50": "ResNet-50",
     "onnx": "ONNX",
 }

@@ -7,6 +7,11 @@ import jax
 import numpy as np
 import pytest
 
+from lowres_jax.data.degradations import Degradation
+from lowres_jax.errors import UserError
+from lowres_jax.recognition import recipe as recognition_recipe
+from lowres_jax.recognition import sface
+from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution import recipe, trainer
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.tasks import train
@@ -14,7 +19,7 @@ from lowres_jax.training import devices
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZES = {"edsr_x2": 1.37, "edsr_x3": 1.55, "edsr_x4": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
-SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55}
+SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55, "identity:footage": 1.55}
 
 
 def get(name: str, smoke: bool = False) -> "trainer.ConfigDict":
@@ -32,6 +37,26 @@ def test_a_config_names_the_network_it_says(name: str) -> None:
     variables = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, size, size, 3), np.float32))
     count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
     assert count / 1e6 == pytest.approx(SIZES[name], rel=0.006)
+
+
+def test_variants_add_up_and_a_wrong_one_is_named() -> None:
+    assert get("canny").discriminator.sees == "rgb_and_edges"
+    both = get("canny:rgb", smoke=True)
+    assert (both.discriminator.sees, both.steps) == ("rgb", 12)
+    assert Degradation.of(get("identity").degradation).plain
+    assert Degradation.of(get("identity:footage").degradation).jpeg == (40, 80)
+    with pytest.raises(ValueError, match="variant 'rbg': did you mean 'rgb'"):
+        get("canny:rbg")
+
+
+def test_the_recogniser_for_small_faces_is_sface() -> None:
+    config = get("recognizer_small")
+    recognition_recipe.check(config)
+    module = recognition_recipe.build(config)
+    assert (module.dimension, module.widths) == (load_network("sface").module.dimension, sface.Model.widths)
+    config.compute_dtype = "bfloat16"
+    with pytest.raises(UserError, match=r"recognition\.sface computes in float32 only"):
+        recognition_recipe.build(config)
 
 
 @pytest.mark.parametrize("name", ["edsr_x3", "esrgan", "canny:rgb", "identity"])
