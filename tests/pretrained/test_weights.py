@@ -99,7 +99,7 @@ def test_every_card_is_whole() -> None:
     """Each names a module that takes its sizes, and a reader that exists; weights have a checksum and a source."""
     found = cards.names("super_resolution")
     expected = {"bicubic", "bilinear", "edsr", "edsr_x2", "edsr_x3", "edsr_x4", "esrgan", "srgan", "srresnet"}
-    assert expected | {"identity", "identity_x8"} <= set(found)
+    assert expected | {"identity", "identity_x8", "identity_footage"} <= set(found)
     for name in filter(cards.is_shipped, found):
         card = cards.load_card(name, "super_resolution")
         cards.build_module(card)
@@ -111,6 +111,7 @@ def test_every_card_is_whole() -> None:
             assert {"package", "fetch"} - set(card.weights)
             if "package" not in card.weights and "fetch" not in card.weights:
                 # Ships with the program, trained here: what on, for what, and how good it was.
+                cards.weight_path(card)  # compares the checksum
                 assert (card.folder / card.weights["file"]).stat().st_size < 8e6
                 assert {"data", "steps", "lr_size", "losses", "judges", "figures"} <= set(card.training)
                 assert "research only" in card.licence
