@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lowres_jax import runtime
-from lowres_jax.data.degradations import low_resolution
+from lowres_jax.data.degradations import Degradation, default_config, footage
 from lowres_jax.data.records import open_records
 from lowres_jax.evaluation import image_quality
 from lowres_jax.evaluation.validation import View1
@@ -30,18 +30,24 @@ def main() -> None:
     parser.add_argument("--judge", default="dlib")
     parser.add_argument("--size", type=int, default=32)
     parser.add_argument("--pairs", type=int, default=300)
+    parser.add_argument(
+        "--footage", action="store_true", help="blurred, noisy and compressed, as compare_lfw.py:footage"
+    )
     parser.add_argument("--data_dir", type=Path, default=runtime.cache_folder() / "datasets")
     arguments = parser.parse_args()
     judge = load_recognizer(arguments.judge)
+    degradation = Degradation.of(footage() if arguments.footage else default_config())
 
     def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         high = crops.astype(np.float32) / np.float32(255.0)
-        return low_resolution(high, arguments.size), high
+        return degradation.reduced(high, arguments.size, range(len(high))), high
 
     view1 = View1.load(open_records(arguments.data_dir / "lfw" / "mtcnn"), arguments.pairs, reduce)
     originals = judge.templates(view1.high)
     tested = len(view1.same[1])
-    print(f"View 1, {tested} test pairs, {len(view1.low)} images, {arguments.size} px, judge {judge.name}")
+    print(
+        f"View 1, {tested} test pairs, {len(view1.low)} images, {arguments.size} px{', footage' * arguments.footage}, judge {judge.name}"
+    )
     print("              accuracy (SE)   identity cosine (SE)   PSNR")
 
     def show(name: str, templates: np.ndarray, images: np.ndarray) -> None:
