@@ -45,9 +45,8 @@ def main() -> None:
     view1 = View1.load(open_records(arguments.data_dir / "lfw" / "mtcnn"), arguments.pairs, reduce)
     originals = judge.templates(view1.high)
     tested = len(view1.same[1])
-    print(
-        f"View 1, {tested} test pairs, {len(view1.low)} images, {arguments.size} px{', footage' * arguments.footage}, judge {judge.name}"
-    )
+    faces = f"{arguments.size} px" + (", footage" if arguments.footage else "")
+    print(f"View 1, {tested} test pairs, {len(view1.low)} images, {faces}, judge {judge.name}")
     print("              accuracy (SE)   identity cosine (SE)   PSNR")
 
     def show(name: str, templates: np.ndarray, images: np.ndarray) -> None:
