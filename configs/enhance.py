@@ -25,7 +25,7 @@ def get_config() -> ConfigDict:
     # Name of a model card. The best on View 1 of LFW by dlib, which it was not trained against:
     # an enlarged face of 32 px is like its original to .984, by bicubic .976, by SRResNet .977
     # (benchmarks/choose_upscaler.py; View 2: README). For faces of 16 px and less identity_x8 is better,
-    # for noisy, blurred or compressed pictures (footage) bicubic: both were trained on clean ones.
+    # for noisy, blurred or compressed pictures identity_footage: the others were trained on clean ones.
     # Licence: research only; srresnet (Apache-2.0) is free.
     config.upscaler = "identity"
     config.weights = ""  # a weight file of your own for it

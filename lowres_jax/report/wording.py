@@ -46,7 +46,6 @@ _PRINTED_NAMES = {
     "initial": "Initial",
     "canny": "Canny",
     "canny_rgb": "Canny (RGB)",
-    "sface_small": "SFace, small faces",
     "resnet50": "ResNet-50",
     "onnx": "ONNX",
 }
