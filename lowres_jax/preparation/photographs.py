@@ -12,6 +12,7 @@ from lowres_jax import names
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 
+_ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
 _RECORD_MAGIC = 0xCED7230A
 _PICTURE_HEADER = 24  # flag, label, two ids; `flag` further labels follow
 
@@ -88,7 +89,13 @@ def person(relative: PurePosixPath) -> str:
 
 
 def _folder(folder: Path) -> Photographs:
-    found = find_pictures(folder)
+    try:
+        found = find_pictures(folder)
+    except UserError as error:
+        archives = sorted(file for file in folder.glob("*") if file.name.endswith(_ARCHIVES))
+        if not archives:
+            raise
+        raise UserError(f"{error}; an archive is given itself: --config.source={archives[0]}") from error
     relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
     sources = [names.printable(str(relative)) for relative in relatives]
 

@@ -269,6 +269,10 @@ def test_credits_and_pairs_accompany_their_sets(tmp_path):
 def test_a_folder_without_pictures_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
 
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "faces.tgz").write_bytes(b"")
+    with pytest.raises(UserError, match=r"an archive is given itself: --config\.source=.*/archive/faces\.tgz"):
+        open_photographs(tmp_path / "archive")
     with pytest.raises(UserError, match="no pictures in this folder"):
         open_photographs(tmp_path)
 
