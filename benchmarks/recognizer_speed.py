@@ -1,5 +1,7 @@
 """Templates a second of SFace: this package's, its depthwise layers as XLA's own grouped convolutions, and OpenCV's.
 
+And gradients of its kernels, as for training it on.
+
     python benchmarks/recognizer_speed.py [--images=512] [--rounds=3]
 
 OpenCV takes one aligned face of 112 px at a time. Compilation is not counted. Figures of a machine that does other work
@@ -7,6 +9,8 @@ meanwhile mean nothing.
 """
 
 import argparse
+import contextlib
+import functools
 import os
 import statistics
 import time
@@ -18,11 +22,12 @@ import cv2
 import jax
 import numpy as np
 import skimage.data
+from flax import linen as nn
 
 from lowres_jax import runtime
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.recognition.sface import ShiftedConvolution
+from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
+from lowres_jax.recognition.sface import PixelDense, ShiftedConvolution
 
 
 def faces(count: int) -> np.ndarray:
@@ -59,6 +64,27 @@ def rates(runs: dict[str, Callable[[np.ndarray], np.ndarray]], images: np.ndarra
     return {name: len(images) / statistics.median(each) for name, each in seconds.items()}
 
 
+def gradient_rates(recognizer: NetworkRecognizer, images: np.ndarray, rounds: int) -> dict[str, float]:
+    """Images a second of the gradient of all kernels: ours, and with the gradients of the 1x1 ones left to XLA."""
+
+    def left_to_xla(next_function: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        if isinstance(context.module, PixelDense) and context.method_name == "__call__":
+            kernel: Any = context.module.get_variable("params", "kernel")
+            return args[0] @ kernel
+        return next_function(*args, **kwargs)
+
+    def loss(params: Any, batch: jax.Array, plainly: bool) -> jax.Array:
+        variables = recognizer.variables | {"params": params}
+        with nn.intercept_methods(left_to_xla) if plainly else contextlib.nullcontext():
+            return (recognizer.module.apply(variables, batch) ** 2).sum()
+
+    def run(plainly: bool) -> Callable[[np.ndarray], np.ndarray]:
+        compiled = jax.jit(jax.grad(functools.partial(loss, plainly=plainly)))
+        return lambda batch: jax.block_until_ready(compiled(recognizer.variables["params"], batch))
+
+    return rates({"ours": run(plainly=False), "1x1 left to XLA": run(plainly=True)}, images, rounds)
+
+
 def main() -> None:
     """Measures, compares the templates, and prints a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,8 +107,6 @@ def main() -> None:
             return grouped(context.module, *args)
         return next_function(*args, **kwargs)
 
-    from flax import linen as nn
-
     def apply(variables: Any, batch: jax.Array) -> jax.Array:
         with nn.intercept_methods(plainly):
             return recognizer.module.apply(variables, batch)
@@ -96,6 +120,8 @@ def main() -> None:
     runs = {"ours": recognizer.templates, "grouped convolutions": by_grouped, "OpenCV": by_opencv}
     for name, rate in rates(runs, images, arguments.rounds).items():
         print(f"{name:22}{rate:8.1f} templates/s")
+    for name, rate in gradient_rates(recognizer, images[:16], arguments.rounds).items():
+        print(f"{name:22}{rate:8.1f} gradients/s of all kernels")
     likeness = np.sum(recognizer.templates(images[:32]) * by_opencv(images[:32]), axis=1)
     print(f"{os.cpu_count()} processors; cosine of ours and OpenCV's at least {likeness.min():.5f}")
 

@@ -16,15 +16,11 @@ from lowres_jax.recognition import recipe
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = recipe.distillation()
     config.model.fields.update({"depth": 18, "embedding": 128, "dropout": 0.0})
     config.low_resolution.share = 0.5
     config.brightness = 0.2
-    config.losses.classification.weight = 0.0
-    config.losses.distillation.weight = 1.0
-    config.optimizer.update({"name": "adam", "learning_rate": 1e-3, "weight_decay": 0.0})
-    config.optimizer.update({"schedule": "cosine", "warmup_steps": 100})
-    config.batch_size = 32
+    config.optimizer.learning_rate = 1e-3
     config.epochs = 20.0
     config.ema = 0.999
     return recipe.variant(config, variant)

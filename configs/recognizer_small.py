@@ -8,7 +8,7 @@ the faces shown are reduced to 8 to 48 px and enlarged again, half of these blur
 
 With --config.batch_size=16 --config.epochs=0 --config.steps=1000 (36 minutes on two CPU cores): LFW, folds 1 and 2, DIR
 at FAR 1 % at 16 px 62.0 (SFace 57.2, behind identity_x8 74.1), at 8 px 12.5 (7.9), with many more false accepts, and
-worse than SFace at 32 px and on footage: it does not ship. More: docs/training.md.
+worse than SFace at 32 px and where all pictures are footage: it does not ship. More: docs/training.md.
 
 A student of SFace is no independent judge of models that were trained against SFace.
 """
@@ -21,16 +21,12 @@ from lowres_jax.recognition import recipe
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = recipe.distillation()
     config.model = ConfigDict({"module": "recognition.sface", "fields": {}}, convert_dict=True)
     config.start = "sface"
     config.low_resolution.update({"share": 0.75, "sizes": (8, 10, 12, 14, 16, 20, 24, 32, 48), "degraded": 0.5})
     config.degradation = degradations.footage()
-    config.losses.classification.weight = 0.0
-    config.losses.distillation.weight = 1.0
-    config.optimizer.update({"name": "adam", "learning_rate": 2e-4, "weight_decay": 0.0})
-    config.optimizer.update({"schedule": "cosine", "warmup_steps": 100})
-    config.batch_size = 32
+    config.optimizer.learning_rate = 2e-4
     config.epochs = 6.0
     config.ema = 0.998
     config.view1_lr_size = 16

@@ -49,6 +49,16 @@ def default_config() -> ConfigDict:
     return config
 
 
+def distillation() -> ConfigDict:
+    """What the configs of students share: no labels, a teacher's templates by cosine, Adam."""
+    config = default_config()
+    config.losses.classification.weight = 0.0
+    config.losses.distillation.weight = 1.0
+    config.optimizer.update({"name": "adam", "weight_decay": 0.0, "schedule": "cosine", "warmup_steps": 100})
+    config.batch_size = 32
+    return config
+
+
 def variant(config: ConfigDict, names: str) -> ConfigDict:
     """See `session.variant`."""
     return session.variant(config, names, smoke=smoke)
@@ -80,6 +90,8 @@ def check(config: ConfigDict) -> None:
     for key, (value, valid) in choices.items():
         if value not in valid:
             raise UserError(f"config.{key}={value!r}: {configuration.nearest(str(value), valid)}")
+    if config.frozen_steps and config.model.module != RESNET:
+        raise UserError(f"config.frozen_steps={config.frozen_steps}: {config.model.module} has no backbone to freeze")
     if config.model.module == RESNET:
         depth, stem = config.model.fields.depth, config.model.fields.stem
         if depth not in resnet.DEPTHS:

@@ -84,12 +84,6 @@ def identity(scale: int, start: str) -> ConfigDict:
     return config
 
 
-def footage(config: ConfigDict) -> ConfigDict:
-    """The same training on faces that were blurred, noisy and compressed, for pictures of cheap cameras."""
-    config.degradation = degradations.footage()
-    return config
-
-
 def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
     """See `session.variant`; "smoke" is always one of them."""
     return session.variant(config, names, **changes, smoke=smoke)

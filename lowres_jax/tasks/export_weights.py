@@ -72,9 +72,12 @@ def _settings(training: Path) -> dict[str, Any]:
         raise UserError(f"{training}: no training (it has no folder checkpoints)")
     path = training / RUN
     try:
-        return json.loads(path.read_text())
+        settings = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
+    if "module" not in settings.get("model", {}):
+        raise UserError(f"{path}: names no module: of a version before recognisers had one; train it again")
+    return settings
 
 
 def _evaluations(training: Path) -> list[dict[str, Any]]:

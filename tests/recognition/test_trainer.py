@@ -154,6 +154,14 @@ def test_settings_that_cannot_be(change: tuple[str, object], message: str) -> No
         recipe.check(config)
 
 
+def test_only_a_resnet_has_a_backbone_to_freeze() -> None:
+    config = small_config(frozen_steps=2)
+    recipe.check(config)
+    config.model = ConfigDict({"module": "recognition.sface", "fields": {}}, convert_dict=True)
+    with pytest.raises(UserError, match=r"frozen_steps=2: recognition\.sface has no backbone"):
+        recipe.check(config)
+
+
 def test_learners_by_hand() -> None:
     labels = np.asarray([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3])
     found = training_set.choose_learners(labels, 3, 0.0, 0.25, balanced=False, seed=0)

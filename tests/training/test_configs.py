@@ -44,7 +44,9 @@ def test_variants_add_up_and_a_wrong_one_is_named() -> None:
     both = get("canny:rgb", smoke=True)
     assert (both.discriminator.sees, both.steps) == ("rgb", 12)
     assert Degradation.of(get("identity").degradation).plain
-    assert Degradation.of(get("identity:footage").degradation).jpeg == (40, 80)
+    footage = get("identity:footage")
+    assert (Degradation.of(footage.degradation).jpeg, footage.start) == ((40, 80), "identity")
+    assert get("identity:footage", smoke=True).start == ""
     with pytest.raises(ValueError, match="variant 'rbg': did you mean 'rgb'"):
         get("canny:rbg")
 
