@@ -195,3 +195,12 @@ def test_a_student_sees_in_small_faces_what_its_teacher_sees_in_good_ones(data: 
     before, after = (np.sum(each.templates(small) * known, axis=1).mean() for each in (teacher, student))
     assert after > before + 0.08  # .551 and .706 when this was written
     assert np.sum(student.templates(crops) * known, axis=1).mean() > 0.6  # .748
+
+
+def test_a_training_of_an_earlier_version_is_not_exported(tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "run.json").write_text('{"task": "train_recognizer", "model": {"depth": 18}}')
+    export = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
+    export.update({"training": str(tmp_path), "name": "early", "folder": str(tmp_path / "card")})
+    with pytest.raises(UserError, match=r"run\.json: names no module"):
+        export_weights.run(export, tmp_path)
