@@ -2,7 +2,7 @@
 
     python -m lowres_jax.main --config=configs/enhance.py --config.input=FILE|DIR --config.output=DIR
 
-    --config.upscaler=srgan     another network (default identity); every name in lowres_jax/pretrained/cards
+    --config.upscaler=srgan     another network; every name in lowres_jax/pretrained/cards
     --config.paste_back=true    the whole photograph enlarged as well, its faces pasted in with a soft edge
     --config.aligned=true       every picture is a face crop already (32x32, or any size): enlarged as it is, in batches
 
@@ -22,13 +22,13 @@ def get_config() -> ConfigDict:
 
     config.input = ""  # a picture, or a folder of pictures with its subfolders
     config.output = ""  # folder for the results
-    # Name of a model card. The best on View 1 of LFW by dlib, which it was not trained against:
-    # an enlarged face of 32 px is like its original to .984, by bicubic .976, by SRResNet .977
-    # (benchmarks/choose_upscaler.py; View 2: README). For faces of 16 px and less identity_x8 is better,
-    # for noisy, blurred or compressed pictures identity_footage: the others were trained on clean ones.
-    # Licence: research only; srresnet (Apache-2.0) is free.
-    config.upscaler = "identity"
-    config.weights = ""  # a weight file of your own for it
+    # Names of model cards; of several, each face gets the one that is made for its size. The best on View 1
+    # of LFW by dlib, which they were not trained against: an enlarged face of 32 px is like its original to .984,
+    # by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
+    # (benchmarks/choose_upscaler.py; View 2: README). For noisy, blurred or compressed pictures identity_footage
+    # is better: these were trained on clean ones. Licence: research only; srresnet (Apache-2.0) is free.
+    config.upscaler = "identity,identity_x8"
+    config.weights = ""  # a weight file of your own for one upscaler
     config.detector = "mtcnn"  # or "haar"
     # Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees.
     config.look_again = True

@@ -6,7 +6,7 @@
 The gallery is a folder of known people: a subfolder with pictures for each, or one file each. Every face of the probe
 pictures gets a line: the most similar people, or "unknown". Small faces are enlarged first:
 
-    --config.upscaler=srgan     another network (default identity); every upscaler in lowres_jax/pretrained/cards
+    --config.upscaler=srgan     another network; every upscaler in lowres_jax/pretrained/cards
     --config.far=0.001          stricter: of 1000 searches for somebody not enrolled, one may still give a name
 
 The threshold is measured on a prepared set (LFW if it is there, else the ORL faces):
@@ -32,13 +32,13 @@ def get_config() -> ConfigDict:
     config.look_again = True
     config.enrol = "largest"  # which face of a gallery picture: or "highest_score", "nearest_centre"
 
-    # For small faces; name of a model card. The best on View 1 of LFW by dlib, which it was not trained against:
-    # an enlarged face of 32 px is like its original to .984, by bicubic .976, by SRResNet .977
-    # (benchmarks/choose_upscaler.py; View 2: README). For faces of 16 px and less identity_x8 is better,
-    # for noisy, blurred or compressed pictures identity_footage: the others were trained on clean ones.
-    # Licence: research only; srresnet (Apache-2.0) is free.
-    config.upscaler = "identity"
-    config.weights = ""  # a weight file of your own for it
+    # For small faces; names of model cards, of several each face gets the one made for its size. The best on View 1 of
+    # LFW by dlib, which they were not trained against: an enlarged face of 32 px is like its original to .984,
+    # by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
+    # (benchmarks/choose_upscaler.py; View 2: README). For noisy, blurred or compressed pictures identity_footage
+    # is better: these were trained on clean ones. Licence: research only; srresnet (Apache-2.0) is free.
+    config.upscaler = "identity,identity_x8"
+    config.weights = ""  # a weight file of your own for one upscaler
     config.small_face = 64  # faces whose aligned crop has fewer pixels a side in the photograph are enlarged
     config.recognizer = "sface"
 

@@ -22,7 +22,7 @@ from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
-from lowres_jax.super_resolution.upscaler import Upscaler
+from lowres_jax.super_resolution.upscaler import Upscaler, Upscalers
 
 # Raised when a kept template means something else than before.
 _VERSION = 1
@@ -68,9 +68,9 @@ class Threshold:
         return len(self.recipe)
 
 
-def models(recognizer: Recognizer, upscaler: Upscaler | None) -> list[object]:
+def models(recognizer: Recognizer, upscalers: Sequence[Upscaler]) -> list[object]:
     """What templates depend on: the networks and their weights."""
-    found = [cards.load_card(recognizer.name, "recognition")] + ([upscaler.card] if upscaler else [])
+    found = [cards.load_card(recognizer.name, "recognition"), *(each.card for each in upscalers)]
     return [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in found]
 
 
@@ -87,7 +87,7 @@ class Calibration:
         self,
         directory: Path,
         recognizer: Recognizer,
-        upscaler: Upscaler,
+        upscalers: Upscalers,
         images: int,
         seed: int,
         pictures: Sequence[int] = (1,),
@@ -98,11 +98,11 @@ class Calibration:
         Args:
           directory: of the prepared set.
           recognizer: whose templates are compared.
-          upscaler: for searches of small faces.
+          upscalers: for searches of small faces.
           images: use at most so many; 0 for all. Faces that were not found are left out.
           seed: see `Attributes`.
           pictures: of each person of the gallery, so that people with as many are chosen.
-          weights: the upscaler's weight file where it is not its card's own.
+          weights: an only upscaler's weight file where it is not its card's own.
 
         Raises:
           UserError: the set is not prepared, damaged, of other crops than 128x128, or shows fewer than two people.
@@ -111,7 +111,7 @@ class Calibration:
         self.name = f"{directory.parent.name}/{directory.name}"
         self.seed = seed
         self._weights = [Path(weights)] if weights else []
-        self._recognizer, self._upscaler = recognizer, upscaler
+        self._recognizer, self._upscalers = recognizer, upscalers
         labels = self._source.labels
         self._positions = simulation.choose_images(labels, self._source.detected, images, seed, pictures)
         self.labels = labels[self._positions]
@@ -135,7 +135,8 @@ class Calibration:
     def templates(self, size: int) -> np.ndarray:
         """The images' templates, (n, D): as they are (0), or reduced to `size` pixels and enlarged again."""
         if size not in self._templates:
-            method = Method(size, self._upscaler.name) if size else Method(CROP_SIZE, NONE)
+            upscaler = self._upscalers.of(size) if size else None
+            method = Method(size, upscaler.name) if upscaler else Method(CROP_SIZE, NONE)
             name, recognizer = self._recognizer.name, self._recognizer
             kept = Measurement(
                 runtime.cache_folder() / "calibration" / f"{self._fingerprint(size)}.npz",
@@ -151,7 +152,7 @@ class Calibration:
                         method,
                         self._source,
                         missing,
-                        self._upscaler if size else None,
+                        upscaler,
                         {name: recognizer},
                         {name: kept},
                         _BATCH_SIZE,
@@ -164,7 +165,7 @@ class Calibration:
         """Names all that the templates depend on: the set's and the user's files, the networks, the size."""
         files = sorted(self._source.directory.glob("*.tfrecord*")) + (self._weights if size else [])
         content = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        described = models(self._recognizer, self._upscaler if size else None)
+        described = models(self._recognizer, [self._upscalers.of(size)] if size else [])
         return fingerprint(_VERSION, __version__, content, described, size)
 
     def least_rate(self, gallery_size: int) -> float:

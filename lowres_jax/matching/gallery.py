@@ -14,7 +14,7 @@ from lowres_jax.localization import look_again, paste
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
 from lowres_jax.recognition.recognizer import Recognizer
-from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
+from lowres_jax.super_resolution.upscaler import Upscalers, enlarge_to
 
 # Small faces are cut to one of these sides: few programs are compiled, and the threshold is measured for each.
 CUT_SIZES = (8, 16, 24, 32, 48, 64)
@@ -75,18 +75,23 @@ class FaceReader:
 
     Attributes:
       detector: any.
-      upscaler: for small faces.
+      upscalers: for small faces.
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `look_again.detect`.
     """
 
     def __init__(
-        self, detector: Detector, upscaler: Upscaler, recognizer: Recognizer, small_face: int, look_again: bool = True
+        self,
+        detector: Detector,
+        upscalers: Upscalers,
+        recognizer: Recognizer,
+        small_face: int,
+        look_again: bool = True,
     ):
         self.detector = detector
         self.look_again = look_again
-        self.upscaler = upscaler
+        self.upscalers = upscalers
         self.recognizer = recognizer
         self.small_face = small_face
 
@@ -144,7 +149,7 @@ class FaceReader:
         for size in np.unique(cut_sizes):
             chosen = np.flatnonzero(cut_sizes == size)
             stack = np.stack([cuts[number] for number in chosen])
-            crops[chosen] = enlarge_to(self.upscaler, stack, CROP_SIZE) if size else stack
+            crops[chosen] = enlarge_to(self.upscalers.of(int(size)), stack, CROP_SIZE) if size else stack
         return cuts, crops
 
     def _views(self, faces: Sequence[tuple[np.ndarray, Face]]) -> list[FaceView]:

@@ -8,6 +8,7 @@ from lowres_jax.matching.calibration import Calibration, Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
+from lowres_jax.super_resolution.upscaler import Upscalers
 
 UNKNOWN = "unknown"
 # A rate that rests on fewer false accepts is hardly known.
@@ -27,14 +28,16 @@ def source(answer: Answer) -> str:
     return names.printable(answer.path.name) + (f", face {answer.number} of {answer.count}" if answer.count > 1 else "")
 
 
-def how(view: FaceView, upscaler: str) -> str:
+def how(view: FaceView, upscalers: Upscalers) -> str:
     """How large a face was, and what was done to it."""
-    enlarged = f", cut at {view.cut_size} px and enlarged by {upscaler}" if view.cut_size else ""
+    enlarged = (
+        f", cut at {view.cut_size} px and enlarged by {upscalers.of(view.cut_size).name}" if view.cut_size else ""
+    )
     turned = f", the picture turned by {view.face.turned} degrees" if view.face.turned else ""
     return f"{view.native_size} px in the picture{enlarged}{turned}"
 
 
-def line(answer: Answer, ranks: int, upscaler: str, pair: bool) -> str:
+def line(answer: Answer, ranks: int, upscalers: Upscalers, pair: bool) -> str:
     """One searched face in one line, with its ranked names; `*` marks those who reach the threshold."""
     accepted = len(answer.accepted)
     ranked = ", ".join(
@@ -43,7 +46,7 @@ def line(answer: Answer, ranks: int, upscaler: str, pair: bool) -> str:
     )
     where = names.printable(str(answer.path)) + (f" face {answer.number}/{answer.count}" if answer.count > 1 else "")
     return (
-        f"{where} ({how(answer.view, upscaler)}): {verdict(answer, pair).upper() if pair else verdict(answer, pair)}"
+        f"{where} ({how(answer.view, upscalers)}): {verdict(answer, pair).upper() if pair else verdict(answer, pair)}"
         f" [{ranked}; threshold {answer.threshold.similarity:.3f}]"
     )
 
@@ -54,11 +57,11 @@ def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
 
 
-def threshold_line(threshold: Threshold, calibration: Calibration, upscaler: str) -> str:
+def threshold_line(threshold: Threshold, calibration: Calibration, upscalers: Upscalers) -> str:
     """What a threshold is, and what it rests on."""
-    faces = f"searched faces {_condition([threshold.probe_size], upscaler)}"
+    faces = f"searched faces {_condition([threshold.probe_size], upscalers)}"
     if any(size for own in threshold.recipe for size in own):
-        faces += f", enrolled ones {_condition([size for own in threshold.recipe for size in own], upscaler)}"
+        faces += f", enrolled ones {_condition([size for own in threshold.recipe for size in own], upscalers)}"
     pictures = sorted({len(own) for own in threshold.recipe})
     if threshold.gallery_size == 1 and pictures == [1]:
         false = f"pairs of different people reach it in {threshold.false_accepts:,} of {threshold.searches:,} cases"
@@ -80,12 +83,14 @@ def threshold_line(threshold: Threshold, calibration: Calibration, upscaler: str
     )
 
 
-def _condition(sizes: Sequence[int], upscaler: str) -> str:
+def _condition(sizes: Sequence[int], upscalers: Upscalers) -> str:
     enlarged = sorted({size for size in sizes if size})
     if not enlarged:
         return "not enlarged"
     some = "some " if 0 in sizes else ""
-    return f"{some}enlarged by {upscaler} from {' and '.join(map(str, enlarged))} px"
+    by = {name: [size for size in enlarged if upscalers.of(size).name == name] for name in upscalers.names.split(",")}
+    ways = [f"by {name} from {' and '.join(map(str, own))} px" for name, own in by.items() if own]
+    return f"{some}enlarged {' and '.join(ways)}"
 
 
 def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration) -> list[str]:

@@ -2,12 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
+from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
 
@@ -22,12 +23,14 @@ class Upscaler:
       name: of its model card.
       scale: enlargement of each side.
       card: its model card.
+      made_for: side in pixels of the faces it was trained for; 0 where its card does not say.
     """
 
     def __init__(self, card: cards.Card, scale: int, enlarge: Callable[[np.ndarray], np.ndarray]):
         self.name = card.name
         self.card = card
         self.scale = scale
+        self.made_for: int = card.training.get("lr_size", 0)
         self._enlarge = enlarge
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -66,6 +69,61 @@ def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) ->
     return Upscaler(card, module.scale, functools.partial(RowMap(module.apply), variables))
 
 
+class Upscalers:
+    """One upscaler for all faces, or several, of which each face gets the one that is made for its size.
+
+    Attributes:
+      members: the upscalers.
+      names: theirs, joined by commas.
+    """
+
+    def __init__(self, members: Sequence[Upscaler]):
+        """Puts upscalers side by side.
+
+        Raises:
+          UserError: one of several is made for no size in particular, or for that of another.
+        """
+        self.members = tuple(members)
+        self.names = ",".join(each.name for each in members)
+        if len(self.members) == 1:
+            return
+        for each in self.members:
+            if not each.made_for:
+                raise UserError(
+                    f"config.upscaler={self.names}: {each.name} is made for no size in particular; name it alone"
+                )
+            if [other.made_for for other in self.members].count(each.made_for) > 1:
+                raise UserError(
+                    f"config.upscaler={self.names}: several are made for faces of {each.made_for} px; name one of them"
+                )
+
+    def of(self, size: int) -> Upscaler:
+        """The one for faces of `size` pixels: made for the size that is nearest in ratio."""
+        if len(self.members) == 1:
+            return self.members[0]
+        return min(self.members, key=lambda each: max(each.made_for / size, size / each.made_for))
+
+    def remarks(self, sizes: Iterable[int]) -> list[str]:
+        """`size_remark` of each for the faces it gets."""
+        sizes = list(sizes)
+        own = {each: [size for size in sizes if self.of(size) is each] for each in self.members}
+        return [remark for each, faces in own.items() if (remark := size_remark(each, faces))]
+
+
+def load_upscalers(names: str, weights: str = "") -> Upscalers:
+    """Loads one upscaler, or several by the names of their cards, as "identity,identity_x8".
+
+    Raises:
+      UserError: see `load_upscaler` and `Upscalers`; or weights are given for several.
+    """
+    separate = [name.strip() for name in names.split(",")]
+    if weights and len(separate) > 1:
+        raise UserError(
+            f"config.weights={weights}: a weight file is for one upscaler, config.upscaler={names} names more"
+        )
+    return Upscalers([load_upscaler(name, weights) for name in separate])
+
+
 def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
     """A line where faces are much smaller or larger than those that an upscaler was trained for; "" where none are.
 
@@ -73,7 +131,7 @@ def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
       upscaler: any; only cards of models trained here say what they are made for.
       sizes: sides of LR faces in pixels.
     """
-    own = upscaler.card.training.get("lr_size", 0)
+    own = upscaler.made_for
     others = sorted({int(size) for size in sizes if own and max(size / own, own / size) >= _ANOTHER_SIZE})
     if not others:
         return ""

@@ -17,7 +17,7 @@ from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align, look_again, paste
 from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
+from lowres_jax.super_resolution.upscaler import Upscaler, Upscalers, load_upscaler, load_upscalers
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 _MAX_ENLARGED_PIXELS = 400_000_000
@@ -60,24 +60,23 @@ def run(config: ConfigDict, workdir: Path) -> None:
     files = find_pictures(source)
     results = result_names.assign(files.paths, source, output, _LONGEST_ENDING)
     result_names.check(source, output, results, ".png" if config.aligned else "")
-    upscaler = load_upscaler(config.upscaler, config.weights)
+    upscalers = load_upscalers(config.upscaler, config.weights)
     tiling.check(config.tile, config.overlap)
     if config.batch_size < 1 or config.face_size < 0:
         raise UserError("config.batch_size must be at least 1, config.face_size at least 0")
     detector = None if config.aligned else load_detector(config.detector)
-    background = _background(config, upscaler) if config.paste_back else None
+    background = _background(config, upscalers) if config.paste_back else None
     try_folder(output)
     for line in files.remarks(source):
         print(line)
     counts = _Counts()
-    with tqdm(total=len(files.paths), unit="picture", desc=f"enhance with {upscaler.name}") as bar:
+    with tqdm(total=len(files.paths), unit="picture", desc=f"enhance with {upscalers.names}") as bar:
         if detector is None:
-            _enhance_aligned(config, upscaler, results, counts, bar)
+            _enhance_aligned(config, upscalers, results, counts, bar)
         else:
-            _enhance_photographs(config, detector, upscaler, background, results, counts, bar)
+            _enhance_photographs(config, detector, upscalers, background, results, counts, bar)
     _report(config, counts, output)
-    remark = size_remark(upscaler, counts.sizes)
-    if remark:
+    for remark in upscalers.remarks(counts.sizes):
         print(remark)
 
 
@@ -107,14 +106,14 @@ def _write(path: Path, image: np.ndarray, source: images.DecodedImage, counts: _
 
 
 def _enhance_aligned(
-    config: ConfigDict, upscaler: Upscaler, results: dict[Path, Path], counts: _Counts, bar: tqdm
+    config: ConfigDict, upscalers: Upscalers, results: dict[Path, Path], counts: _Counts, bar: tqdm
 ) -> None:
     """Enlarges every picture as it is, those of one size together."""
     waiting: dict[tuple[int, ...], list[tuple[Path, images.DecodedImage]]] = {}
     sizes: set[tuple[int, ...]] = set()
 
     def flush(shape: tuple[int, ...]) -> None:
-        group = waiting.pop(shape)
+        group, upscaler = waiting.pop(shape), upscalers.of(max(shape[:2]))
         if shape in sizes:
             enlarged = list(upscaler(np.stack([picture.rgb for _, picture in group])))
         else:
@@ -126,11 +125,14 @@ def _enhance_aligned(
 
     for path in interruptible(results):
         picture = _read(path, counts, bar)
-        if picture is None or _too_large(picture.rgb, path, upscaler.scale, counts, bar):
+        if picture is None:
             continue
         shape = picture.rgb.shape
-        counts.sizes.add(max(shape[:2]))
-        if len(sizes) < _MAX_EXACT_SIZES and max(shape[:2]) <= config.tile:
+        size = max(shape[:2])
+        if _too_large(picture.rgb, path, upscalers.of(size).scale, counts, bar):
+            continue
+        counts.sizes.add(size)
+        if len(sizes) < _MAX_EXACT_SIZES and size <= config.tile:
             sizes.add(shape)
         waiting.setdefault(shape, []).append((path, picture))
         if len(waiting[shape]) >= config.batch_size or shape not in sizes:
@@ -142,7 +144,7 @@ def _enhance_aligned(
 def _enhance_photographs(
     config: ConfigDict,
     detector: Detector,
-    upscaler: Upscaler,
+    upscalers: Upscalers,
     background: Upscaler | None,
     results: dict[Path, Path],
     counts: _Counts,
@@ -152,7 +154,7 @@ def _enhance_photographs(
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
         found = look_again.detect(detector, [picture.on_white() for _, picture in chunk], config.look_again)
         for (path, picture), faces in interruptible(zip(chunk, found, strict=True)):
-            _enhance_photograph(config, upscaler, background, path, picture, faces, results[path], counts)
+            _enhance_photograph(config, upscalers, background, path, picture, faces, results[path], counts)
             bar.update()
             del picture
         chunk.clear()  # before the next is read
@@ -160,7 +162,7 @@ def _enhance_photographs(
 
 def _enhance_photograph(
     config: ConfigDict,
-    upscaler: Upscaler,
+    upscalers: Upscalers,
     background: Upscaler | None,
     path: Path,
     picture: images.DecodedImage,
@@ -172,15 +174,19 @@ def _enhance_photograph(
     image = picture.on_white()
     # From left to right, so that numbers can be matched with the picture.
     faces = sorted(faces, key=lambda face: float(face.box[0]))
-    enlarged = _enlarge_faces(config, upscaler, image, faces)
-    counts.sizes |= {len(crop) // upscaler.scale for crop, _, _ in enlarged}
+    enlarged = _enlarge_faces(config, upscalers, image, faces)
+    counts.sizes |= {size for _, size, _ in enlarged}
     for number, (crop, _, _) in enumerate(enlarged, start=1):
         name = result_names.with_ending(result, f"_face{number}.png")
         counts.faces += _write(name, crop, picture, counts, whole=False)
     if background is not None and not _too_large(image, path, background.scale, counts, None):
         photograph = _enlarge_photograph(config, background, picture.rgb, path.name)
-        for crop, matrix, _ in sorted(enlarged, key=lambda item: item[2].score):
-            paste.paste(photograph, crop, paste.enlarged_transform(matrix, upscaler.scale))
+        scale = background.scale
+        for crop, size, face in sorted(enlarged, key=lambda item: item[2].score):
+            # A face may have been enlarged more than its photograph is.
+            crop = resize.resize(crop, size * scale, size * scale)
+            matrix = align.crop_transform(face, image.shape, size)
+            paste.paste(photograph, crop, paste.enlarged_transform(matrix, scale))
         _write(result_names.with_ending(result, f"_x{background.scale}.png"), photograph, picture, counts)
     counts.pictures += 1
     counts.transparent += bool(faces) and picture.alpha is not None
@@ -190,8 +196,9 @@ def _enhance_photograph(
         counts.turned.append(f"{path} (by {faces[0].turned} degrees)")
 
 
-def _background(config: ConfigDict, upscaler: Upscaler) -> Upscaler:
-    """What enlarges the photograph around the faces."""
+def _background(config: ConfigDict, upscalers: Upscalers) -> Upscaler:
+    """What enlarges the photograph around the faces: of several upscalers the one for the largest."""
+    upscaler = max(upscalers.members, key=lambda each: each.made_for)
     if not config.background or config.background == upscaler.name:
         return upscaler
     background = load_upscaler(config.background, interpolation_scale=upscaler.scale)
@@ -231,14 +238,18 @@ def _chunks(
 
 
 def _enlarge_faces(
-    config: ConfigDict, upscaler: Upscaler, image: np.ndarray, faces: list[Face]
-) -> list[tuple[np.ndarray, np.ndarray, Face]]:
-    """(enlarged aligned crop, matrix photograph -> crop before the enlargement, face) for each face."""
+    config: ConfigDict, upscalers: Upscalers, image: np.ndarray, faces: list[Face]
+) -> list[tuple[np.ndarray, int, Face]]:
+    """(enlarged aligned crop, its side before the enlargement, face) for each face."""
     sizes = [config.face_size or paste.native_size(face, image.shape) for face in faces]
     crops = [paste.cut_face(image, face, size) for face, size in zip(faces, sizes, strict=True)]
-    matrices = [align.crop_transform(face, image.shape, size) for face, size in zip(faces, sizes, strict=True)]
-    enlarged = tiling.upscale_each(upscaler, crops, config.tile, config.overlap)
-    return list(zip(enlarged, matrices, faces, strict=True))
+    enlarged: list[np.ndarray] = [np.empty(0)] * len(faces)
+    for upscaler in upscalers.members:
+        own = [number for number, size in enumerate(sizes) if upscalers.of(size) is upscaler]
+        results = tiling.upscale_each(upscaler, [crops[number] for number in own], config.tile, config.overlap)
+        for number, result in zip(own, results, strict=True):
+            enlarged[number] = result
+    return list(zip(enlarged, sizes, faces, strict=True))
 
 
 def _enlarge_photograph(config: ConfigDict, background: Upscaler, image: np.ndarray, name: str) -> np.ndarray:

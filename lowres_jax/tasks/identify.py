@@ -25,7 +25,7 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
-from lowres_jax.super_resolution.upscaler import load_upscaler, size_remark
+from lowres_jax.super_resolution.upscaler import Upscalers, load_upscalers
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 1
@@ -49,8 +49,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     try_folder(workdir)
     for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
         print(line)
-    upscaler, recognizer = load_upscaler(config.upscaler, config.weights), load_recognizer(config.recognizer)
-    reader = FaceReader(load_detector(config.detector), upscaler, recognizer, config.small_face, config.look_again)
+    upscalers, recognizer = load_upscalers(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    reader = FaceReader(load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again)
 
     enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
     _report_enrolment(enrolment, config)
@@ -58,7 +58,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     calibration, remarks = calibration_sets.choose(
         sets,
         lambda folder: Calibration(
-            folder, recognizer, upscaler, config.calibration_images, config.seed, pictures, config.weights
+            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights
         ),
         config.far,
         len(pictures),
@@ -70,7 +70,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     skipped = Skipped()
     answers: list[Answer] = []
     for answer in search(reader, probes.paths, enrolment, calibration, config.far, config.ranks, skipped):
-        tqdm.write(wording.line(answer, config.ranks, upscaler.name, pair))
+        tqdm.write(wording.line(answer, config.ranks, upscalers, pair))
         # A folder may hold many faces: pictures are kept of those only that are shown.
         shown = len(answers) < config.sheet_rows
         answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
@@ -82,15 +82,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
     print(f"{len(answers)} faces, {matched} matched; {skipped}")
 
     thresholds = wording.distinct_thresholds(answers)
-    notes = [wording.threshold_line(threshold, calibration, upscaler.name) for threshold in thresholds]
+    notes = [wording.threshold_line(threshold, calibration, upscalers) for threshold in thresholds]
     sizes = [view.cut_size for own in enrolment.faces.values() for _, view in own]
-    remark = size_remark(upscaler, {size for size in [*sizes, *(answer.view.cut_size for answer in answers)] if size})
-    notes += [f"{remark}."] if remark else []
+    sizes += [answer.view.cut_size for answer in answers]
+    notes += [f"{remark}." for remark in upscalers.remarks({size for size in sizes if size})]
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
     caution = wording.caution(answers, enrolment, calibration, pair)
     written = [workdir / "identify.json"]
-    _write_json(written[0], config, enrolment, answers, skipped, calibration, [*remarks, *notes, caution])
+    _write_json(written[0], config, enrolment, answers, skipped, calibration, upscalers, [*remarks, *notes, caution])
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
@@ -108,7 +108,7 @@ def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> Kep
     made_by = fingerprint(
         _TEMPLATES_VERSION,
         __version__,
-        models(reader.recognizer, reader.upscaler),
+        models(reader.recognizer, reader.upscalers.members),
         file,
         config.detector,
         config.enrol,
@@ -161,7 +161,7 @@ def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: Confi
         cut=answer.view.cut,
         crop=answer.view.crop,
         how=f"{answer.view.native_size} px"
-        + (f", enlarged by {config.upscaler}" if answer.view.cut_size else "")
+        + (f", enlarged by {reader.upscalers.of(answer.view.cut_size).name}" if answer.view.cut_size else "")
         + (f", turned by {answer.view.face.turned}°" if answer.view.face.turned else ""),
         verdict=wording.verdict(answer, pair),
         threshold=answer.threshold.similarity,
@@ -184,6 +184,7 @@ def _write_json(
     answers: Sequence[Answer],
     skipped: Skipped,
     calibration: Calibration,
+    upscalers: Upscalers,
     notes: Sequence[str],
 ) -> None:
     """Everything that was printed, for programs; rates are fractions, boxes pixels of the picture."""
@@ -213,7 +214,7 @@ def _write_json(
                 "native_size": answer.view.native_size,
                 "enlarged_from": answer.view.cut_size or None,
                 "turned": answer.view.face.turned,
-                "upscaler": config.upscaler if answer.view.cut_size else None,
+                "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
                 "match": answer.matches[0].name if answer.accepted else None,
                 "threshold": place[answer.threshold.probe_size],
                 "ranked": [asdict(match) for match in answer.matches[: config.ranks]],

@@ -18,7 +18,8 @@ from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import load_detector
-from lowres_jax.super_resolution.upscaler import load_upscaler, size_remark
+from lowres_jax.super_resolution import upscaler as upscaler_module
+from lowres_jax.super_resolution.upscaler import Upscalers, load_upscaler, size_remark
 from lowres_jax.tasks import enhance
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +88,7 @@ def test_aligned_crops_of_one_size_go_together(
         images.write_image(tmp_path / "in" / f"a{number}.png", crop)
         images.write_image(tmp_path / "in" / f"b{number}.png", crop[:24])
     shapes = []
-    original = enhance.load_upscaler
+    original = upscaler_module.load_upscaler
 
     def load(*arguments: str) -> object:
         upscaler = original(*arguments)
@@ -95,7 +96,7 @@ def test_aligned_crops_of_one_size_go_together(
         upscaler._enlarge = lambda batch: (shapes.append(batch.shape), inner(batch))[1]
         return upscaler
 
-    monkeypatch.setattr(enhance, "load_upscaler", load)
+    monkeypatch.setattr(upscaler_module, "load_upscaler", load)
     enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True, batch_size=4), tmp_path)
     assert sorted(shapes) == [(1, 24, 32, 3), (1, 32, 32, 3), (4, 24, 32, 3), (4, 32, 32, 3)]
     assert read(tmp_path / "out" / "b3.png").shape == (96, 128, 3)
@@ -155,6 +156,29 @@ def test_paste_back_changes_the_face_only(tmp_path: Path, photograph: Path, astr
     assert np.abs(found - background)[middle].max() > 5
 
 
+def test_a_face_enlarged_more_than_its_photograph_is_pasted_to_its_place(
+    tmp_path: Path, photograph: Path, astronaut: np.ndarray
+) -> None:
+    changes = {"paste_back": True, "background": "bicubic", "face_size": 16, "upscaler": "identity,identity_x8"}
+    enhance.run(settings(photograph, tmp_path / "out", **changes), tmp_path)
+    assert read(tmp_path / "out" / "astronaut_face1.png").shape == (128, 128, 3)
+    found = read(tmp_path / "out" / "astronaut_x4.png").astype(float)
+    background = load_upscaler("bicubic")(astronaut[None])[0].astype(float) * 255
+    assert found.shape == background.shape == (800, 800, 3)
+    (face,) = load_detector("haar").detect(astronaut)
+    x, y = np.rint((face.box.reshape(2, 2).mean(axis=0) + 0.5) * 4).astype(int)
+    pasted = found[y - 48 : y + 48, x - 48 : x + 48]
+    assert np.abs(pasted - background[y - 48 : y + 48, x - 48 : x + 48]).mean() > 2
+
+    def likeness(right: int, down: int) -> float:
+        place = background[y + down - 48 : y + down + 48, x + right - 48 : x + right + 48]
+        return float(np.corrcoef(pasted.ravel(), place.ravel())[0, 1])
+
+    shifts = {(right, down): likeness(right, down) for right in (-6, 0, 6) for down in (-6, 0, 6)}
+    assert max(shifts, key=lambda shift: shifts[shift]) == (0, 0)
+    assert shifts[0, 0] > 0.9
+
+
 def test_mtcnn_s_face_is_cut_by_its_landmarks(
     tmp_path: Path, photograph: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -168,11 +192,11 @@ def test_mtcnn_s_face_is_cut_by_its_landmarks(
 
 def test_the_background_has_the_upscaler_s_scale(tmp_path: Path) -> None:
     doubling = load_upscaler("bilinear", interpolation_scale=2)
-    assert enhance._background(settings(tmp_path, tmp_path, background="bicubic"), doubling).scale == 2
-    assert enhance._background(settings(tmp_path, tmp_path, background="bilinear"), doubling) is doubling
-    assert enhance._background(settings(tmp_path, tmp_path), doubling) is doubling
+    assert enhance._background(settings(tmp_path, tmp_path, background="bicubic"), Upscalers([doubling])).scale == 2
+    assert enhance._background(settings(tmp_path, tmp_path, background="bilinear"), Upscalers([doubling])) is doubling
+    assert enhance._background(settings(tmp_path, tmp_path), Upscalers([doubling])) is doubling
     with pytest.raises(UserError, match=r"background=srresnet enlarges x4, config\.upscaler=bilinear x2"):
-        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), doubling)
+        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), Upscalers([doubling]))
 
 
 def test_a_folder_with_all_kinds_of_pictures(
@@ -426,15 +450,23 @@ def test_a_result_that_cannot_be_written_is_counted_and_the_others_are(
 
 def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, capsys: pytest.CaptureFixture[str]) -> None:
     for size in (16, 32):
-        images.write_image(tmp_path / f"{size}" / "crop.png", crops[0][:size, :size])
+        images.write_image(tmp_path / "in" / f"{size}" / "crop.png", crops[0][:size, :size])
         enhance.run(
-            settings(tmp_path / f"{size}", tmp_path / f"out{size}", aligned=True, upscaler="identity"), tmp_path
+            settings(tmp_path / "in" / f"{size}", tmp_path / f"out{size}", aligned=True, upscaler="identity"), tmp_path
         )
         assert read(tmp_path / f"out{size}" / "crop.png").shape == (4 * size, 4 * size, 3)
         remark = (
             "identity is made for faces of 32 px; those of 16 px are enlarged all the same (identity_x8 is made for"
         )
         assert (remark in capsys.readouterr().out) == (size == 16)
+    # Of several, each picture to its own: nothing to remark, and both come out at 128 px.
+    both = settings(tmp_path / "in", tmp_path / "both", aligned=True, upscaler="identity, identity_x8")
+    enhance.run(both, tmp_path)
+    assert "is made for" not in capsys.readouterr().out
+    for size, name in ((16, "identity_x8"), (32, "identity")):
+        expected = load_upscaler(name)(crops[:1, :size, :size])[0]
+        found = read(tmp_path / "both" / f"{size}" / "crop.png")
+        assert np.abs(found - expected * 255.0).max() <= 0.5 + 1e-2
     assert size_remark(load_upscaler("bicubic"), [8, 300]) == ""
     assert size_remark(load_upscaler("identity"), [32, 24, 50]) == ""
     assert size_remark(load_upscaler("identity"), [32, 90, 300]).endswith(

@@ -9,6 +9,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.matching import calibration
 from lowres_jax.matching.calibration import Calibration
 from lowres_jax.pretrained import cards
+from lowres_jax.super_resolution.upscaler import Upscalers
 
 
 class Source:
@@ -42,7 +43,7 @@ class Recognizer:
 class Upscaler:
     """Enlarges by 4 and makes every picture 60 grey values darker: invented detail that makes people alike."""
 
-    name, scale = "bicubic", 4
+    name, scale, made_for = "bicubic", 4, 0
     card = cards.load_card("bicubic", "super_resolution")
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ def make(tmp_path, monkeypatch):
         source = Source(tmp_path / "set", np.asarray(greys), np.asarray(labels))
         monkeypatch.setattr(calibration, "open_records", lambda directory: source)
         recognizer = Recognizer()
-        return Calibration(tmp_path / "made" / "up", recognizer, Upscaler(), images, 0), recognizer
+        return Calibration(tmp_path / "made" / "up", recognizer, Upscalers([Upscaler()]), images, 0), recognizer
 
     return made
 

@@ -1,0 +1,47 @@
+"""Several upscalers, each face to the one that is made for its size."""
+
+import pytest
+
+from lowres_jax.errors import UserError
+from lowres_jax.super_resolution.upscaler import load_upscaler, load_upscalers
+
+
+def test_each_face_goes_to_the_one_made_for_its_size() -> None:
+    both = load_upscalers("identity_x8, identity")
+    assert both.names == "identity_x8,identity"
+    # Made for 16 and for 32 px; of 22.6 px on, 32 is nearer in ratio.
+    sizes = (8, 16, 22, 23, 24, 32, 64, 300)
+    chosen = [both.of(size).name for size in sizes]
+    assert chosen == ["identity_x8"] * 3 + ["identity"] * 5
+
+
+def test_one_alone_takes_all_sizes() -> None:
+    only = load_upscalers("bicubic")
+    assert [only.of(size).name for size in (8, 300)] == ["bicubic", "bicubic"]
+    assert only.remarks([8, 300]) == []
+
+
+def test_remarks_are_of_the_faces_that_each_gets() -> None:
+    both = load_upscalers("identity,identity_x8")
+    assert both.remarks([16, 20, 24, 32, 50]) == []
+    small, large = sorted(both.remarks([8, 16, 32, 90, 300]), key=lambda line: "identity_x8 is" not in line)
+    assert small.startswith("identity_x8 is made for faces of 16 px; those of 8 px are")
+    assert large.startswith("identity is made for faces of 32 px; those of 90 to 300 px are")
+
+
+@pytest.mark.parametrize(
+    ("names", "weights", "message"),
+    [
+        ("identity,bicubic", "", "identity,bicubic: bicubic is made for no size in particular; name it alone"),
+        ("identity,identity_footage", "", "several are made for faces of 32 px; name one of them"),
+        ("identity,identity_x8", "own.safetensors", "a weight file is for one upscaler"),
+        ("identity,", "", "no such model"),
+    ],
+)
+def test_what_cannot_go_together(names: str, weights: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        load_upscalers(names, weights)
+
+
+def test_made_for_is_what_the_card_says() -> None:
+    assert [load_upscaler(name).made_for for name in ("identity", "identity_x8", "srgan")] == [32, 16, 0]
