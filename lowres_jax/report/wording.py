@@ -43,6 +43,9 @@ _PRINTED_NAMES = {
     "identity": "Identity",
     "identity_x8": "Identity x8",
     "identity_footage": "Identity, footage",
+    "initial": "Initial",
+    "canny": "Canny",
+    "canny_rgb": "Canny, RGB",
     "resnet50": "ResNet-50",
     "onnx": "ONNX",
 }
