@@ -28,7 +28,7 @@ demo: install
 	$(MAIN) --config=configs/canny.py:smoke --workdir=workdirs/demo/training \
 		--config.steps=60 --config.evaluate_steps=30 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
 	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo \
-		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan,identity@32,identity_x8@16
+		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan,identity@32,initial@32,canny_rgb@32,identity_x8@16
 
 # Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
 # Most of the time goes into compiling what is run once; XLA is asked to try less hard.

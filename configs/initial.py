@@ -1,7 +1,14 @@
-"""Train the Initial model: SRGAN's networks on faces only, 1e-4 adversarial + 1 MSE, no VGG, as the original.
+r"""Train the Initial model: SRGAN's networks on faces only, 1e-4 adversarial + 1 MSE, no VGG, as the original.
 
     python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial
     python -m lowres_jax.main --config=configs/initial.py:smoke  # seconds, on the embedded faces
+
+The model `initial` that comes with the program: from the published SRResNet, 209 steps, 24 minutes on two CPU cores,
+PSNR 30.60 on people held out (bicubic 28.18); LFW, folds 1 and 2, 32 px, SFace, DIR at FAR 1 %: 94.5, bicubic 95.1
+(-.6 [-1.8, .5]: not told apart).
+
+    python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial \
+        --config.start=srresnet --config.epochs=0 --config.steps=400 --config.evaluate_steps=200
 
 Checkpoints, figures, processes: docs/training.md.
 """
