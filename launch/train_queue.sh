@@ -11,7 +11,7 @@ workdirs=$1
 shift
 status=0
 # In the order of worth.
-configs=(identity.py identity_x8.py identity.py:footage recognizer_small.py initial.py canny.py canny.py:rgb)
+configs=(identity.py identity_x8.py identity.py:footage recognizer_small.py initial.py canny.py canny.py:rgb identity_x16.py)
 configs+=(recognizer_original.py recognizer.py recognizer_distilled.py)
 for config in "${configs[@]}"; do
   # canny.py:rgb -> canny_rgb
