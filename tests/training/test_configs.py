@@ -20,6 +20,7 @@ from lowres_jax.training import devices
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZES = {"edsr_x2": 1.37, "edsr_x3": 1.55, "edsr_x4": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
 SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55, "identity:footage": 1.55}
+SIZES |= {"identity_x8": 1.70, "identity_x16": 1.85}
 
 
 def get(name: str, smoke: bool = False) -> "trainer.ConfigDict":
