@@ -3,9 +3,9 @@ r"""Train the Initial model: SRGAN's networks on faces only, 1e-4 adversarial + 
     python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial
     python -m lowres_jax.main --config=configs/initial.py:smoke  # seconds, on the embedded faces
 
-The model `initial` that comes with the program: from the published SRResNet, 209 steps, 24 minutes on two CPU cores,
-PSNR 30.60 on people held out (bicubic 28.18); LFW, folds 1 and 2, 32 px, SFace, DIR at FAR 1 %: 94.5, bicubic 95.1
-(-.6 [-1.8, .5]: not told apart).
+The model `initial` that comes with the program: from the published SRResNet, stopped at step 209, 24 minutes on two CPU
+cores, at step 200 PSNR 30.60 on people held out (bicubic 28.18); LFW, folds 1 and 2, 32 px, SFace, DIR at FAR 1 %:
+94.5, bicubic 95.1 (-.6 [-1.8, .5]: not told apart).
 
     python -m lowres_jax.main --config=configs/initial.py --workdir=workdirs/initial \
         --config.start=srresnet --config.epochs=0 --config.steps=400 --config.evaluate_steps=200

@@ -88,7 +88,7 @@ def _condition(sizes: Sequence[int], upscalers: Upscalers) -> str:
     if not enlarged:
         return "not enlarged"
     some = "some " if 0 in sizes else ""
-    by = {name: [size for size in enlarged if upscalers.of(size).name == name] for name in upscalers.names.split(",")}
+    by = {each.name: [size for size in enlarged if upscalers.of(size) is each] for each in upscalers.members}
     ways = [f"by {name} from {' and '.join(map(str, own))} px" for name, own in by.items() if own]
     return f"{some}enlarged {' and '.join(ways)}"
 
