@@ -14,12 +14,13 @@ class FaceSamples:
     """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
 
     Where a teacher's templates are learnt they hold teacher_image too, of the same shape: the crop before it was made
-    small, so that a student learns of a small face what the teacher sees in the large one.
+    small or cut, so that a student learns of such a face what the teacher sees in the whole, large one.
     """
 
     def __init__(self, config: ConfigDict):
-        """Reads a training's `size`, `flip`, `low_resolution`, `degradation`, `brightness`, `losses.distillation`."""
+        """Reads a training's `size`, `flip`, `zoom`, `low_resolution`, `degradation`, `brightness`, `losses`."""
         self._size, self._flip, self._brightness = config.size, config.flip, config.brightness
+        self._zoom = config.zoom
         self._share, self._sizes = config.low_resolution.share, tuple(config.low_resolution.sizes)
         self._degraded, self._degradation = config.low_resolution.degraded, Degradation.of(config.degradation)
         self._taught = bool(config.losses.distillation.weight)
@@ -29,17 +30,24 @@ class FaceSamples:
         # All is drawn, whatever is used: a switch changes nothing but what it names.
         mirrored, reduced, factor = generator.random(), generator.random(), generator.uniform(-1.0, 1.0)
         side, kind = generator.choice(self._sizes or (crop.shape[0],)), generator.choice(_ENLARGEMENTS)
+        place = generator.uniform(0.0, 1.0, 3)
         image: np.ndarray = crop.astype(np.float32)
         if self._flip and mirrored < 0.5:
             image = image[:, ::-1]
-        small = image
-        if reduced < self._share and side < crop.shape[0]:
+        small = part = self._part(image, place)
+        if reduced < self._share and side < part.shape[0]:
             degradation = self._degradation if generator.random() < self._degraded else Degradation()
-            small = degradation.apply(image / np.float32(255.0), int(side), generator) * np.float32(255.0)
-            small = cv2.resize(small, crop.shape[1::-1], interpolation=int(kind))
+            small = degradation.apply(part / np.float32(255.0), int(side), generator) * np.float32(255.0)
+            small = cv2.resize(small, part.shape[1::-1], interpolation=int(kind))
         shown = {"image": small} | ({"teacher_image": image} if self._taught else {})
         factor = 1.0 + self._brightness * factor
         return {name: self._finished(each, factor) for name, each in shown.items()}
+
+    def _part(self, image: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """A square of the face, of a side and from a place that three numbers in [0, 1) say."""
+        side = round(image.shape[0] * (1.0 - self._zoom * float(place[0])))
+        top, left = (int(each * (image.shape[0] - side + 1)) for each in place[1:])
+        return image[top : top + side, left : left + side]
 
     def _finished(self, image: np.ndarray, factor: float) -> np.ndarray:
         """float32 (S, S, 3) on the 0-255 scale -> (size, size, 3) uint8, so much brighter."""

@@ -23,6 +23,8 @@ def default_config() -> ConfigDict:
 
     config.size = 112  # side of the input
     config.flip = True  # left and right, one crop in two
+    # Of a face a square is shown, from anywhere in it, whose side is between 1 - this and 1 of the crop's.
+    config.zoom = 0.0
     # A share of the crops is reduced to one of these sizes and enlarged again, so that small faces are learnt too.
     # Of these again a share is degraded on the way, as `degradation` says.
     config.low_resolution = ConfigDict({"share": 0.0, "sizes": (8, 12, 16, 24, 32, 48), "degraded": 0.0})
@@ -109,6 +111,8 @@ def check(config: ConfigDict) -> None:
         raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
     if settings.scale <= 0 or settings.margin < 0 or not 0 <= settings.smoothing < 1:
         raise UserError("config.losses.classification: scale must be positive, margin not negative, smoothing below 1")
+    if not 0 <= config.zoom < 1:
+        raise UserError(f"config.zoom={config.zoom}: must be a share below 1")
     if config.size < 32:
         raise UserError(f"config.size={config.size}: must be 32 pixels or more")
 

@@ -140,6 +140,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
         (("losses.classification.weight", 0.0), "nothing is learnt"),
         (("held_out_images", 1.0), "held_out_images must be a share below 1"),
         (("size", 8), "config.size=8: must be 32 pixels or more"),
+        (("zoom", 1.0), r"config.zoom=1.0: must be a share below 1"),
         (("losses.classification.scale", 0.0), "scale must be positive"),
         (("low_resolution.degraded", 1.5), "shares up to 1"),
         (("low_resolution.degraded", 0.5), "config.degradation degrades nothing"),
@@ -213,10 +214,31 @@ def test_rows_of_a_batch() -> None:
     np.testing.assert_allclose(FaceSamples(config).plain(crop[None])[0].mean(), crop.mean() / 255, atol=0.01)
 
 
+def test_a_zoomed_row_is_a_square_of_the_face() -> None:
+    # Each pixel says where it is: red its column, green its row.
+    column, row = np.meshgrid(np.arange(128), np.arange(128))
+    crop = np.stack([column, row, 0 * row], axis=-1).astype(np.uint8)
+    config = small_config(size=128, flip=False, zoom=0.5)
+    spans = []
+    for seed in range(40):
+        image = FaceSamples(config)(crop, np.random.default_rng(seed))["image"].astype(int)
+        left, right = image[64, [0, -1], 0]
+        top, bottom = image[[0, -1], 64, 1]
+        assert abs((right - left) - (bottom - top)) <= 1  # as high as it is wide
+        assert 0 <= left < right <= 127
+        spans.append((right - left + 1, left, top, 127 - right, 127 - bottom))
+    widths, *margins = np.asarray(spans).T
+    assert 63 <= widths.min() < 75
+    assert 117 < widths.max() <= 128
+    # From anywhere: every side of the face is reached, and left well alone.
+    assert all(each.min() <= 3 and each.max() > 25 for each in margins)
+
+
 def test_the_teacher_is_shown_the_crop_before_it_was_made_small() -> None:
     crop = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     config = small_config(size=64, flip=True)
     config.low_resolution.update({"share": 1.0, "sizes": (8,)})
+    config.zoom = 0.2
     assert set(FaceSamples(config)(crop, np.random.default_rng(0))) == {"image"}
     config.losses.distillation.weight = 1.0
     for seed in range(4):
