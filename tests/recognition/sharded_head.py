@@ -1,9 +1,10 @@
-"""Trains a small recogniser for some steps on as many simulated devices as asked; run by test_trainer.py.
+"""Trains small recognisers for some steps on as many simulated devices as asked; run by test_trainer.py.
 
-python sharded_head.py DEVICES KIND OUTPUT.npz
+python sharded_head.py DEVICES FOLDER KIND ...
 """
 
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -45,25 +46,27 @@ def batches():  # type: ignore[no-untyped-def]
         yield {"image": images, "label": generator.integers(0, CLASSES, 16) + 2}
 
 
-def main() -> None:
+def train(kind: str, count: int, path: Path) -> None:
     """Writes the state after the last step, and the figures of all."""
-    jax.config.update("jax_num_cpu_devices", int(sys.argv[1]))
-    jax.config.update("jax_platforms", "cpu")
-    training = Trainer(Small(), None, CLASSES, settings(sys.argv[2]), STEPS)
+    training = Trainer(Small(), None, CLASSES, settings(kind), STEPS)
     state = training.init()
     constants = training.constants(np.arange(-2, CLASSES))
     step = devices.lift(training.step, state)
     state, constants = devices.replicate(state), devices.replicate(constants)
     classes = state.networks["head"].params["sharded_classes"]
-    assert len({shard.device for shard in classes.addressable_shards}) == int(sys.argv[1])
-    assert classes.addressable_shards[0].data.shape == (8, 128 // int(sys.argv[1]))
+    assert len({shard.device for shard in classes.addressable_shards}) == count
+    assert classes.addressable_shards[0].data.shape == (8, 128 // count)
     figures = []
     for batch in batches():
         state, metrics = step(state, constants, devices.divide(batch))
         figures.append({name: float(value) for name, value in devices.fetch(metrics).items()})
     found = checkpoints.flat_leaves({"state": devices.fetch(state)})
-    np.savez(sys.argv[3], figures=[[each[name] for name in sorted(each)] for each in figures], **found)
+    np.savez(path, figures=[[each[name] for name in sorted(each)] for each in figures], **found)
 
 
 if __name__ == "__main__":
-    main()
+    devices_wanted, folder, *kinds = sys.argv[1:]
+    jax.config.update("jax_num_cpu_devices", int(devices_wanted))
+    jax.config.update("jax_platforms", "cpu")
+    for each in kinds:
+        train(each, int(devices_wanted), Path(folder) / f"{devices_wanted}_{each}.npz")

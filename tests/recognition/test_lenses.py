@@ -32,14 +32,14 @@ def test_a_recogniser_that_is_not_differentiable_is_refused() -> None:
 def test_identity_sees_what_the_recogniser_sees(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
     lens, other = identity_lenses([recognizer, recognizer], 0.4, (3.0, 1.0))
     assert (lens.weight, other.weight) == pytest.approx((0.3, 0.1))
-    embeddings = np.asarray(lens.apply(lens.variables, orl_faces[:2]))
+    embeddings = np.asarray(jax.jit(lens.apply)(lens.variables, orl_faces[:2]))
     templates = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
     np.testing.assert_allclose(templates, recognizer.templates(orl_faces[:2]), atol=1e-4)
 
 
 def test_features_of_a_layer(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
     lens = perceptual_lens("sface", "conv_5_relu", 1.0)
-    assert lens.apply(lens.variables, orl_faces[:1]).shape == (1, 28, 28, 256)
+    assert jax.eval_shape(lens.apply, lens.variables, orl_faces[:1]).shape == (1, 28, 28, 256)
     with pytest.raises(UserError, match=r"layer='conv_5_rel': sface has no such layer; did you mean 'conv_5_relu'"):
         perceptual_lens("sface", "conv_5_rel", 1.0)
 

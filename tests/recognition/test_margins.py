@@ -73,6 +73,7 @@ def test_gradients_by_differences(kind: margins.Kind) -> None:
         templates, classes = jnp.asarray(generator.normal(size=(4, 6))), jnp.asarray(generator.normal(size=(6, 5)))
         right = jnp.arange(5) == jnp.asarray([0, 3, 3, 1])[:, None]
 
+        @jax.jit
         def loss(templates: jax.Array, classes: jax.Array) -> jax.Array:
             norms = jnp.asarray([1.0, 2.0, 2.5, 3.0])  # through which no gradient goes
             cosine = margins.cosines(templates, classes)

@@ -1,5 +1,6 @@
 """The discriminator's size, and its parts against what they must do."""
 
+import functools
 from itertools import pairwise
 
 import jax
@@ -47,16 +48,15 @@ def test_width_scales_all_channels() -> None:
 def test_spectral_norm_bounds_the_change_of_the_logit() -> None:
     model = discriminator.Model(head="pooled", width=0.125, spectral_norm=True)
     images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
-    variables = model.init(jax.random.key(1), images)
+    variables = jax.jit(model.init)(jax.random.key(1), images)
     # Kernels a hundred times as large change nothing: each is divided by its own norm.
     large = jax.tree.map(lambda leaf: 100.0 * leaf if leaf.ndim > 1 else leaf, variables["params"])
     outputs = []
+    train = jax.jit(functools.partial(model.apply, train=True, mutable=["batch_stats"]))
     for params in (variables["params"], large):
         stats = variables["batch_stats"]
         for _ in range(30):  # power iterations
-            output, changed = model.apply(
-                {"params": params, "batch_stats": stats}, images, train=True, mutable=["batch_stats"]
-            )
+            output, changed = train({"params": params, "batch_stats": stats}, images)
             stats = changed["batch_stats"]
         outputs.append(np.asarray(output))
     np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-3, atol=1e-5)
@@ -66,9 +66,9 @@ def test_spectral_norm_bounds_the_change_of_the_logit() -> None:
 def test_bfloat16_computes_with_float32_parameters() -> None:
     model = discriminator.Model(head="pooled", width=0.125, dtype=jnp.bfloat16)
     images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
-    variables = model.init(jax.random.key(1), images)
+    variables = jax.jit(model.init)(jax.random.key(1), images)
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
-    single = discriminator.Model(head="pooled", width=0.125).apply(variables, images)
-    half = model.apply(variables, images)
+    single = jax.jit(discriminator.Model(head="pooled", width=0.125).apply)(variables, images)
+    half = jax.jit(model.apply)(variables, images)
     assert half.dtype == jnp.float32
     assert 0 < float(jnp.abs(single - half).max()) < 0.05
