@@ -21,7 +21,8 @@ _DRAWN = "norm_in", "embedding", "norm_out"  # may be drawn at random where a st
 def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     """The variables that a config's `start` names; None where it names nothing.
 
-    Of ImageNet's network the backbone is taken; the embedding is drawn at random.
+    Of ImageNet's network the backbone is taken, and of one with templates of another length; the embedding is drawn at
+    random.
 
     Raises:
       UserError: there is nothing of that name; or it holds another network's weights.
@@ -32,8 +33,10 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     drawn = jax.device_get(trainer.draw(module, jax.random.PRNGKey(config.seed), config.size))
     given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
+    if wrong and all(_layer(name) in _DRAWN for name in wrong):
+        given, wrong = {name: each for name, each in given.items() if _layer(name) not in _DRAWN}, []
     # A ResNet's embedding is what ImageNet has not taught.
-    lacking = sorted(name for name in wanted.keys() - given.keys() if name.split("/")[1] not in _DRAWN)
+    lacking = sorted(name for name in wanted.keys() - given.keys() if _layer(name) not in _DRAWN)
     if wrong or lacking:
         name = (wrong or lacking)[0]
         there, here = (np.shape(each[name]) if name in each else "none" for each in (given, wanted))
@@ -42,10 +45,14 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
             f"here ({len(wrong) + len(lacking)} such)"
         )
     if devices.is_first():
-        new = sorted({name.split("/")[1] for name in wanted.keys() - given.keys()})
+        new = sorted({_layer(name) for name in wanted.keys() - given.keys()})
         print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
     merged = traverse_util.unflatten_dict(wanted | given, sep="/")
     return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}
+
+
+def _layer(name: str) -> str:
+    return name.split("/")[1]
 
 
 def _found(start: str) -> dict[str, Any]:

@@ -97,6 +97,12 @@ def test_a_recogniser_gets_a_name(
     found = start_weights.variables(config, recipe.build(config))
     assert f"starts from {straight}" in capsys.readouterr().out
     jax.tree.map(np.testing.assert_allclose, found["params"], best["params"])
+    # Of templates of another length the backbone is taken.
+    config = config_of(data, start=str(straight), **{"model.fields.embedding": 16})
+    found = start_weights.variables(config, recipe.build(config))
+    jax.tree.map(np.testing.assert_array_equal, found["params"]["backbone"], best["params"]["backbone"])
+    assert found["params"]["embedding"]["kernel"].shape == (512, 16)
+    assert "drawn at random: embedding, norm_in, norm_out" in capsys.readouterr().out
     config = config_of(data, start=str(straight), **{"model.fields.depth": 34})
     with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block3_1_bn"):
         start_weights.variables(config, recipe.build(config))

