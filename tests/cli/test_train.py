@@ -111,6 +111,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     collecting: bool,
     place: str,
     calls: int,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     often = {"checkpoint_seconds": 0.0} if number == signal.SIGKILL else {}
     ended = run_signalled(
@@ -121,9 +122,9 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     step = int(leaves(tmp_path)["step"])
     assert 0 < step <= STEPS
 
-    output = finish(start(*arguments(data, tmp_path)))
+    train.run(config_of("srresnet:smoke", **settings(data)), tmp_path)
 
-    assert f"goes on after step {step} of {STEPS}" in output
+    assert f"goes on after step {step} of {STEPS}" in capsys.readouterr().out
     assert_equal(leaves(tmp_path), leaves(straight[0]))
     figures = [json.loads((folder / "evaluations.json").read_text()) for folder in (tmp_path, straight[0])]
     assert figures[0][-1] == figures[1][-1]
@@ -135,7 +136,7 @@ def test_a_run_goes_on_with_another_number_of_devices(straight: tuple[Path, str]
     )
     assert ended.status == 143, ended.error
     assert "4 cpu devices in 1 process" in ended.output
-    finish(start(*arguments(data, tmp_path)))
+    train.run(config_of("srresnet:smoke", **settings(data)), tmp_path)
     assert_close(leaves(tmp_path), leaves(straight[0]))
 
 

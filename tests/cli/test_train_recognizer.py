@@ -41,6 +41,7 @@ def changes_of(data: Path, **changes: Any) -> dict[str, Any]:
         "evaluate_steps": 3,
         "held_out_images": 0.2,
         "cpu_devices": 1,
+        "frozen_steps": 0,  # which would compile every step twice
         "grace_seconds": 60.0,
         "optimizer.learning_rate": 0.005,
         "optimizer.warmup_steps": 0,

@@ -91,7 +91,7 @@ def test_finds_what_the_package_finds_on_the_embedded_faces(detector, tmp_path):
 
 
 def test_finds_what_the_package_finds_on_lfw(detector, lfw_archive, tmp_path):
-    assert_same_faces(detector, lfw_pictures(lfw_archive, 60), tmp_path)
+    assert_same_faces(detector, lfw_pictures(lfw_archive, 30), tmp_path)
 
 
 def test_a_batch_of_many_sizes_gives_what_each_image_gives_alone(detector):
