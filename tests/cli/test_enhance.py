@@ -359,6 +359,7 @@ def mode(path: Path) -> str:
 
 def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
     """A network tints a grey picture by some levels."""
+    astronaut = astronaut[:128, 24:152]  # around the face
     images.write_image(tmp_path / "in" / "a.png", images.to_grey(astronaut))
     Image.fromarray(images.to_uint8(images.to_grey(astronaut))).save(
         tmp_path / "in" / "b.png"
