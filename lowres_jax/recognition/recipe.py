@@ -111,8 +111,8 @@ def check(config: ConfigDict) -> None:
         raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
     if settings.scale <= 0 or settings.margin < 0 or not 0 <= settings.smoothing < 1:
         raise UserError("config.losses.classification: scale must be positive, margin not negative, smoothing below 1")
-    if not 0 <= config.zoom < 1:
-        raise UserError(f"config.zoom={config.zoom}: must be a share below 1")
+    if not 0 <= config.zoom <= 0.5:
+        raise UserError(f"config.zoom={config.zoom}: must be a share up to 0.5, half of the face's side")
     if config.size < 32:
         raise UserError(f"config.size={config.size}: must be 32 pixels or more")
 
