@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from lowres_jax import interruption
+from lowres_jax import interruption, precision
 
 _ROWS = "rows"
 
@@ -22,7 +22,8 @@ def default_batch_size() -> int:
 class RowMap:
     """A function of images, compiled once for each batch shape, its rows divided between the local devices.
 
-    A single image is computed by one device, sixteen on two devices by eight each.
+    A single image is computed by one device, sixteen on two devices by eight each. Products are float32 on every device
+    (`precision`): figures are made of what is returned.
     """
 
     def __init__(
@@ -85,5 +86,11 @@ def _mesh(count: int) -> Mesh:
 def _compiled(function: Callable[[Any, Any], jax.Array], devices: int) -> Callable[[Any, Any], jax.Array]:
     rows = PartitionSpec(_ROWS)
     return jax.jit(
-        jax.shard_map(function, mesh=_mesh(devices), in_specs=(PartitionSpec(), rows), out_specs=rows, check_vma=False)
+        jax.shard_map(
+            precision.full_precision(function),
+            mesh=_mesh(devices),
+            in_specs=(PartitionSpec(), rows),
+            out_specs=rows,
+            check_vma=False,
+        )
     )

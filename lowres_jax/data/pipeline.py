@@ -17,6 +17,7 @@ _AHEAD = 2
 _ENDLESS = 1 << 62
 
 Transform = Callable[[np.ndarray, np.random.Generator], dict[str, np.ndarray]]
+Choices = Callable[[np.random.Generator], dict[str, np.ndarray]]
 
 
 def batches(
@@ -29,6 +30,7 @@ def batches(
     process: int = 0,
     processes: int = 1,
     threads: int = 2,
+    choices: Choices | None = None,
 ) -> Iterator[dict[str, np.ndarray]]:
     """Endless batches: batch number `step` is the same however often a run was stopped, on however many processes.
 
@@ -46,13 +48,16 @@ def batches(
       process: number of this process.
       processes: how many divide each batch between them, in rows of equal number.
       threads: that decode.
+      choices: for crops that the devices have already: generator -> what is drawn for one row; nothing is read then,
+        and the generator is that of `transform`.
 
     Yields:
       This process's rows: what `transform` returns, stacked; label and index (B,) int64, whose they are and which
-      records.
+      records. With `choices` what these return, stacked, and row (B,) int32, places in the ascending `positions`.
     """
     own = batch_size // processes
     wanted = np.arange(len(source)) if positions is None else np.asarray(positions, np.int64)
+    ascending = np.unique(wanted)
     if not len(wanted):
         raise ValueError("there are no records to read")
 
@@ -68,6 +73,10 @@ def batches(
         indices = np.empty(own, np.int64)
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = shuffled(int(epoch))[places[epochs == epoch] % len(wanted)]
+        if choices is not None:
+            drawn = [choices(np.random.default_rng((seed, int(step), row))) for row in range(first, first + own)]
+            stacked = {name: np.stack([each[name] for each in drawn]) for name in drawn[0]}
+            return stacked | {"row": np.searchsorted(ascending, indices).astype(np.int32)}
         crops, labels = source.crops(indices)
         if transform is None:
             # Not even a generator is made: it would take a fifth of the time.

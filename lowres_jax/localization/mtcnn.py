@@ -20,6 +20,7 @@ from lowres_jax.localization.crops import crop_and_resize
 from lowres_jax.localization.detector import Face
 from lowres_jax.localization.look_again import scaled, shrink_large
 from lowres_jax.localization.mtcnn_networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+from lowres_jax.precision import full_precision
 from lowres_jax.pretrained import mtcnn_weights
 
 _WINDOW, _STRIDE = 12, 2  # of P-Net
@@ -179,16 +180,19 @@ def _power_of_two(count: int) -> int:
 
 
 @jax.jit
+@full_precision
 def _propose(variables: Any, images: jax.Array, sizes: jax.Array) -> Any:
     return ProposalNetwork().apply(variables, images, sizes)
 
 
 @jax.jit
+@full_precision
 def _refine(variables: Any, crops: jax.Array) -> Any:
     return RefinementNetwork().apply(variables, crops)
 
 
 @jax.jit
+@full_precision
 def _output(variables: Any, crops: jax.Array) -> Any:
     return OutputNetwork().apply(variables, crops)
 

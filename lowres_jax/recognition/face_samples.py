@@ -25,6 +25,9 @@ class FaceSamples:
         self._degraded, self._degradation = config.low_resolution.degraded, Degradation.of(config.degradation)
         self._taught = bool(config.losses.distillation.weight)
 
+    # Zoom and small faces are OpenCV's, on the host.
+    can_stay_on_devices = False
+
     def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB -> a row."""
         # All is drawn, whatever is used: a switch changes nothing but what it names.

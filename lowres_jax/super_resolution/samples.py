@@ -1,6 +1,8 @@
 """A record's crop -> one row of a training batch, on the host."""
 
 import cv2
+import jax
+import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -33,9 +35,7 @@ class Samples:
     def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB, S at least the HR size -> a row."""
         crop = centre(crop, self._size)
-        # Drawn whether used or not: a switch changes nothing but what it names.
-        mirrored = generator.random() < 0.5
-        if self._flip and mirrored:
+        if self.choices(generator)["mirrored"]:
             crop = crop[:, ::-1]
         row = {"image": np.ascontiguousarray(crop)}
         if not self._degradation.plain:
@@ -44,6 +44,51 @@ class Samples:
         if self._edges:
             row["edges"] = edge_map(row["image"])
         return row
+
+    def choices(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """What is drawn for a row besides its degradation: mirrored () bool."""
+        # Drawn whether used or not: a switch changes nothing but what it names.
+        mirrored = generator.random() < 0.5
+        return {"mirrored": np.asarray(self._flip and mirrored)}
+
+    @property
+    def can_stay_on_devices(self) -> bool:
+        """Whether rows can be made on the devices: degradations are OpenCV's, on the host."""
+        return self._degradation.plain
+
+    def resident(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+        """What `rows_on_device` takes its rows from.
+
+        Args:
+          crops: (N, S, S, 3) uint8 RGB.
+
+        Returns:
+          image (N, H, H, 3) uint8; where an edge loss asks for them edges (N, 2, H, H, 1) uint8, of the crop and of
+          its mirror image.
+        """
+        images = np.stack([centre(crop, self._size) for crop in crops])
+        if not self._edges:
+            return {"image": images}
+        edges = np.stack([np.stack([edge_map(image), edge_map(image[:, ::-1])]) for image in images])
+        return {"image": images, "edges": edges}
+
+    @staticmethod
+    def rows_on_device(resident: dict[str, jax.Array], batch: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """The rows that calling this makes on the host, to the bit, made within a step.
+
+        Args:
+          resident: see `resident`.
+          batch: row (b,) of the resident crops, mirrored (b,) bool.
+
+        Returns:
+          image (b, H, H, 3) uint8, and edges (b, H, H, 1) uint8.
+        """
+        row, mirrored = batch["row"], batch["mirrored"]
+        images = resident["image"][row]
+        rows = {"image": jnp.where(mirrored[:, None, None, None], images[:, :, ::-1], images)}
+        if "edges" in resident:
+            rows["edges"] = resident["edges"][row, mirrored.astype(jnp.int32)]
+        return rows
 
     def reduced(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crops (N, S, S, 3) uint8 -> LR and HR images, float32 in [0, 1], as in training but never mirrored."""

@@ -28,6 +28,8 @@ _FREE = (
     "connect_seconds",
     "cpu_devices",
     "threads",
+    "resident",
+    "steps_per_call",
     "checkpoint_seconds",
     "checkpoints_kept",
     "log_steps",

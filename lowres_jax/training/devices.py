@@ -82,10 +82,19 @@ def replicate(tree: Any) -> Any:
     return jax.tree.map(put, tree, placement(tree))
 
 
-def divide(batch: dict[str, np.ndarray]) -> dict[str, jax.Array]:
-    """This process's rows of a batch -> the whole batch, divided over all devices."""
-    sharding = NamedSharding(mesh(), PartitionSpec(AXIS))
+def divide(batch: dict[str, np.ndarray], stacked: bool = False) -> dict[str, jax.Array]:
+    """This process's rows of a batch -> the whole batch, divided over all devices.
+
+    Args:
+      batch: name -> (b, ...); or of several steps (steps, b, ...).
+      stacked: whether it is of several steps.
+    """
+    sharding = NamedSharding(mesh(), _batch_spec(stacked))
     return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
+
+
+def _batch_spec(stacked: bool) -> PartitionSpec:
+    return PartitionSpec(None, AXIS) if stacked else PartitionSpec(AXIS)
 
 
 def fetch(tree: Any) -> Any:
@@ -106,7 +115,7 @@ def fetch(tree: Any) -> Any:
     return jax.tree.map(copy, tree)
 
 
-def lift(step: Callable[..., Any], state: Any = None) -> Callable[..., Any]:
+def lift(step: Callable[..., Any], state: Any = None, stacked: bool = False) -> Callable[..., Any]:
     """A step of one device, (state, constants, batch) -> (state, metrics), as a step of all devices.
 
     The state's memory is reused for the result: the state that was handed in must not be used again.
@@ -114,13 +123,19 @@ def lift(step: Callable[..., Any], state: Any = None) -> Callable[..., Any]:
     Args:
       step: of one device, which sees its own part of what is divided.
       state: an example, of which parts may be divided (`placement`); None: all of it is the same on every device.
+      stacked: makes several steps in one call, for devices that are quicker than the host is at starting steps: batches
+        and metrics have an axis of steps in front.
     """
     specs = PartitionSpec() if state is None else placement(state)
+
+    def several(state: Any, constants: Any, batches: Any) -> Any:
+        return jax.lax.scan(lambda state, batch: step(state, constants, batch), state, batches)
+
     return jax.jit(
         jax.shard_map(
-            step,
+            several if stacked else step,
             mesh=mesh(),
-            in_specs=(specs, PartitionSpec(), PartitionSpec(AXIS)),
+            in_specs=(specs, PartitionSpec(), _batch_spec(stacked)),
             out_specs=(specs, PartitionSpec()),
             check_vma=False,
         ),

@@ -34,12 +34,26 @@ class Plan:
       checkpoint_seconds: between checkpoints; 0: as often as possible.
       evaluate_steps: between evaluations; there is one at the end too. 0: only there.
       grace_seconds: for the checkpoint, when asked to stop.
+      steps_per_call: that the devices make before the host hears of them; before evaluations and the end single ones,
+        where as many do not fit.
     """
 
     steps: int
     checkpoint_seconds: float
     evaluate_steps: int
     grace_seconds: float
+    steps_per_call: int = 1
+
+    def is_due(self, done: int) -> bool:
+        """Whether there is an evaluation after so many steps."""
+        return done == self.steps or bool(self.evaluate_steps and done % self.evaluate_steps == 0)
+
+    def next_call(self, done: int) -> int:
+        """How many steps the devices make at once after `done`."""
+        left = self.steps - done
+        if self.evaluate_steps:
+            left = min(left, self.evaluate_steps - done % self.evaluate_steps)
+        return self.steps_per_call if self.steps_per_call <= left else 1
 
 
 def with_wishes(step: Step) -> Step:
@@ -84,26 +98,28 @@ def fit(
       UserError: a figure is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
     """
     run = _Run(plan, checkpoints, progress)
-    lifted = devices.lift(with_wishes(step), state)
+    lifted = {stacked: devices.lift(with_wishes(step), state, stacked) for stacked in (False, True)}
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
     with contextlib.ExitStack() as after_compilation:
         # However the loop ends, what it began to save is to be on disk.
         after_compilation.callback(checkpoints.wait)
         while done < plan.steps:
-            batch = devices.divide(next(batches) | {WISHES: run.wishes()})
-            state, metrics = lifted(state, constants, batch)
-            done += 1
-            # The step before is looked at while this one computes.
+            count = plan.next_call(done)
+            stacked = count > 1
+            batch = devices.divide(_of_steps(batches, run.wishes(), count), stacked)
+            state, metrics = lifted[stacked](state, constants, batch)
+            done += count
+            # The call before is looked at while this one computes.
             stop, save = run.look()
             if run.pending is None:
-                # The first step of this run: before it there was nothing to save.
+                # The first call of this run: before it there was nothing to save.
                 after_compilation.enter_context(interruption.grace(plan.grace_seconds))
             run.pending = done, metrics
             if jax.process_count() == 1:
                 # Nobody to agree with: no need to wait for the next step.
                 stop = interruption.requested()
-            due = done == plan.steps or (plan.evaluate_steps and done % plan.evaluate_steps == 0)
+            due = plan.is_due(done)
             if not (stop or save or due):
                 continue
             # Figures of this very step first: what is not finite is not saved.
@@ -118,11 +134,19 @@ def fit(
     return state
 
 
+def _of_steps(batches: Iterator[dict[str, np.ndarray]], wishes: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """The next batch with this process's wishes; of several steps stacked."""
+    if count == 1:
+        return next(batches) | {WISHES: wishes}
+    several = [next(batches) | {WISHES: wishes} for _ in range(count)]
+    return {name: np.stack([batch[name] for batch in several]) for name in several[0]}
+
+
 class _Run:
     """What the loop remembers between steps beside the state."""
 
     def __init__(self, plan: Plan, checkpoints: Checkpoints, progress: Progress):
-        # Number and figures of the newest step, until they are looked at.
+        # Number of the newest step and figures of its call, until they are looked at.
         self.pending: tuple[int, dict[str, jax.Array]] | None = None
         self._plan, self._checkpoints, self._progress = plan, checkpoints, progress
         self._saved = time.monotonic()
@@ -134,7 +158,7 @@ class _Run:
         return np.broadcast_to(row, (jax.local_device_count(), 2))
 
     def look(self) -> tuple[bool, bool]:
-        """Takes in the figures of the pending step; returns whether anybody wishes to stop, and to save.
+        """Takes in the figures of the pending call; returns whether anybody wishes to stop, and to save.
 
         Raises:
           UserError: a figure is not finite.
@@ -143,18 +167,24 @@ class _Run:
             return False, False
         (number, metrics), self.pending = self.pending, None
         found = devices.fetch(metrics)
-        stop, save = found.pop(WISHES) > 0
-        figures = {name: float(value) for name, value in found.items()}
+        # The same in every step of a call.
+        stop, save = found.pop(WISHES).reshape(-1, 2)[-1] > 0
+        columns = {name: np.ravel(values).tolist() for name, values in found.items()}
+        figures = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        for step, each in enumerate(figures, start=number - len(figures) + 1):
+            self._check_finite(step, each)
+        self._progress.add(number, figures)
+        return bool(stop), bool(save)
+
+    def _check_finite(self, step: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
             if not math.isfinite(value):
                 last = self._checkpoints.latest
                 kept = f"the last good checkpoint is of step {last:,}" if last else "there is no checkpoint yet"
                 raise UserError(
-                    f"step {number:,}: {name} is {value}; training stopped, {kept} ({self._checkpoints.folder}). "
+                    f"step {step:,}: {name} is {value}; training stopped, {kept} ({self._checkpoints.folder}). "
                     "A lower --config.optimizer.learning_rate or --config.optimizer.clip_norm=1 may help"
                 )
-        self._progress.add(number, figures)
-        return bool(stop), bool(save)
 
     def save(self, state: TrainState) -> None:
         self._checkpoints.save(devices.fetch(state))

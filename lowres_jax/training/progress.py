@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +34,22 @@ class Progress:
         self._paused = 0.0
         self._first_step: int | None = None
 
-    def add(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Takes the figures of one step; every so many steps tells of their means.
+    def add(self, step: int, metrics: Sequence[Mapping[str, float]]) -> None:
+        """Takes the figures of the steps of one call; every so many steps tells of their means.
 
         Args:
-          step: its number, counted from 1.
-          metrics: name -> value.
+          step: number of the last of them, counted from 1.
+          metrics: of each step, name -> value.
         """
         if self._first_step is None:
-            # The first step compiles: speed counts from its end.
+            # The first call compiles: speed counts from its end.
             self._first_step, self._begin, self._paused = step, time.monotonic(), 0.0
-        for name, value in metrics.items():
-            self._sums[name] = self._sums.get(name, 0.0) + value
-        self._count += 1
-        if step % self._log_steps == 0 or step == self.steps:
-            self._tell(step)
+        for number, each in enumerate(metrics, start=step - len(metrics) + 1):
+            for name, value in each.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+            self._count += 1
+            if number % self._log_steps == 0 or number == self.steps:
+                self._tell(number)
 
     def _tell(self, step: int) -> None:
         means = {name: total / self._count for name, total in self._sums.items()}
@@ -57,7 +58,7 @@ class Progress:
             return
         assert self._first_step is not None
         seconds = time.monotonic() - self._begin - self._paused
-        done = step - self._first_step
+        done = max(0, step - self._first_step)
         speed = done / seconds if done and seconds > 0 else 0.0
         figures = "  ".join(f"{name} {value:.4g}" for name, value in means.items())
         left = (

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, config_dict
 
-from lowres_jax import configuration
+from lowres_jax import configuration, precision
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
@@ -18,6 +18,19 @@ from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
 Evaluate = Callable[[TrainState], None]
+Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
+_RESIDENT = "resident"  # among the step's constants
+
+
+class Samples(Protocol):
+    """What makes a row of a batch of a crop, see `super_resolution.samples`."""
+
+    @property
+    def can_stay_on_devices(self) -> bool:
+        """Whether it does so on the devices too; then there are `choices`, `resident` and `rows_on_device`."""
+
+    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+        """Crop -> row, on the host."""
 
 
 def default_config() -> ConfigDict:
@@ -37,6 +50,12 @@ def default_config() -> ConfigDict:
     config.evaluate_steps = 1000
     config.view1 = "lfw/mtcnn"  # prepared LFW, used where it is there
     config.view1_pairs = 200  # of each of View 1's two lists; 0: none
+
+    # Products in training: "default" (the device's own: TF32, bfloat16) or "highest" (float32); figures are float32.
+    config.matmul_precision = precision.DEVICE
+    # All crops stay in the devices' memory; by default on accelerators, where nothing has to be done on the host.
+    config.resident = config_dict.placeholder(bool)
+    config.steps_per_call = config_dict.placeholder(int)  # by default log_steps on accelerators, 1 on a CPU
 
     config.log_steps = 20
     config.checkpoint_seconds = 300.0
@@ -78,8 +97,48 @@ def check(config: ConfigDict) -> None:
     """
     if (config.steps > 0) == (config.epochs > 0):
         raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
+    precision.check(config.matmul_precision)
+    if config.steps_per_call is not None and config.steps_per_call < 1:
+        raise UserError(f"config.steps_per_call={config.steps_per_call}: must be 1 or more")
     if not 0 <= config.ema < 1:
         raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
+
+
+def is_resident(config: ConfigDict, samples: Samples) -> bool:
+    """Whether the crops stay in the devices' memory.
+
+    Raises:
+      UserError: it is asked for, and rows can be made on the host only.
+    """
+    if config.resident and not samples.can_stay_on_devices:
+        raise UserError("config.resident=True: what this config does to its crops is done on the host; leave it out")
+    wanted = jax.default_backend() != "cpu" if config.resident is None else config.resident
+    return wanted and samples.can_stay_on_devices
+
+
+def steps_per_call(config: ConfigDict) -> int:
+    """How many steps the devices make before the host hears of them."""
+    return config.steps_per_call or (1 if jax.default_backend() == "cpu" else max(1, config.log_steps))
+
+
+def from_residents(
+    step: Step, constants: dict[str, Any], samples: Any, source: RecordSource, positions: np.ndarray
+) -> tuple[Step, dict[str, Any]]:
+    """A step that takes its images from crops among its constants, and the constants with them.
+
+    Args:
+      step: of one device, that takes images.
+      constants: of it.
+      samples: see `Samples`.
+      source: the prepared set.
+      positions: the records to learn from.
+    """
+
+    def taking(state: TrainState, constants: Any, batch: dict[str, jax.Array]) -> tuple[TrainState, Any]:
+        rows = samples.rows_on_device(constants[_RESIDENT], batch)
+        return step(state, {name: each for name, each in constants.items() if name != _RESIDENT}, rows)
+
+    return taking, constants | {_RESIDENT: samples.resident(source.crops(np.unique(positions))[0])}
 
 
 def run(
@@ -87,10 +146,10 @@ def run(
     workdir: Path,
     source: RecordSource,
     positions: np.ndarray,
-    samples: pipeline.Transform,
+    samples: Samples,
     state: TrainState,
     constants: dict[str, Any],
-    step: Callable[..., Any],
+    step: Step,
     steps: int,
     introduce: Evaluate,
     evaluation: Callable[[Progress], Evaluate],
@@ -113,6 +172,7 @@ def run(
     Raises:
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
+    resident = is_resident(config, samples)
     checkpoints = Checkpoints(workdir, config.checkpoints_kept)
     checkpoints.claim(config.to_dict() | {"data": source.digest()})
     if checkpoints.latest is not None:
@@ -130,8 +190,14 @@ def run(
         jax.process_index(),
         jax.process_count(),
         config.threads,
+        samples.choices if resident else None,  # type: ignore[attr-defined]
     )
-    plan = loop.Plan(steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds)
+    if resident:
+        step, constants = from_residents(step, constants, samples, source, positions)
+    step = precision.at(config.matmul_precision, step)
+    plan = loop.Plan(
+        steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
+    )
     evaluate = evaluation(progress)
     if int(state.step) < steps:
         loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)

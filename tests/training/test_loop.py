@@ -56,13 +56,15 @@ def _no_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(interruption._State, "requested", None)
 
 
-def fit(workdir: Path, every: float = 1e9, evaluated: list[int] | None = None, **trouble: int) -> dict[str, np.ndarray]:
+def fit(
+    workdir: Path, every: float = 1e9, evaluated: list[int] | None = None, steps_per_call: int = 1, **trouble: int
+) -> dict[str, np.ndarray]:
     """Trains to the end from what the workdir holds; returns the leaves of the state."""
     checkpoints = Checkpoints(workdir)
     state = start()
     if checkpoints.latest is not None:
         state = checkpoints.restore(state)
-    plan = loop.Plan(STEPS, every, 3, grace_seconds=5.0)
+    plan = loop.Plan(STEPS, every, 3, 5.0, steps_per_call)
     progress = Progress(workdir, STEPS, 2, 2)
     seen = evaluated if evaluated is not None else []
     data = batches(int(state.step), **trouble)
@@ -121,6 +123,44 @@ def test_the_last_step_is_saved_and_evaluated(straight: dict[str, np.ndarray], t
     assert "pixel" in lines[0]
     assert "images/s" in lines[1]
     assert "0:00:00 left" in lines[-1]
+
+
+@pytest.mark.parametrize("steps_per_call", [2, 3, 5])
+def test_several_steps_a_call(
+    straight: dict[str, np.ndarray], tmp_path: Path, capsys: Any, steps_per_call: int
+) -> None:
+    """Evaluations, lines and the end come at the same steps, whether or not as many as a call makes fit between."""
+    evaluated: list[int] = []
+    leaves = fit(tmp_path, evaluated=evaluated, steps_per_call=steps_per_call)
+
+    assert evaluated == [3, 6, 8]
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("step")]
+    assert [line.split()[1] for line in lines] == ["2/8", "4/8", "6/8", "8/8"]
+    for name in straight:
+        np.testing.assert_allclose(leaves[name], straight[name], atol=1e-6, err_msg=name)
+
+
+def test_a_stop_within_a_call_and_a_step_that_is_not_finite_in_one(
+    straight: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    with pytest.raises(interruption.Interrupted):
+        fit(tmp_path / "stopped", stop=4, steps_per_call=3)
+    interruption._State.requested = None
+    leaves = fit(tmp_path / "stopped", steps_per_call=3)
+    for name in straight:
+        np.testing.assert_allclose(leaves[name], straight[name], atol=1e-6, err_msg=name)
+    with pytest.raises(UserError, match=r"step 5: pixel is nan; training stopped, there is no checkpoint yet"):
+        fit(tmp_path / "wrong", wrong=4, steps_per_call=3)
+
+
+def test_calls_end_where_something_is_due() -> None:
+    plan = loop.Plan(10, 1e9, 4, 5.0, 3)
+    counts, done = [], 0
+    while done < plan.steps:
+        counts.append(plan.next_call(done))
+        done += counts[-1]
+        assert plan.is_due(done) == (done in (4, 8, 10))
+    assert counts == [3, 1, 3, 1, 1, 1]
 
 
 def test_checkpoints_on_schedule(tmp_path: Path) -> None:
