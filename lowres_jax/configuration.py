@@ -70,11 +70,12 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         raise UserError(_one_line(error)) from error
 
 
-def _check_config(arguments: Sequence[str]) -> None:
-    """Checks the config file and the keys of its overrides before absl sees them: its own messages name neither."""
-    path = _value_of("config", arguments)
-    if path is None:
-        return
+def load(path: str) -> ConfigDict:
+    """The config of a file, as "configs/canny.py" or, of a variant, "configs/canny.py:smoke".
+
+    Raises:
+      UserError: the file is missing or broken, or has no such variant.
+    """
     name, *argument_of_config = path.split(":", 1)
     file = Path(name)
     if not file.is_file():
@@ -82,10 +83,18 @@ def _check_config(arguments: Sequence[str]) -> None:
         advice = nearest(str(file), shipped) if shipped else "run from the project's folder to use its configs/"
         raise UserError(f"--config={path}: no such file; {advice}")
     try:
-        config = runpy.run_path(str(file))["get_config"](*argument_of_config)
+        return runpy.run_path(str(file))["get_config"](*argument_of_config)
     except (SyntaxError, ImportError, NameError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"--config={path}: the file cannot be loaded: {_one_line(error)}") from error
-    valid = keys_of(config)
+
+
+def _check_config(arguments: Sequence[str]) -> None:
+    """Checks the config file and the keys of its overrides before absl sees them: its own messages name neither."""
+    path = _value_of("config", arguments)
+    if path is None:
+        return
+    file = Path(path.split(":", 1)[0])
+    valid = keys_of(load(path))
     for argument in arguments:
         name = argument.lstrip("-").split("=", 1)[0]
         if argument.startswith("-") and name.startswith("config."):

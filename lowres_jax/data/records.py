@@ -60,7 +60,7 @@ class RecordSource:
         while offset < len(content):
             header = content[offset : offset + _HEADER]
             length = struct.unpack_from("<Q", header)[0] if len(header) == _HEADER else 0
-            if len(header) < _HEADER or _masked_crc(header[:8]) != struct.unpack_from("<I", header, 8)[0]:
+            if len(header) < _HEADER or masked_crc(header[:8]) != struct.unpack_from("<I", header, 8)[0]:
                 raise _damaged(path, offset, before + len(positions), "its length is wrong")
             if offset + _HEADER + length + _FOOTER > len(content):
                 raise _damaged(path, offset, before + len(positions), "the file ends within it")
@@ -92,7 +92,7 @@ class RecordSource:
         Raises:
           UserError: the record is damaged.
         """
-        fields = tf_example_pb2.Example.FromString(self._data(operator.index(index))).features.feature
+        fields = tf_example_pb2.Example.FromString(self.example(operator.index(index))).features.feature
         record = {name: _value(fields[name], *kind) for name, kind in self._kinds.items()}
         return {"image": self._decode_image(fields["image"].bytes_list.value[0])} | record
 
@@ -110,16 +110,21 @@ class RecordSource:
         """
         encoded, labels = [], np.empty(len(indices), np.int64)
         for row, index in enumerate(indices.tolist()):
-            fields = tf_example_pb2.Example.FromString(self._data(index)).features.feature
+            fields = tf_example_pb2.Example.FromString(self.example(index)).features.feature
             encoded.append(fields["image"].bytes_list.value[0])
             labels[row] = fields["label"].int64_list.value[0]
         return np.stack([self._decode_image(each) for each in encoded]), labels
 
-    def _data(self, index: int) -> bytes:
+    def example(self, index: int) -> bytes:
+        """A record as it lies in its file: a serialised tf.train.Example.
+
+        Raises:
+          UserError: the record is damaged.
+        """
         number, offset, length = self._positions[index].tolist()
         path, content = self._files[number]
         data = content[offset : offset + length]
-        if _masked_crc(data) != struct.unpack_from("<I", content[offset + length : offset + length + _FOOTER])[0]:
+        if masked_crc(data) != struct.unpack_from("<I", content[offset + length : offset + length + _FOOTER])[0]:
             raise UserError(
                 f"{path}: record {index:,} is damaged (its checksum is wrong); "
                 "prepare the data set again with --config.overwrite=true"
@@ -131,7 +136,7 @@ class RecordSource:
         """What is known of every record, without decoding a crop."""
         facts: dict[str, list[Any]] = {name: [] for name in _FACTS}
         for index in range(len(self)):
-            fields = tf_example_pb2.Example.FromString(self._data(index)).features.feature
+            fields = tf_example_pb2.Example.FromString(self.example(index)).features.feature
             for name in _FACTS:
                 if name in self._kinds:
                     facts[name].append(_value(fields[name], *self._kinds[name]))
@@ -187,7 +192,7 @@ class RecordSource:
         return lfw_pairs.locate_pairs(pairs, self.sources, str(self.directory / lfw_pairs.VIEW_FILES[view]))
 
 
-def _masked_crc(data: bytes) -> int:
+def masked_crc(data: bytes) -> int:
     """The CRC-32C of TFRecord files, rotated and shifted by a constant."""
     value = google_crc32c.value(data)
     return (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF

@@ -73,7 +73,7 @@ class View1:
         chosen, same = [], []
         for view in _VIEWS:
             pairs = source.pairs(view)
-            rows = np.unique(np.linspace(0, len(pairs.same) - 1, min(count, len(pairs.same))).round().astype(int))
+            rows = evenly(len(pairs.same), count)
             chosen.append(np.stack([pairs.first, pairs.second], axis=-1)[rows])
             same.append(np.asarray(pairs.same, bool)[rows])
         images, places = np.unique(np.concatenate(chosen), return_inverse=True)
@@ -95,6 +95,11 @@ class View1:
         scores = [np.sum(templates[pairs[:, 0]] * templates[pairs[:, 1]], axis=-1) for pairs in self.pairs]
         threshold = verification.best_threshold(scores[0], self.same[0])
         return float(np.mean((scores[1] > threshold) == self.same[1]))
+
+
+def evenly(length: int, count: int) -> np.ndarray:
+    """Positions of at most `count` of `length` things, evenly taken, ascending."""
+    return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
 def bicubic(low: np.ndarray, size: int) -> np.ndarray:

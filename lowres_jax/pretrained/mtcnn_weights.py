@@ -39,8 +39,13 @@ def output_network() -> Any:
     return _variables("onet", [*order, "offsets", "landmarks", "classes"])
 
 
+def file_of(name: str) -> str:
+    """Path of a network's file in the package: of "pnet", "rnet" or "onet"."""
+    return f"{_PACKAGE}/assets/weights/{name}.lz4"
+
+
 def _variables(name: str, order: list[str]) -> Any:
-    file = weights.find_package_file(_PACKAGE, f"{_PACKAGE}/assets/weights/{name}.lz4")
+    file = weights.find_package_file(_PACKAGE, file_of(name))
     return to_variables(weights.verified(file, _SHA256[name]), order)
 
 

@@ -3,9 +3,7 @@
 import io
 from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 _GAP, _TITLE = 6, 22
@@ -27,7 +25,7 @@ def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarra
     size = (_GAP + len(columns) * (side + _GAP), _TITLE + rows * (side + _GAP))
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.truetype(f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans.ttf", 12)
+    font = ImageFont.load_default(12)
     for number, (title, column) in enumerate(zip(titles, columns, strict=True)):
         left = _GAP + number * (side + _GAP)
         draw.text((left, 4), title, _INK, font)
@@ -46,6 +44,9 @@ def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: fl
       chosen: (n,) of those that were drawn.
       threshold: least sharpness.
     """
+    # Only here: a machine that is lent for a quarter of an hour may have none (`visit`).
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
     edges = np.geomspace(max(1.0, sharpness.min()), max(2.0, sharpness.max()), 40).tolist()

@@ -1,5 +1,6 @@
 """Trains a generator of super-resolution; stopped at any moment, it goes on to the same bits."""
 
+import importlib.util
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,9 +103,10 @@ def _introduce(
     )
     if int(state.step):
         print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
-    with write_atomically(workdir / "sharpness.png") as file:
-        sharpness = source.sharpness
-        file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
+    if importlib.util.find_spec("matplotlib"):
+        with write_atomically(workdir / "sharpness.png") as file:
+            sharpness = source.sharpness
+            file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
 
 
 @dataclass

@@ -34,7 +34,7 @@ def test_every_field_is_what_tfds_decodes(directory):
             np.testing.assert_array_equal(record[name], value)
             if isinstance(value, np.ndarray):
                 assert record[name].dtype == value.dtype
-        data = source._data(index)
+        data = source.example(index)
         np.testing.assert_array_equal(record["image"], features.deserialize_example_np(data)["image"])
     assert source[-1]["name"] == "Zoë 4"
     with pytest.raises(IndexError):

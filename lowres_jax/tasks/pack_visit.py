@@ -1,0 +1,98 @@
+"""Makes the pack that a visit to an accelerator takes along, see `visit.pack`."""
+
+import datetime
+import json
+from pathlib import Path
+
+import numpy as np
+from ml_collections import ConfigDict
+from tqdm import tqdm
+
+from lowres_jax import __version__, configuration, interruption, runtime
+from lowres_jax.data.records import RecordSource, open_records
+from lowres_jax.errors import UserError
+from lowres_jax.precision import FULL
+from lowres_jax.visit import pack, reference, wheels
+
+_MEBIBYTE = 1 << 20
+_ROOM_FOR_REFERENCE = 3 * _MEBIBYTE
+
+
+def run(config: ConfigDict, workdir: Path) -> None:
+    """Makes `config.output`; `workdir` is not used.
+
+    Raises:
+      UserError: a set is not prepared, a wheel cannot be fetched, not everybody has room, or the disk is full.
+    """
+    del workdir
+    _check(config)
+    data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets")
+    training = open_records(data_dir / config.dataset)
+    view1 = open_records(data_dir / config.view1) if config.view1 else None
+    output = Path(config.output)
+    with pack.replaced(output) as folder:
+        _add_wheels(folder, config)
+        pack.add_weights(folder)
+        counts = {}
+        if view1 is not None:
+            place = folder / "datasets" / config.view1 / view1.directory.name
+            counts[config.view1] = pack.add_view1(place, view1, config.view1_pairs, config.quality)
+        left = int(config.mebibytes * _MEBIBYTE) - pack.size_of(folder) - _ROOM_FOR_REFERENCE
+        place = folder / "datasets" / config.dataset / training.directory.name
+        counts[config.dataset] = pack.add_training_set(place, training, config.quality, left, config.seed)
+        _add_reference(folder, training, config)
+        description = {
+            "format": pack.FORMAT,
+            "version": __version__,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "python": config.python,
+            "dataset": config.dataset,
+            "view1": config.view1,
+            "quality": config.quality,
+            "records": counts,
+            "small": config.small,
+            "trainings": list(configuration.names(config.trainings)),
+        }
+        (folder / pack.DESCRIPTION).write_text(json.dumps(description, indent=1))
+        size = pack.size_of(folder) / _MEBIBYTE
+    found = ", ".join(f"{count:,} images of {name}" for name, count in counts.items())
+    print(f"{output}: {size:.1f} MiB: {found}; {len(list((output / 'wheels').iterdir()))} wheels")
+
+
+def _check(config: ConfigDict) -> None:
+    if not 1 <= config.quality <= 100:
+        raise UserError(f"config.quality={config.quality}: must be from 1 to 100")
+    if config.view1_pairs < 2 or config.view1_pairs % 2:
+        raise UserError(f"config.view1_pairs={config.view1_pairs}: must be even and at least 2: half of the same person")
+    if config.mebibytes <= 0 or not config.output:
+        raise UserError("config.mebibytes must be positive, and config.output name a folder")
+
+
+def _add_wheels(folder: Path, config: ConfigDict) -> None:
+    (folder / "wheels").mkdir()
+    if not config.python:
+        return
+    print(f"fetches wheels for Python {config.python}", flush=True)
+    problems = wheels.fetch(folder / "wheels", config.python, [*wheels.MACHINE, *configuration.names(config.machine)])
+    if problems:
+        raise UserError(
+            f"config.python={config.python}: {len(problems)} wheels could not be fetched, as {problems[0]}; name what "
+            "the machine has already in --config.machine"
+        )
+
+
+def _add_reference(folder: Path, source: RecordSource, config: ConfigDict) -> None:
+    """Faces, and what all networks and steps give for them here."""
+    rows = np.linspace(0, len(source) - 1, reference.FACES // 2).astype(int)
+    faces = pack.middle(source.crops(rows)[0], 128)
+    faces = np.concatenate([faces, faces[:, :, ::-1]])
+    configs = {
+        name: configuration.load(f"configs/{name}.py" + (":smoke" if config.small else ""))
+        for name in configuration.names(config.trainings)
+    }
+    expected = {"faces": faces}
+    bar = tqdm(list(reference.checks(faces, configs, config.small)), desc="reference", unit="network")
+    for check in interruption.interruptible(bar):
+        bar.set_postfix_str(check.name)
+        expected[check.name] = check.compute(FULL)
+    np.savez_compressed(folder / pack.REFERENCE, **expected)  # type: ignore[arg-type]
