@@ -13,6 +13,7 @@ def get_config() -> ConfigDict:
     config = ConfigDict()
     config.task = "check_accelerator"
     config.platform = ""  # "gpu" or "tpu" to insist on one
+    config.cpu_devices = 1
     config.pack = "workdirs/pack"
     config.output = "workdirs/check_accelerator"  # folder that gets visit.json
     return config

@@ -31,8 +31,8 @@ def _cpu_devices(config: ConfigDict) -> int:
         # Processes share the machine already.
         return 1
     cores = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
-    batch_size = config.get("batch_size", 0) if config.get("task") == "train" else 0
-    # A training's batch has to be divided evenly.
+    batch_size = config.get("batch_size", 0)
+    # A training's batch has to be divided evenly; for others it does no harm.
     return max(count for count in range(1, cores + 1) if batch_size % count == 0)
 
 

@@ -1,4 +1,4 @@
-"""Writes TFRecord files as TFDS lays them out, without TensorFlow: parts of prepared sets for where none is installed."""
+"""Writes TFRecord files as TFDS lays them out, without TensorFlow: parts of sets for machines that have none."""
 
 import json
 import struct

@@ -41,8 +41,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"{len(wrong)} of {len(found)} differ from the processor's values: {', '.join(wrong)}")
     if machine["platform"] == "cpu" and not described["small"]:
         raise UserError(
-            "no accelerator: JAX finds this machine's processor only; is jax installed for it (BUILD.md), is its driver "
-            "new enough (nvidia-smi)?"
+            "no accelerator: JAX finds this machine's processor only; is jax installed for it (BUILD.md), and its "
+            "driver new enough (nvidia-smi)?"
         )
 
 
@@ -72,7 +72,11 @@ def _checked(folder: Path, described: dict[str, Any], output: Path) -> tuple[dic
             wrong.append(check.name)
         results.add(output, check=found)
         said = figures.get("error") or f"{figures['difference']:.1e} (at most {limit:g})"
-        rough = f"; by the device's own precision {figures['device_precision']:.1e}" if "device_precision" in figures else ""
+        rough = (
+            f"; by the device's own precision {figures['device_precision']:.1e}"
+            if "device_precision" in figures
+            else ""
+        )
         print(f"{'right' if right else 'WRONG'}  {check.name}: {said}{rough}", flush=True)
     return found, wrong
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
         # The best of its evaluations, which may be another step's than the last.
         step, tree = best_evaluation(_evaluations(training))["step"], safetensors_weights.variables(training / BEST)
     else:
-        step, variables = start.of_training(training)
-        # The edge head is of use in training only.
-        params = {name: layer for name, layer in variables["params"].items() if name != "conv_edges"}
-        tree = {"params": params} | ({"batch_stats": variables["batch_stats"]} if variables["batch_stats"] else {})
-    weights = folder / f"{config.name}.safetensors"
-    safetensors_weights.write(weights, tree)
-    with write_atomically(folder / f"{config.name}.toml") as file:
-        file.write(_card(config, settings, training, step, weights).encode())
+        step, tree = start.of_training(training)
+    evaluations = _evaluations(training) if recognizes or (training / EVALUATIONS).is_file() else []
+    figures = (best_evaluation(evaluations) if recognizes else evaluations[-1])["figures"] if evaluations else {}
+    weights = write_model(folder, config, settings, step, tree, figures)
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
     if folder != cards.own_folder():
         print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
@@ -64,6 +61,35 @@ def run(config: ConfigDict, workdir: Path) -> None:
         f"{weights}: {size}. Its name works now: --config.upscaler={config.name} in enhance and identify, "
         f"--config.upscalers=bicubic,{config.name} in compare"
     )
+
+
+def write_model(
+    folder: Path, config: ConfigDict, settings: dict[str, Any], step: int, tree: Any, figures: Mapping[str, float]
+) -> Path:
+    """Writes a model's weights and its card.
+
+    Args:
+      folder: for both.
+      config: the model's `name`, `summary` and `licence`.
+      settings: the config of the training.
+      step: at which the weights were taken.
+      tree: its variables, as host arrays.
+      figures: of people held out; may be empty.
+
+    Returns:
+      The weight file.
+
+    Raises:
+      UserError: see `safetensors_weights.write`.
+    """
+    # The edge head is of use in training only.
+    params = {name: layer for name, layer in tree["params"].items() if name != "conv_edges"}
+    weights = folder / f"{config.name}.safetensors"
+    statistics = {"batch_stats": tree["batch_stats"]} if tree.get("batch_stats") else {}
+    safetensors_weights.write(weights, {"params": params} | statistics)
+    with write_atomically(folder / f"{config.name}.toml") as file:
+        file.write(_card(config, settings, step, weights, figures).encode())
+    return weights
 
 
 def _settings(training: Path) -> dict[str, Any]:
@@ -92,7 +118,7 @@ def _evaluations(training: Path) -> list[dict[str, Any]]:
     return json.loads(path.read_text())
 
 
-def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: int, weights: Path) -> str:
+def _card(config: ConfigDict, settings: dict[str, Any], step: int, weights: Path, figures: Mapping[str, float]) -> str:
     """The model card, as TOML."""
     losses = {
         name: {key: value for key, value in loss.items() if value not in ("", [], ())}
@@ -141,8 +167,6 @@ def _card(config: ConfigDict, settings: dict[str, Any], training: Path, step: in
         "[training]",
         *(f"{name} = {json.dumps(value)}" for name, value in facts.items()),
     ]
-    if (training / EVALUATIONS).is_file():
-        evaluations = _evaluations(training)
-        figures = (best_evaluation(evaluations) if size else evaluations[-1])["figures"]
+    if figures:
         lines += ["", "[training.figures]", *(f"{name} = {value:.4f}" for name, value in figures.items())]
     return "\n".join(lines) + "\n"

@@ -63,7 +63,9 @@ def _check(config: ConfigDict) -> None:
     if not 1 <= config.quality <= 100:
         raise UserError(f"config.quality={config.quality}: must be from 1 to 100")
     if config.view1_pairs < 2 or config.view1_pairs % 2:
-        raise UserError(f"config.view1_pairs={config.view1_pairs}: must be even and at least 2: half of the same person")
+        raise UserError(
+            f"config.view1_pairs={config.view1_pairs}: must be even and at least 2: half of the same person"
+        )
     if config.mebibytes <= 0 or not config.output:
         raise UserError("config.mebibytes must be positive, and config.output name a folder")
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,16 @@ from lowres_jax.training import devices, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
+AfterEvaluation = Callable[[int, Any, Mapping[str, float]], None]
 
-def run(config: ConfigDict, workdir: Path) -> None:
+
+def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | None = None) -> None:
     """Trains; the workdir gets checkpoints, TensorBoard's figures, grids and a histogram.
 
     Args:
       config: see `super_resolution.recipe.default_config`.
       workdir: of this training alone.
+      after_evaluation: told of each: step, the generator's variables as host arrays, figures.
 
     Raises:
       UserError: a setting is wrong, data or weights are missing, the workdir is another training's, a loss is not
@@ -42,9 +46,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     recipe.check(config)
     devices.check_batch_size(config.batch_size)
     source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
-    samples, chosen = Samples(config), _chosen(config, source)
+    samples, chosen = Samples(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
-    training = _trainer(config, steps)
+    training = build_trainer(config, steps)
     # All that can be wrong is looked at before the workdir is claimed.
     state = training.init(start.variables(config, training.generator))
     session.run(
@@ -58,12 +62,18 @@ def run(config: ConfigDict, workdir: Path) -> None:
         training.step,
         steps,
         lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
-        lambda progress: _Evaluation(config, training, source, chosen.validation, samples, progress, workdir),
+        lambda progress: _Evaluation(
+            config, training, source, chosen.validation, samples, progress, workdir, after_evaluation
+        ),
     )
 
 
-def _chosen(config: ConfigDict, source: RecordSource) -> training_set.Split:
-    """The records to learn from and to validate on."""
+def chosen_records(config: ConfigDict, source: RecordSource) -> training_set.Split:
+    """The records to learn from and to validate on.
+
+    Raises:
+      UserError: the crops are too small, or too few are sharp enough.
+    """
     if len(source) and source[0]["image"].shape[0] < config.hr_size:
         raise UserError(
             f"config.hr_size={config.hr_size}: the crops of {source.directory} have {source[0]['image'].shape[0]} "
@@ -74,7 +84,12 @@ def _chosen(config: ConfigDict, source: RecordSource) -> training_set.Split:
     return training_set.Split(sharp, split.validation)
 
 
-def _trainer(config: ConfigDict, steps: int) -> Trainer:
+def build_trainer(config: ConfigDict, steps: int) -> Trainer:
+    """The trainer of a config, with the networks through which its losses look.
+
+    Raises:
+      UserError: a setting is wrong, or weights are missing.
+    """
     settings = config.losses
     perceptual = None
     if settings.perceptual.weight:
@@ -109,6 +124,11 @@ def _introduce(
             file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
 
 
+def grid_name(step: int) -> str:
+    """Name of the picture of an evaluation, in the workdir's folder "grids"."""
+    return f"step_{step:07d}.png"
+
+
 @dataclass
 class _Evaluation:
     """Evaluates the generator on process 0; what never changes is read at the first time."""
@@ -120,6 +140,7 @@ class _Evaluation:
     samples: Samples
     progress: Progress
     workdir: Path
+    after_evaluation: AfterEvaluation | None = None
     _held_out: HeldOut | None = None
     _view1: View1 | None = None
     _judge: Recognizer | None = None
@@ -140,9 +161,11 @@ class _Evaluation:
         self.progress.evaluated(step, figures, self._reference)
         if grid is not None:
             self.progress.picture(step, "validation/faces", grid)
-            path = self.workdir / "grids" / f"step_{step:07d}.png"
+            path = self.workdir / "grids" / grid_name(step)
             with write_atomically(path) as file:
                 Image.fromarray(grid).save(file, "png")
+        if self.after_evaluation is not None:
+            self.after_evaluation(step, variables, figures)
 
     def _prepare(self) -> tuple[Recognizer, HeldOut | None]:
         """Reads the faces, once, and what bicubic reaches on them."""

@@ -206,5 +206,3 @@ def _gradient(
             )
             rows.append((np.ravel(before)[places].astype(np.float64) - np.ravel(new)[places]) / _LEARNING_RATE)
     return np.asarray(rows, np.float32)
-
-

@@ -66,7 +66,7 @@ def test_the_recogniser_for_small_faces_is_sface() -> None:
 def test_a_small_variant_takes_a_step(name: str) -> None:
     config = get(name, smoke=True)
     config.hr_size = 48
-    training = train._trainer(config, config.steps)
+    training = train.build_trainer(config, config.steps)
     samples, generator = Samples(config), np.random.default_rng(0)
     rows = [samples(generator.integers(0, 256, (48, 48, 3), np.uint8), generator) for _ in range(config.batch_size)]
     batch = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
