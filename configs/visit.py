@@ -21,8 +21,10 @@ def get_config() -> ConfigDict:
     config.check_share = 0.2  # of the minutes, at most
     config.benchmark_share = 0.25
     config.least_training_seconds = 60.0
-    # In order of worth. Each gets a share of the time that the parts before it left, by its weight. Batches are those
-    # of a large accelerator, with the rate raised by less than the root of the batch; `changes` are keys of its config.
+    # In order of worth: so many as can have the least time share what the parts before left, by weight.
+    config.queue = ("identity_x8", "identity", "identity_x16", "initial")
+    # Batches are those of a large accelerator, the rates raised by less than the root of the batch; `changes` are keys
+    # of the training's config.
     config.trainings = ConfigDict()
     config.trainings.identity_x8 = _training("configs/identity_x8.py", 1.0, 128, 4e-4, "identity_x8")
     config.trainings.identity = _training("configs/identity.py", 1.0, 128, 4e-4, "identity")

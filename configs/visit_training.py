@@ -1,7 +1,7 @@
-"""Train a generator for so many seconds, as a part of a visit (configs/visit.py), or by itself.
+r"""Train a generator for so many seconds, as a part of a visit (configs/visit.py), or by itself.
 
-UNTIL=$(($(date +%s) + 300)); python -m lowres_jax.main --config=configs/visit_training.py --workdir=workdirs/mine \\
-    --config.training=configs/identity.py --config.name=mine --config.output=OUT --config.until=$UNTIL
+python -m lowres_jax.main --config=configs/visit_training.py --workdir=workdirs/mine --config.name=mine \
+        --config.training=configs/identity.py --config.output=OUT --config.until=1793000000
 """
 
 from ml_collections import ConfigDict

@@ -61,6 +61,11 @@ def names(room: str) -> list[str]:
     return [name for name in _paths() if _content(name).get("module", "").startswith(f"{room}.")]
 
 
+def shipped_folder() -> Path:
+    """Where the cards are that come with the program."""
+    return _FOLDER
+
+
 def is_shipped(name: str) -> bool:
     """Whether a card of that name comes with the program."""
     return (_FOLDER / f"{name}.toml").is_file()
@@ -73,7 +78,10 @@ def _paths() -> dict[str, Path]:
 
 
 def _content(name: str) -> dict[str, Any]:
-    path = _paths()[name]
+    return _parsed(_paths()[name])
+
+
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text())
     except (OSError, ValueError) as error:
@@ -90,9 +98,17 @@ def load_card(name: str, room: str) -> Card:
     if name not in valid:
         what = {"super_resolution": "upscaler", "recognition": "recognizer"}[room]
         raise UserError(f"{what} {name!r}: no such model; {configuration.nearest(name, valid)}")
-    path = _paths()[name]
+    return read_card(_paths()[name])
+
+
+def read_card(path: Path) -> Card:
+    """Reads a card, wherever it lies.
+
+    Raises:
+      UserError: it is none.
+    """
     try:
-        return Card(name=name, folder=path.parent, **_content(name))
+        return Card(name=path.stem, folder=path.parent, **_parsed(path))
     except TypeError as error:
         raise UserError(f"{path}: no model card ({error}); remove it, or export it again") from error
 

@@ -60,7 +60,11 @@ def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) ->
     Raises:
       UserError: there is no such model; its weights are missing, damaged, or another network's.
     """
-    card = cards.load_card(name, "super_resolution")
+    return upscaler_of(cards.load_card(name, "super_resolution"), weights, interpolation_scale)
+
+
+def upscaler_of(card: cards.Card, weights: str = "", interpolation_scale: int = 4) -> Upscaler:
+    """`load_upscaler` of a card, which may lie anywhere."""
     module = cards.build_module(card)
     if isinstance(module, interpolation.Model):
         module = dataclasses.replace(module, scale=interpolation_scale)

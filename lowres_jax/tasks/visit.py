@@ -17,7 +17,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lowres_jax import files, interruption
+from lowres_jax import configuration, files, interruption
 from lowres_jax.errors import UserError
 from lowres_jax.training.checkpoints import flat
 from lowres_jax.visit import pack, results
@@ -55,6 +55,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(
             f"config.minutes={config.minutes:g}: too few for the first part; {_LEAST_MINUTES:g} are the least"
         )
+    for name in configuration.names(config.queue):
+        if name not in config.trainings:
+            nearest = configuration.nearest(name, list(config.trainings))
+            raise UserError(f"config.queue={name}: no such training in config.trainings; {nearest}")
     described = pack.described(folder)
     files.try_folder(output)
     end = (config.began or time.time()) + 60.0 * config.minutes - _ENDS_BEFORE
@@ -62,7 +66,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     visit = _Visit(config, folder, output, workdir, end)
     visit.make(_check(config, folder, output, visit.share(config.check_share)))
     visit.make(_benchmark(config, output, visit.share(config.benchmark_share)))
-    names = list(config.trainings)
+    names = configuration.names(config.queue)
     weights = {name: config.trainings[name].weight for name in names}
     least = config.least_training_seconds
     while names:
@@ -139,7 +143,7 @@ class _Visit:
         self.scratch = Path(tempfile.mkdtemp(dir=workdir, prefix="visit-")).absolute()
         self._environment = os.environ | {
             "LOWRES_JAX_CACHE": str(folder.absolute()),
-            "JAX_COMPILATION_CACHE_DIR": str(self.scratch / "compiled"),
+            "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR") or str(self.scratch / "compiled"),
             "PYTHONPATH": os.pathsep.join(filter(None, [os.getcwd(), os.environ.get("PYTHONPATH", "")])),
             "PYTHONUNBUFFERED": "1",
         }

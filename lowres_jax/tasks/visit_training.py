@@ -87,7 +87,8 @@ def _speed(settings: ConfigDict) -> float:
     samples, chosen = Samples(settings), train.chosen_records(settings, source)
     training = train.build_trainer(settings, settings.steps)
     state = training.init(start.variables(settings, training.generator))
-    step, constants = training.step, training.constants
+    step: session.Step = training.step
+    constants = training.constants
     resident = session.is_resident(settings, samples)
     if resident:
         step, constants = session.from_residents(step, constants, samples, source, chosen.training)

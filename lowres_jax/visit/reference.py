@@ -64,10 +64,9 @@ def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = Fals
     images = faces.astype(np.float32) / np.float32(255.0)
     low = {size: np.stack([resize.downscale_area(image, size, size) for image in images[:2]]) for size in (32, 16)}
     faces_112 = resize.fit(images, 112)
-    thin = {"blocks": 1, "features": 16} if small else {}
-    generators = {
-        "EDSR x4": edsr.Model(**(thin or {"tail": "direct"})),
-        "RRDBNet x4": rrdbnet.Model(**thin),
+    generators: dict[str, nn.Module] = {
+        "EDSR x4": edsr.Model(blocks=1, features=16) if small else edsr.Model(tail="direct"),
+        "RRDBNet x4": rrdbnet.Model(blocks=1, features=16) if small else rrdbnet.Model(),
     }
     player = discriminator.Model(width=0.125 if small else 1.0)
     backbone = resnet.Model(depth=18 if small else 50)
@@ -138,7 +137,7 @@ def _detected(images: np.ndarray, chosen: str) -> np.ndarray:
     del chosen  # Detection is a figure: float32 always.
     picture = np.concatenate([np.concatenate([images[0], images[1]], 1), np.concatenate([images[2], images[3]], 1)])
     found = sorted(mtcnn.Model().detect(picture), key=lambda face: tuple(np.round(face.box)))
-    rows = [[*face.box, 100.0 * face.score, *np.ravel(face.landmarks)] for face in found]
+    rows = [[*face.box, 100.0 * face.score, *np.ravel(np.asarray(face.landmarks))] for face in found]
     return np.asarray(rows, np.float32).reshape(len(rows), -1)
 
 

@@ -19,6 +19,7 @@ NEEDED = (
     "array-record",
     "attrs",
     "cloudpickle",
+    "dm-tree",
     "etils",
     "google-crc32c",
     "googleapis-common-protos",
@@ -99,16 +100,21 @@ def _pip(*arguments: str) -> tuple[bool, str]:
     return done.returncode == 0, (lines or [f"pip ended with status {done.returncode}"])[-1]
 
 
-def missing(wheels: Iterable[Path]) -> list[Path]:
-    """Those wheels whose distribution the running Python has not."""
-    found = {normalized(each.metadata["Name"]) for each in importlib.metadata.distributions() if each.metadata["Name"]}
-    return [wheel for wheel in wheels if normalized(wheel.name.split("-")[0]) not in found]
-
-
 def main(arguments: Sequence[str]) -> int:
     """See the module; returns the exit status."""
     folder, site = map(Path, arguments)
-    wanted = missing(sorted(folder.glob("*.whl")))
+    has = {normalized(each.metadata["Name"]) for each in importlib.metadata.distributions() if each.metadata["Name"]}
+    wheels = {normalized(wheel.name.split("-")[0]): wheel for wheel in sorted(folder.glob("*.whl"))}
+    lacking = [name for name in NEEDED if name not in has and name not in wheels]
+    if lacking:
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(
+            f"error: {folder}: neither this Python nor the pack has {', '.join(lacking)}; "
+            f"make the pack with --config.python={version}",
+            file=sys.stderr,
+        )
+        return 1
+    wanted = [wheel for name, wheel in wheels.items() if name not in has]
     if not wanted:
         return 0
     print(f"unpacks {len(wanted)} packages: {', '.join(wheel.name.split('-')[0] for wheel in wanted)}", flush=True)
