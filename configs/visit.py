@@ -20,7 +20,7 @@ def get_config() -> ConfigDict:
     config.platform = ""  # "gpu" or "tpu" to insist on one, in every part
     config.check_share = 0.2  # of the minutes, at most
     config.benchmark_share = 0.25
-    config.least_training_seconds = 60.0
+    config.least_training_seconds = 90.0  # starting and compiling included
     # In order of worth: so many as can have the least time share what the parts before left, by weight.
     config.queue = ("identity_x8", "identity", "identity_x16", "initial")
     # Batches are those of a large accelerator, the rates raised by less than the root of the batch; `changes` are keys

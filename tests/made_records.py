@@ -34,13 +34,13 @@ def framed(data: bytes) -> bytes:
     return length + masked(length) + data + masked(data)
 
 
-def example(image: bytes, number: int, label: int | None = None) -> bytes:
+def example(image: bytes, number: int, label: int | None = None, source: str = "a/b.jpg") -> bytes:
     message = tf_example_pb2.Example()
     feature = message.features.feature
     feature["image"].bytes_list.value.append(image)
     feature["label"].int64_list.value.append(number if label is None else label)
     feature["name"].bytes_list.value.append(f"Zoë {number if label is None else label}".encode())
-    feature["source"].bytes_list.value.append(b"a/b.jpg")
+    feature["source"].bytes_list.value.append(source.encode())
     feature["landmarks"].float_list.value.extend(np.arange(10) + number / 3)
     feature["score"].float_list.value.append(number / 7)
     feature["detected"].int64_list.value.append(number % 2)
@@ -49,7 +49,12 @@ def example(image: bytes, number: int, label: int | None = None) -> bytes:
 
 
 def write_set(
-    folder: Path, crops: np.ndarray, labels: Sequence[int] | None = None, shards: Sequence[int] = (), form: str = "png"
+    folder: Path,
+    crops: np.ndarray,
+    labels: Sequence[int] | None = None,
+    shards: Sequence[int] = (),
+    form: str = "png",
+    sources: Sequence[str] = (),
 ) -> Path:
     """A set of crops (N, H, W, 3) uint8 RGB; record number n has sharpness 100 n.
 
@@ -59,6 +64,7 @@ def write_set(
       labels: of each; by default its number.
       shards: number of records in each file; by default all in one.
       form: "png" or "jpeg".
+      sources: file names of the pictures; by default all the same.
     """
     folder = folder / "1.0.0"
     folder.mkdir(parents=True)
@@ -71,7 +77,8 @@ def write_set(
         with (folder / f"made-test.tfrecord-{shard:05d}-of-{len(shards):05d}").open("wb") as file:
             for number in itertools.islice(numbers, length):
                 content = cv2.imencode(ending, crops[number][..., ::-1])[1].tobytes()
-                file.write(framed(example(content, number, None if labels is None else labels[number])))
+                label = None if labels is None else labels[number]
+                file.write(framed(example(content, number, label, *sources[number : number + 1])))
     splits = [{"name": "test", "shardLengths": [str(length) for length in shards]}]
-    (folder / "dataset_info.json").write_text(json.dumps({"splits": splits}))
+    (folder / "dataset_info.json").write_text(json.dumps({"name": folder.parent.parent.name, "splits": splits}))
     return folder

@@ -18,6 +18,7 @@ ROOMS = (
     "evaluation",
     "matching",
     "report",
+    "visit",
     "tasks",
 )
 # Single modules beside the rooms: what every room may use, and the program itself.

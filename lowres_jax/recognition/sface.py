@@ -95,6 +95,14 @@ def _depthwise_backward(stride: int, kept: Any, gradient: jax.Array) -> tuple[ja
     else:
         spread = gradient
     of_images = depthwise(spread, kernel[::-1, ::-1], 1)
+    if jax.default_backend() != "cpu":
+        padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        sums = [
+            (padded[:, row : row + height, column : column + width] * spread).sum(axis=(0, 1, 2))
+            for row in range(3)
+            for column in range(3)
+        ]
+        return of_images, jnp.stack(sums).reshape(kernel.shape)
 
     def add(total: jax.Array, one: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         image, gradient = one
@@ -106,7 +114,7 @@ def _depthwise_backward(stride: int, kept: Any, gradient: jax.Array) -> tuple[ja
         ]
         return total + jnp.stack(places).reshape(total.shape), None
 
-    # Image by image all stays in the cache: a third of the time.
+    # Image by image all stays in a processor's cache: a third of the time.
     of_kernel, _ = jax.lax.scan(add, jnp.zeros_like(kernel), (images, spread))
     return of_images, of_kernel
 

@@ -84,8 +84,8 @@ def _trainings(trainings: Mapping[str, Any]) -> list[str]:
         lines += [
             f"### {name}",
             "",
-            f"{each['steps']:,} steps of {each['batch_size']} were planned at {each['images_per_second']:,.0f} images/s. "
-            f"The best is of step {each['best_step']:,}. People held out:",
+            f"{each['steps']:,} steps of {each['batch_size']} were planned at {each['images_per_second']:,.0f} "
+            f"images/s. The best is of step {each['best_step']:,}. People held out:",
             "",
             *_table(["step", *figures], rows),
         ]
@@ -113,8 +113,8 @@ def _judged(judged: Sequence[Mapping[str, Any]]) -> list[str]:
     head = ["model", "faces", "likeness", "before", "difference", ""]
     text = (
         f"Likeness: mean cosine of the templates of an enlarged face and its original, by {judged[0]['judge']}, which "
-        f"is in no model's loss; {judged[0]['images']} images of LFW's View 1. A model is taken where the 95 % interval "
-        "of the difference is above zero."
+        f"is in no model's loss; {judged[0]['images']} images of LFW's View 1. A model is taken where the 95 % "
+        "interval of the difference is above zero."
     )
     return ["## Better?", "", text, "", *_table(head, rows)]
 

@@ -19,7 +19,7 @@ from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.super_resolution import losses, recipe
 from lowres_jax.super_resolution.recipe import Lens
-from lowres_jax.training import optimizers
+from lowres_jax.training import networks, optimizers
 from lowres_jax.training.devices import AXIS
 from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
 
@@ -195,7 +195,11 @@ def result(state: TrainState) -> dict[str, Any]:
 
 
 def predict(module: nn.Module) -> RowMap:
-    """(variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel."""
+    """(variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel.
+
+    In float32, whatever the module is trained in.
+    """
+    module = networks.alone(module)
 
     def enlarge(variables: Any, low: jax.Array) -> jax.Array:
         made = module.apply(variables, low)

@@ -200,7 +200,10 @@ class _Visit:
             except subprocess.TimeoutExpired:
                 process.kill()
             raise
-        copier.join(2.0)
+        finally:
+            copier.join(2.0)
+            if process.stdout is not None and not copier.is_alive():
+                process.stdout.close()
         return process.returncode, ended
 
     def _copy(self, process: subprocess.Popen[bytes]) -> None:

@@ -24,7 +24,7 @@ from lowres_jax.visit import results
 
 _MEASURED_SECONDS = 2.0
 # Of the time left when the step is measured: compiling again (from the cache), evaluations and exports take the rest.
-_SHARE_OF_STEPS = 0.7
+_SHARE_OF_STEPS = 0.65
 _EVALUATIONS = 4  # at equal distances
 _LEAST_STEPS = 20
 _SMALLEST_BATCH = 8

@@ -40,5 +40,7 @@ def on_devices(module: nn.Module, compute_dtype: str) -> nn.Module:
 
 
 def alone(module: nn.Module) -> nn.Module:
-    """For one device by itself: with batch statistics of its own."""
+    """As figures are made: on one device by itself, with batch statistics of its own, in float32."""
+    if hasattr(module, "dtype"):
+        module = module.clone(dtype=jnp.float32)
     return module.clone(axis_name=None) if hasattr(module, "axis_name") else module

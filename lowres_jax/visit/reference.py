@@ -106,7 +106,7 @@ def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:
     sizes = np.sqrt(np.mean(rows**2, axis=1))
     errors = np.sqrt(np.mean((rows - found.reshape(rows.shape)) ** 2, axis=1))
     # A gradient that should be zero, as of a bias before normalisation, is measured by what is usual for the others.
-    return float(np.max(errors / np.maximum(sizes, 1e-2 * np.median(sizes[sizes > 0]))))
+    return float(np.max(errors / np.maximum(sizes, 0.1 * np.median(sizes[sizes > 0]))))
 
 
 def drawn(module: nn.Module, example: np.ndarray) -> Any:

@@ -9,8 +9,13 @@ from flax import linen as nn
 from lowres_jax.recognition.sface import FixedNorm, depthwise, pixel_product
 
 
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])
 @pytest.mark.parametrize(("stride", "size"), [(1, (7, 6)), (2, (8, 6)), (2, (7, 9))])
-def test_values_and_gradients(stride: int, size: tuple[int, int]) -> None:
+def test_values_and_gradients(
+    stride: int, size: tuple[int, int], backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Gradients are written in one way for processors and in another for accelerators.
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
     keys = jax.random.split(jax.random.key(0), 3)
     images, kernel = jax.random.normal(keys[0], (2, *size, 5)), jax.random.normal(keys[1], (3, 3, 5))
 
