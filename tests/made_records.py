@@ -12,6 +12,8 @@ import numpy as np
 import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
+from lowres_jax.data import lfw_pairs
+
 FIELDS = {
     "label": np.int64,
     "name": tfds.features.Text(),
@@ -82,3 +84,11 @@ def write_set(
     splits = [{"name": "test", "shardLengths": [str(length) for length in shards]}]
     (folder / "dataset_info.json").write_text(json.dumps({"name": folder.parent.parent.name, "splits": splits}))
     return folder
+
+
+def write_pairs(folder: Path, people: int) -> None:
+    """Both lists of LFW's View 1: of the people P0, P1, ... each with itself and with the next, pictures 1 and 2."""
+    same = [f"P{person}\t1\t2" for person in range(people)]
+    other = [f"P{person}\t1\tP{(person + 1) % people}\t2" for person in range(people)]
+    for view in ("view1_train", "view1_test"):
+        (folder / lfw_pairs.VIEW_FILES[view]).write_text("\n".join([str(people), *same, *other]) + "\n")

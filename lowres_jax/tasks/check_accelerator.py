@@ -55,7 +55,8 @@ def _checked(folder: Path, described: dict[str, Any], output: Path) -> tuple[dic
     }
     found: dict[str, dict[str, Any]] = {}
     wrong = []
-    for check in interruption.interruptible(reference.checks(expected["faces"], configs, small)):
+    faces = reference.with_mirrored(expected["faces"])
+    for check in interruption.interruptible(reference.checks(faces, configs, small)):
         if check.name not in expected:
             raise UserError(f"{folder / pack.REFERENCE}: has no values of {check.name}; make the pack again")
         begin = time.monotonic()

@@ -15,7 +15,7 @@ from lowres_jax.precision import FULL
 from lowres_jax.visit import pack, reference, wheels
 
 _MEBIBYTE = 1 << 20
-_ROOM_FOR_REFERENCE = 3 * _MEBIBYTE
+_ROOM_FOR_DESCRIPTIONS = 1 << 14
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -37,10 +37,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
         if view1 is not None:
             place = folder / "datasets" / config.view1 / view1.directory.name
             counts[config.view1] = pack.add_view1(place, view1, config.view1_pairs, config.quality)
-        left = int(config.mebibytes * _MEBIBYTE) - pack.size_of(folder) - _ROOM_FOR_REFERENCE
+        _add_reference(folder, training, config)
+        left = int(config.mebibytes * _MEBIBYTE) - pack.size_of(folder) - _ROOM_FOR_DESCRIPTIONS
         place = folder / "datasets" / config.dataset / training.directory.name
         counts[config.dataset] = pack.add_training_set(place, training, config.quality, left, config.seed)
-        _add_reference(folder, training, config)
         description = {
             "format": pack.FORMAT,
             "version": __version__,
@@ -87,13 +87,13 @@ def _add_reference(folder: Path, source: RecordSource, config: ConfigDict) -> No
     """Faces, and what all networks and steps give for them here."""
     rows = np.linspace(0, len(source) - 1, reference.FACES // 2).astype(int)
     faces = pack.middle(source.crops(rows)[0], 128)
-    faces = np.concatenate([faces, faces[:, :, ::-1]])
     configs = {
         name: configuration.load(f"configs/{name}.py" + (":smoke" if config.small else ""))
         for name in configuration.names(config.trainings)
     }
     expected = {"faces": faces}
-    bar = tqdm(list(reference.checks(faces, configs, config.small)), desc="reference", unit="network")
+    checks = reference.checks(reference.with_mirrored(faces), configs, config.small)
+    bar = tqdm(list(checks), desc="reference", unit="network")
     for check in interruption.interruptible(bar):
         bar.set_postfix_str(check.name)
         expected[check.name] = check.compute(FULL)

@@ -62,7 +62,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
         training.step,
         steps,
         lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
-        lambda progress: _Evaluation(
+        lambda progress: Evaluation(
             config, training, source, chosen.validation, samples, progress, workdir, after_evaluation
         ),
     )
@@ -130,7 +130,7 @@ def grid_name(step: int) -> str:
 
 
 @dataclass
-class _Evaluation:
+class Evaluation:
     """Evaluates the generator on process 0; what never changes is read at the first time."""
 
     config: ConfigDict

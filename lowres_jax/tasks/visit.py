@@ -84,6 +84,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     print(f"{output}: visit ended {visit.end - time.time():.0f} s before its time", flush=True)
 
 
+def _is_over(part: Part, grace: float = 0.0) -> bool:
+    return time.time() > part.until + grace
+
+
 def _main(config_file: str, **settings: Any) -> list[str]:
     flags = [f"--config.{name}={value}" for name, value in settings.items()]
     return ["-m", "lowres_jax.main", f"--config={config_file}", *flags]
@@ -187,10 +191,10 @@ class _Visit:
         try:
             while process.poll() is None:
                 interruption.check()
-                if time.time() > part.until and not ended:
+                if _is_over(part) and not ended:
                     ended = True
                     process.terminate()
-                if time.time() > part.until + _GRACE:
+                if _is_over(part, _GRACE):
                     process.kill()
                 time.sleep(0.1)
         except interruption.Interrupted:

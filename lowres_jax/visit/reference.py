@@ -30,7 +30,7 @@ from lowres_jax.super_resolution.samples import edge_map
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 
-FACES = 64  # that a pack takes along for this
+FACES = 64  # with the mirror images
 TEMPLATES = "templates"  # in the name of what is compared by cosine
 _BATCH = 8  # of a training step; so many devices can share it
 _LEARNING_RATE = 2.0**10  # of the step whose update tells its gradient; a power of two, so that nothing is rounded
@@ -88,6 +88,11 @@ def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = Fals
     for name, config in configs.items():
         step = _generator_step if "identity" in config.losses else _recognizer_step
         yield Check(f"step of {name}", functools.partial(step, faces, _by_gradient(config)), trains=True)
+
+
+def with_mirrored(faces: np.ndarray) -> np.ndarray:
+    """Faces (N, H, H, 3), of which a pack holds one half, and their mirror images: (2 N, H, H, 3)."""
+    return np.concatenate([faces, faces[:, :, ::-1]])
 
 
 def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:

@@ -56,7 +56,9 @@ def set_parts(monkeypatch: pytest.MonkeyPatch, output: str, **programs: str) -> 
 def test_a_part_that_fails_or_hangs_costs_the_others_nothing(
     config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
+    begun = tmp_path / "begun"
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN); add(benchmark={'a': 1}); print('on', flush=True)\n"
+    stubborn += f"Path({str(begun)!r}).touch(); "
     set_parts(
         monkeypatch,
         config.output,
@@ -65,10 +67,8 @@ def test_a_part_that_fails_or_hangs_costs_the_others_nothing(
         identity_x8="add(trainings={'identity_x8': 1})",
         identity="add(trainings=results.read(Path(sys.argv[0]).parent) or {'identity_x8': 1, 'identity': 2})",
     )
-    monkeypatch.setattr(visit, "_GRACE", 0.5)
-    config.minutes, config.benchmark_share, config.least_training_seconds = 60.0, 1.0, 1.0
-    # The benchmark starts Python and is told to stop some seconds later, whatever the hour.
-    monkeypatch.setattr(visit._Visit, "share", lambda self, share: time.time() + (20 if share == 1.0 else 600))
+    config.minutes, config.least_training_seconds = 60.0, 1.0
+    monkeypatch.setattr(visit, "_is_over", lambda part, grace=0.0: part.name == "benchmark" and begun.exists())
     with pytest.raises(UserError, match=r"out: check failed \(see log\.txt\); the rest is there"):
         visit.run(config, tmp_path / "work")
     found = results.read(Path(config.output))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_records import write_set
+from made_records import write_pairs, write_set
 from training_runs import write_faces
 
 from lowres_jax.data import lfw_pairs, record_writing, resize
@@ -23,13 +23,6 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> RecordSource:
     return open_records(data / "faces" / "made")
 
 
-def write_pairs(folder: Path, view: str, people: int) -> None:
-    """As many pairs of the same person as there are people, and as many of neighbours."""
-    same = [f"P{person}\t1\t2" for person in range(people)]
-    other = [f"P{person}\t1\tP{(person + 1) % people}\t2" for person in range(people)]
-    (folder / lfw_pairs.VIEW_FILES[view]).write_text("\n".join([str(people), *same, *other]) + "\n")
-
-
 @pytest.fixture(scope="module")
 def lfw(tmp_path_factory: pytest.TempPathFactory) -> RecordSource:
     """Twelve people with three pictures each, all of them another number, and pairs of both lists of View 1."""
@@ -37,8 +30,7 @@ def lfw(tmp_path_factory: pytest.TempPathFactory) -> RecordSource:
     sources = [f"P{person}/P{person}_{number:04d}.jpg" for person in range(12) for number in (1, 2, 3)]
     labels = np.repeat(np.arange(12), 3).tolist()
     folder = write_set(tmp_path_factory.mktemp("lfw") / "lfw" / "made", crops, labels, sources=sources)
-    for view in ("view1_train", "view1_test"):
-        write_pairs(folder, view, 12)
+    write_pairs(folder, 12)
     return open_records(folder)
 
 
