@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,15 @@ def dry(script: str, *arguments: str, **environment: str) -> list[str]:
 def test_gpu() -> None:
     expected = f"python -m lowres_jax.main {' '.join(FLAGS)} --config.platform=gpu"
     assert dry("gpu.sh", *FLAGS) == [expected]
+
+
+def test_visit() -> None:
+    (line,) = dry("visit.sh", "7.5", "out", "--config.queue=identity", PACK="p")
+    expected = "python -m lowres_jax.main --config=configs/visit.py --config.minutes=7.5 --config.output=out"
+    start, _, rest = line.partition(" --config.began=")
+    assert start == f"{expected} --config.pack=p"
+    assert abs(int(rest.split()[0]) - time.time()) < 3600
+    assert rest.split()[1:] == ["--config.queue=identity"]
 
 
 def test_multiprocess() -> None:
@@ -63,7 +73,7 @@ def test_the_queue_trains_one_after_the_other(tmp_path: Path) -> None:
         assert (tmp_path / "log").read_text().count("x") == runs
 
 
-@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh", "train_queue.sh"])
+@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh", "train_queue.sh", "visit.sh"])
 def test_without_arguments_the_usage_is_said(script: str) -> None:
     done = subprocess.run([ROOT / "launch" / script], capture_output=True, text=True)
     assert done.returncode == 2

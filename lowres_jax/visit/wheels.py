@@ -110,7 +110,7 @@ def main(arguments: Sequence[str]) -> int:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         print(
             f"error: {folder}: neither this Python nor the pack has {', '.join(lacking)}; "
-            f"make the pack with --config.python={version}",
+            f"make the pack with --config.python={version}, and without them in --config.machine",
             file=sys.stderr,
         )
         return 1
