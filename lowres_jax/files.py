@@ -1,6 +1,7 @@
 """Writing files whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -49,6 +50,38 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a folder to this process while the block runs; the end of a process, however it comes, sets it free.
+
+    Raises:
+      UserError: another process has it, or it cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise UserError(
+                f"{folder}: process {file.read().strip() or 'of another program'} is at work in it; wait for it, stop "
+                "it, or choose another --workdir"
+            ) from error
+        except OSError:
+            # A file system that knows no locks: as good as none.
+            yield
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def try_folder(folder: Path) -> None:

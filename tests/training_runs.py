@@ -53,7 +53,7 @@ def start_two(*each: list[str]) -> list[subprocess.Popen[str]]:
 
 def leaves(workdir: Path) -> dict[str, np.ndarray]:
     """The newest checkpoint, flat."""
-    checkpoints = Checkpoints(workdir)
+    checkpoints = Checkpoints(workdir, read_only=True)
     found = flat_leaves(checkpoints.read())
     checkpoints.close()
     return found

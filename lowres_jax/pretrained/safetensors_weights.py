@@ -1,12 +1,13 @@
 """Reads and writes our own weights: safetensors files with names like "params/conv_first/kernel"."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from flax import traverse_util
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from lowres_jax.errors import UserError
@@ -26,10 +27,28 @@ def variables(path: str | os.PathLike[str]) -> dict[str, Any]:
     return traverse_util.unflatten_dict({name: array.astype(np.float32) for name, array in arrays.items()}, sep="/")
 
 
-def write(path: Path, tree: Any) -> None:
+def told(path: Path) -> dict[str, str]:
+    """What was written with the weights, see `write`; empty for a file without such.
+
+    Raises:
+      UserError: the file cannot be read.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except (OSError, SafetensorError, ValueError) as error:
+        raise UserError(f"{path}: no safetensors file, or damaged ({error})") from error
+
+
+def write(path: Path, tree: Any, told: Mapping[str, str] | None = None) -> None:
     """Writes variables in half precision, which halves the file and changes images by less than a level of 255.
 
     Batch statistics stay float32: their variances may lie outside of float16's range.
+
+    Args:
+      path: the file.
+      tree: variables of a Flax module.
+      told: what else the file says, as names and texts.
 
     Raises:
       UserError: a weight does not fit into float16, or the file cannot be written.
@@ -43,4 +62,4 @@ def write(path: Path, tree: Any) -> None:
             raise UserError(f"{name}: holds a weight that is not finite in float16; nothing was written")
         arrays[name] = np.ascontiguousarray(half)
     with write_atomically(path) as file:
-        file.write(save(arrays))
+        file.write(save(arrays, dict(told) if told else None))

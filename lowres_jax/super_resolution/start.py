@@ -58,7 +58,7 @@ def of_training(workdir: Path) -> tuple[int, dict[str, Any]]:
     """
     if not (workdir / "checkpoints").is_dir():
         raise UserError(f"{workdir}: no training (it has no folder checkpoints)")
-    checkpoints = Checkpoints(workdir)
+    checkpoints = Checkpoints(workdir, read_only=True)
     kept = checkpoints.read()
     checkpoints.close()
     found = kept.get("ema") or kept.get("networks", {}).get(trainer.GENERATOR)

@@ -16,9 +16,8 @@ from lowres_jax.pretrained import cards, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution import start
 from lowres_jax.super_resolution.upscaler import load_upscaler
-from lowres_jax.tasks.train_recognizer import BEST, best_evaluation
 from lowres_jax.training.checkpoints import RUN
-from lowres_jax.training.progress import EVALUATIONS
+from lowres_jax.training.progress import BEST, EVALUATIONS
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -39,14 +38,19 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
     settings = _settings(training)
     recognizes = settings["task"] == "train_recognizer"
+    figures: Mapping[str, float] = {}
+    figures_step = 0
     if recognizes:
         # The best of its evaluations, which may be another step's than the last.
-        step, tree = best_evaluation(_evaluations(training))["step"], safetensors_weights.variables(training / BEST)
+        step, figures, tree = _best(training)
     else:
         step, tree = start.of_training(training)
-    evaluations = _evaluations(training) if recognizes or (training / EVALUATIONS).is_file() else []
-    figures = (best_evaluation(evaluations) if recognizes else evaluations[-1])["figures"] if evaluations else {}
-    weights = write_model(folder, config, settings, step, tree, figures)
+        evaluations = json.loads((training / EVALUATIONS).read_text()) if (training / EVALUATIONS).is_file() else []
+        # A training that was stopped has figures of an earlier step, and its card says so.
+        evaluated = next((each for each in reversed(evaluations) if each["step"] <= step), None)
+        if evaluated is not None:
+            figures, figures_step = evaluated["figures"], evaluated["step"]
+    weights = write_model(folder, config, settings, step, tree, figures, figures_step or step)
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
     if folder != cards.own_folder():
         print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
@@ -64,7 +68,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
 
 def write_model(
-    folder: Path, config: ConfigDict, settings: dict[str, Any], step: int, tree: Any, figures: Mapping[str, float]
+    folder: Path,
+    config: ConfigDict,
+    settings: dict[str, Any],
+    step: int,
+    tree: Any,
+    figures: Mapping[str, float],
+    figures_step: int,
 ) -> Path:
     """Writes a model's weights and its card.
 
@@ -75,6 +85,7 @@ def write_model(
       step: at which the weights were taken.
       tree: its variables, as host arrays.
       figures: of people held out; may be empty.
+      figures_step: to which they belong.
 
     Returns:
       The weight file.
@@ -88,7 +99,7 @@ def write_model(
     statistics = {"batch_stats": tree["batch_stats"]} if tree.get("batch_stats") else {}
     safetensors_weights.write(weights, {"params": params} | statistics)
     with write_atomically(folder / f"{config.name}.toml") as file:
-        file.write(_card(config, settings, step, weights, figures).encode())
+        file.write(_card(config, settings, step, weights, figures, figures_step).encode())
     return weights
 
 
@@ -106,19 +117,27 @@ def _settings(training: Path) -> dict[str, Any]:
     return settings
 
 
-def _evaluations(training: Path) -> list[dict[str, Any]]:
-    """As the training wrote them.
+def _best(training: Path) -> tuple[int, dict[str, float], Any]:
+    """Step, figures and variables of a recogniser's best evaluation.
 
     Raises:
       UserError: there was none yet.
     """
-    path = training / EVALUATIONS
+    path = training / BEST
     if not path.is_file():
         raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
-    return json.loads(path.read_text())
+    told = safetensors_weights.told(path)
+    return int(told["step"]), json.loads(told["figures"]), safetensors_weights.variables(path)
 
 
-def _card(config: ConfigDict, settings: dict[str, Any], step: int, weights: Path, figures: Mapping[str, float]) -> str:
+def _card(
+    config: ConfigDict,
+    settings: dict[str, Any],
+    step: int,
+    weights: Path,
+    figures: Mapping[str, float],
+    figures_step: int,
+) -> str:
     """The model card, as TOML."""
     losses = {
         name: {key: value for key, value in loss.items() if value not in ("", [], ())}
@@ -147,6 +166,7 @@ def _card(config: ConfigDict, settings: dict[str, Any], step: int, weights: Path
         **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
         "judges": judges,
+        **({"figures_step": figures_step} if figures and figures_step != step else {}),
     }
     lines = [
         f"summary = {json.dumps(summary)}",

@@ -139,7 +139,7 @@ class _Export:
         if cosine >= self._best:
             self._best = cosine
             models = output / results.MODELS
-            export_weights.write_model(models, self._config, self._settings.to_dict(), step, variables, figures)
+            export_weights.write_model(models, self._config, self._settings.to_dict(), step, variables, figures, step)
             grid = self._workdir / "grids" / train.grid_name(step)
             if grid.is_file():
                 with write_atomically(models / f"{self._config.name}.png") as file:

@@ -18,7 +18,8 @@ from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 
 RUN = "run.json"
-# Keys that may differ when a training goes on: where things are, how often something is shown, on what it runs.
+# Keys that may differ when a training goes on, as they do not change what has been: where things are, how often
+# something is looked at, on what it runs, and when it ends.
 _FREE = (
     "platform",
     "data_dir",
@@ -34,6 +35,12 @@ _FREE = (
     "checkpoints_kept",
     "log_steps",
     "grace_seconds",
+    "steps",
+    "epochs",
+    "evaluate_steps",
+    "view1_pairs",
+    "validation_images",
+    "grid_faces",
 )
 
 
@@ -46,12 +53,13 @@ class Checkpoints:
       folder: WORKDIR/checkpoints, with a folder for each step kept.
     """
 
-    def __init__(self, workdir: Path, kept: int = 2):
-        """Opens the checkpoints; what a killed run left half-written is cleared away.
+    def __init__(self, workdir: Path, kept: int = 2, read_only: bool = False):
+        """Opens the checkpoints; what a killed run left half-written is cleared away by who trains.
 
         Args:
           workdir: of the training.
           kept: how many of the newest stay.
+          read_only: for others, who change nothing in a folder in which a training may be saving at this moment.
         """
         self.folder = Path(workdir).absolute() / "checkpoints"
         self._workdir = Path(workdir)
@@ -61,8 +69,15 @@ class Checkpoints:
             self._manager = ocp.CheckpointManager(
                 self.folder,
                 item_handlers=ocp.StandardCheckpointHandler(),
-                options=ocp.CheckpointManagerOptions(max_to_keep=kept, cleanup_tmp_directories=True),
+                options=ocp.CheckpointManagerOptions(read_only=True)
+                if read_only
+                else ocp.CheckpointManagerOptions(max_to_keep=kept, cleanup_tmp_directories=True),
             )
+
+    @property
+    def steps(self) -> list[int]:
+        """All steps that are kept, ascending."""
+        return sorted(self._manager.all_steps())
 
     @property
     def latest(self) -> int | None:
@@ -79,7 +94,7 @@ class Checkpoints:
           UserError: the workdir holds a training of another description, or the processes differ.
         """
         described = json.loads(json.dumps(description))
-        fixed = {name: value for name, value in flat(described).items() if name.split(".")[-1] not in _FREE}
+        fixed = {name: value for name, value in flat(described).items() if name not in _FREE}
         devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
         path = self._workdir / RUN
         if path.is_file() and self.latest is not None:
@@ -87,7 +102,7 @@ class Checkpoints:
                 before = flat(json.loads(path.read_text()))
             except ValueError as error:
                 raise UserError(f"{path}: damaged ({error}); choose another --workdir") from error
-            names = sorted(set(fixed) | {name for name in before if name.split(".")[-1] not in _FREE})
+            names = sorted(set(fixed) | {name for name in before if name not in _FREE})
             different = [name for name in names if fixed.get(name) != before.get(name)]
             if different:
                 shown = "; ".join(
@@ -95,8 +110,8 @@ class Checkpoints:
                     for name in different
                 )
                 raise UserError(
-                    f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, or "
-                    "remove it"
+                    f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, there "
+                    f"--config.start={self._workdir} goes on from this one's result"
                 )
         if devices.is_first():
             with write_atomically(path) as file:

@@ -12,7 +12,7 @@ which Adam hides; so it is off, as it was in pmap: differentiate the local loss,
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -141,6 +141,19 @@ def lift(step: Callable[..., Any], state: Any = None, stacked: bool = False) -> 
         ),
         donate_argnums=0,
     )
+
+
+def of_first(numbers: Sequence[int], among: Sequence[int]) -> list[int]:
+    """Some numbers as process 0 has them, on every process.
+
+    Args:
+      numbers: on process 0 what is meant.
+      among: all that these can be, the same on every process.
+    """
+    if jax.process_count() == 1:
+        return list(numbers)
+    chosen = multihost_utils.broadcast_one_to_all(np.isin(np.asarray(among, np.int64), numbers))
+    return [number for number, meant in zip(among, chosen, strict=True) if meant]
 
 
 def agree_on_text(text: str, what: str) -> None:

@@ -22,7 +22,9 @@ from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
 Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
-WISHES = "wishes"  # (devices, 2) float32 in a batch: stop, save
+# (devices, 2) float32 in a batch: to stop (_AS_SAVED: with what is saved already), to save.
+WISHES = "wishes"
+_AS_SAVED = 2.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ def fit(
                 continue
             # Figures of this very step first: what is not finite is not saved.
             run.look()
-            if stop or save or done == plan.steps:
+            # Before an evaluation too: one that is cut off is made of what was saved, when the run goes on.
+            if stop != _AS_SAVED:
                 run.save(state)
             if stop:
                 interruption.check()
@@ -149,32 +152,34 @@ class _Run:
         # Number of the newest step and figures of its call, until they are looked at.
         self.pending: tuple[int, dict[str, jax.Array]] | None = None
         self._plan, self._checkpoints, self._progress = plan, checkpoints, progress
+        self._owes_evaluation = False
         self._saved = time.monotonic()
 
     def wishes(self) -> np.ndarray:
         """This process's rows of what all wish."""
         due = devices.is_first() and time.monotonic() - self._saved >= self._plan.checkpoint_seconds
-        row = np.asarray([interruption.requested(), due], np.float32)
+        stop = _AS_SAVED if self._owes_evaluation else float(interruption.requested())
+        row = np.asarray([stop, due], np.float32)
         return np.broadcast_to(row, (jax.local_device_count(), 2))
 
-    def look(self) -> tuple[bool, bool]:
-        """Takes in the figures of the pending call; returns whether anybody wishes to stop, and to save.
+    def look(self) -> tuple[float, bool]:
+        """Takes in the figures of the pending call; returns what anybody wishes, see `WISHES`.
 
         Raises:
           UserError: a figure is not finite.
         """
         if self.pending is None:
-            return False, False
+            return 0.0, False
         (number, metrics), self.pending = self.pending, None
         found = devices.fetch(metrics)
         # The same in every step of a call.
-        stop, save = found.pop(WISHES).reshape(-1, 2)[-1] > 0
+        stop, save = found.pop(WISHES).reshape(-1, 2)[-1].tolist()
         columns = {name: np.ravel(values).tolist() for name, values in found.items()}
         figures = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         for step, each in enumerate(figures, start=number - len(figures) + 1):
             self._check_finite(step, each)
         self._progress.add(number, figures)
-        return bool(stop), bool(save)
+        return stop, bool(save)
 
     def _check_finite(self, step: int, figures: dict[str, float]) -> None:
         for name, value in figures.items():
@@ -191,7 +196,7 @@ class _Run:
         self._saved = time.monotonic()
 
     def evaluate(self, state: TrainState, evaluate: Callable[[TrainState], None]) -> None:
-        """Evaluates on process 0; a stop that is requested meanwhile is agreed on with the next step."""
+        """Evaluates on process 0; a stop cuts it off, and several processes agree on that with the next step."""
         # By every process: what is divided between them only all together can put together.
         state = devices.fetch(state)
         if not devices.is_first():
@@ -200,5 +205,6 @@ class _Run:
             try:
                 evaluate(state)
             except interruption.Interrupted:
-                if int(state.step) == self._plan.steps:
+                if jax.process_count() == 1 or int(state.step) == self._plan.steps:
                     raise
+                self._owes_evaluation = True

@@ -14,6 +14,7 @@ from lowres_jax.files import write_atomically
 from lowres_jax.training import devices
 
 EVALUATIONS = "evaluations.json"  # in the workdir: a list of step, figures, reference
+BEST = "best.safetensors"  # beside it, where the best evaluation's weights are kept, with step and figures in them
 
 
 class Progress:
@@ -23,11 +24,25 @@ class Progress:
       steps: of the whole training.
     """
 
-    def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int):
+    def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int, done: int = 0):
+        """Begins, or goes on.
+
+        Args:
+          workdir: of the training.
+          steps: see the attribute.
+          batch_size: of all devices together.
+          log_steps: between lines.
+          done: steps that are done already. Figures of later ones are of a run that was killed, or of another one.
+        """
         self.steps = steps
         self._batch_size, self._log_steps = batch_size, max(1, log_steps)
         self._evaluations = workdir / EVALUATIONS
-        self._writer = SummaryWriter(str(workdir / "tensorboard")) if devices.is_first() else None
+        self._writer = None
+        if devices.is_first():
+            if not done:
+                for name in (EVALUATIONS, BEST):
+                    (workdir / name).unlink(missing_ok=True)
+            self._writer = SummaryWriter(str(workdir / "tensorboard"), purge_step=done + 1)
         self._sums: dict[str, float] = {}
         self._count = 0
         self._since = self._begin = time.monotonic()
@@ -87,12 +102,11 @@ class Progress:
 
     def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
         """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
-        before = self.evaluations()
+        entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
         # A run that was killed repeats what it did after its last checkpoint.
-        kept = [each for each in before if each["step"] < step]
+        others = [each for each in self.evaluations() if each["step"] != step]
         with write_atomically(self._evaluations) as file:
-            entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
-            file.write(json.dumps([*kept, entry], indent=1).encode())
+            file.write(json.dumps(sorted([*others, entry], key=lambda each: each["step"]), indent=1).encode())
         parts = [
             f"{name} {value:.4g}" + (f" (bicubic {reference[name]:.4g})" if name in reference else "")
             for name, value in figures.items()

@@ -1,5 +1,6 @@
 """What every training does around its steps, whatever it trains: workdir, batches, loop, last evaluation."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict, config_dict
 
-from lowres_jax import configuration, precision
+from lowres_jax import configuration, files, interruption, precision
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
@@ -95,6 +96,8 @@ def check(config: ConfigDict) -> None:
     Raises:
       UserError: names the key.
     """
+    if config.checkpoints_kept < 1:
+        raise UserError(f"config.checkpoints_kept={config.checkpoints_kept}: nothing would be kept; must be 1 or more")
     if (config.steps > 0) == (config.epochs > 0):
         raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
     precision.check(config.matmul_precision)
@@ -141,6 +144,19 @@ def from_residents(
     return taking, constants | {_RESIDENT: samples.resident(source.crops(np.unique(positions))[0])}
 
 
+def _make_up(
+    like: TrainState, plan: loop.Plan, checkpoints: Checkpoints, progress: Progress, evaluate: Evaluate
+) -> None:
+    """Makes the evaluations that are due and were cut off, or were not asked for then, of what is kept."""
+    wanted = [step for step in checkpoints.steps if plan.is_due(step) and not progress.is_evaluated(step)]
+    for step in devices.of_first(wanted, checkpoints.steps):
+        state = checkpoints.restore(like, step)
+        if devices.is_first():
+            # Of several processes none may end by itself: the loop agrees on a stop.
+            with contextlib.suppress(*([interruption.Interrupted] if jax.process_count() > 1 else [])):
+                evaluate(state)
+
+
 def run(
     config: ConfigDict,
     workdir: Path,
@@ -172,42 +188,44 @@ def run(
     Raises:
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
-    resident = is_resident(config, samples)
-    checkpoints = Checkpoints(workdir, config.checkpoints_kept)
-    checkpoints.claim(config.to_dict() | {"data": source.digest()})
-    if checkpoints.latest is not None:
-        state = checkpoints.restore(state)
-    if devices.is_first():
-        introduce(state)
-    progress = Progress(workdir, steps, config.batch_size, config.log_steps)
-    batches = pipeline.batches(
-        source,
-        config.batch_size,
-        config.seed,
-        samples,
-        positions,
-        int(state.step),
-        jax.process_index(),
-        jax.process_count(),
-        config.threads,
-        samples.choices if resident else None,  # type: ignore[attr-defined]
-    )
-    if resident:
-        step, constants = from_residents(step, constants, samples, source, positions)
-    step = precision.at(config.matmul_precision, step)
-    plan = loop.Plan(
-        steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
-    )
-    evaluate = evaluation(progress)
-    if int(state.step) < steps:
-        loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
-    elif devices.is_first() and not progress.is_evaluated(steps):
-        # Stopped within its last evaluation.
-        evaluate(state)
-    progress.close()
-    checkpoints.close()
-    if devices.is_first():
-        print(
-            f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
-            f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
+    with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
+        resident = is_resident(config, samples)
+        checkpoints = Checkpoints(workdir, config.checkpoints_kept)
+        checkpoints.claim(config.to_dict() | {"data": source.digest()})
+        plan = loop.Plan(
+            steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
         )
+        like, latest = state, checkpoints.latest
+        if latest is not None:
+            if latest > steps:
+                raise UserError(f"{workdir}: has {latest:,} steps already, config.steps asks for {steps:,}")
+            state = checkpoints.restore(like)
+        if devices.is_first():
+            introduce(state)
+        progress = Progress(workdir, steps, config.batch_size, config.log_steps, int(state.step))
+        evaluate = evaluation(progress)
+        _make_up(like, plan, checkpoints, progress, evaluate)
+        batches = pipeline.batches(
+            source,
+            config.batch_size,
+            config.seed,
+            samples,
+            positions,
+            int(state.step),
+            jax.process_index(),
+            jax.process_count(),
+            config.threads,
+            samples.choices if resident else None,  # type: ignore[attr-defined]
+        )
+        if resident:
+            step, constants = from_residents(step, constants, samples, source, positions)
+        step = precision.at(config.matmul_precision, step)
+        if int(state.step) < steps:
+            loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
+        progress.close()
+        checkpoints.close()
+        if devices.is_first():
+            print(
+                f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
+                f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
+            )
