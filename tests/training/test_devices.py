@@ -38,7 +38,7 @@ def largest_difference(one: dict[str, np.ndarray], other: dict[str, np.ndarray],
 
 def test_eight_devices_give_the_result_of_one(runs: dict[str, dict[str, np.ndarray]]) -> None:
     for part in ("generator/params", "discriminator/params", "batch_stats", "ema", "metrics"):
-        assert largest_difference(runs["1 adversarial"], runs["8 adversarial"], part) < 2e-4, part
+        assert largest_difference(runs["1 adversarial"], runs["8 adversarial"], part) < 2e-5, part
 
 
 @pytest.mark.parametrize("broken", ["missing", "doubled"])
@@ -48,7 +48,7 @@ def test_the_comparison_sees_a_broken_mean(runs: dict[str, dict[str, np.ndarray]
 
 
 def test_training_moved_the_networks(runs: dict[str, dict[str, np.ndarray]]) -> None:
-    assert int(runs["1 adversarial"]["state/step"]) == 3
+    assert (int(runs["1"]["state/step"]), int(runs["1 adversarial"]["state/step"])) == (3, 1)
     assert runs["1 adversarial"]["metrics/gradient_norm"] > 0.1
 
 
