@@ -13,8 +13,9 @@ from lowres_jax.errors import UserError
 from lowres_jax.precision import DEVICE, FULL
 from lowres_jax.visit import pack, reference, results
 
-# Largest difference in float32: of results, and of training steps, where batch normalisation enlarges the last digits.
-_LIMIT, _STEP_LIMIT = 1e-3, 1e-2
+# Largest difference in float32: of results, and of training steps, whose depth enlarges the last digits: two
+# versions of JAX on one processor differ by up to 2e-2, TF32 would by far more.
+_LIMIT, _STEP_LIMIT = 1e-3, 5e-2
 
 
 def run(config: ConfigDict, workdir: Path) -> None:

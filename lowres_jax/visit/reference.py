@@ -126,7 +126,7 @@ def _drawn_array(path: tuple[Any, ...], like: Any) -> np.ndarray:
     values = generator.standard_normal(like.shape, np.float32)
     if name == "kernel":
         return values * np.float32(np.sqrt(2.0 / np.prod(like.shape[:-1])))
-    middle, spread = {"scale": (1.0, 0.1), "slope": (0.25, 0.0), "var": (1.0, 0.0), "mean": (0.0, 0.0)}.get(
+    middle, spread = {"scale": (0.25, 0.025), "slope": (0.25, 0.0), "var": (1.0, 0.0), "mean": (0.0, 0.0)}.get(
         name, (0.0, 0.01)
     )
     return (middle + spread * values).astype(np.float32)
