@@ -24,6 +24,29 @@ class PReLU(nn.Module):
         return jnp.where(inputs >= 0, inputs, slope.astype(inputs.dtype) * inputs)
 
 
+class BatchDropout(nn.Module):
+    """Dropout (Srivastava et al., JMLR 2014) that is drawn for the whole batch, however many devices share it.
+
+    Attributes:
+      rate: share of the values that become zero; the others are enlarged, so that their sum is expected to stay.
+      axis_name: axis over which devices share the batch; all of them need the same random stream "dropout".
+    """
+
+    rate: float
+    axis_name: str | None = None
+
+    @nn.compact
+    def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
+        """(b, ...), this device's rows of the batch -> the same."""
+        if not train or not self.rate:
+            return inputs
+        rows, devices = inputs.shape[0], jax.lax.axis_size(self.axis_name) if self.axis_name else 1
+        kept = jax.random.bernoulli(self.make_rng("dropout"), 1.0 - self.rate, (devices * rows, *inputs.shape[1:]))
+        if self.axis_name:
+            kept = jax.lax.dynamic_slice_in_dim(kept, jax.lax.axis_index(self.axis_name) * rows, rows)
+        return jnp.where(kept, inputs / (1.0 - self.rate), jnp.zeros((), inputs.dtype))
+
+
 def max_pool(inputs: jax.Array) -> jax.Array:
     """Maxima of 3x3 windows of stride 2, no padding: (B, H, W, C) -> (B, (H - 1) // 2, (W - 1) // 2, C).
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
+from lowres_jax import streams
 from lowres_jax.data.records import RecordSource
 
 # Batches decoded ahead, for each thread.
@@ -63,7 +64,7 @@ def batches(
 
     @functools.lru_cache(maxsize=3)
     def shuffled(epoch: int) -> np.ndarray:
-        return np.random.default_rng((seed, epoch)).permutation(wanted)
+        return streams.generator(seed, "shuffle", epoch).permutation(wanted)
 
     # A thread works on a whole batch, its indices included: Grain's own work for an element takes as long as decoding.
     def load(step: int) -> dict[str, np.ndarray]:
@@ -74,7 +75,7 @@ def batches(
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = shuffled(int(epoch))[places[epochs == epoch] % len(wanted)]
         if choices is not None:
-            drawn = [choices(np.random.default_rng((seed, int(step), row))) for row in range(first, first + own)]
+            drawn = [choices(streams.generator(seed, "row", int(step), row)) for row in range(first, first + own)]
             stacked = {name: np.stack([each[name] for each in drawn]) for name in drawn[0]}
             return stacked | {"row": np.searchsorted(ascending, indices).astype(np.int32)}
         crops, labels = source.crops(indices)
@@ -82,7 +83,7 @@ def batches(
             # Not even a generator is made: it would take a fifth of the time.
             return {"image": crops, "label": labels, "index": indices}
         rows = [
-            transform(crop, np.random.default_rng((seed, int(step), row)))
+            transform(crop, streams.generator(seed, "row", int(step), row))
             for row, crop in enumerate(crops, start=first)
         ]
         stacked = {name: np.stack([row[name] for row in rows]) for name in rows[0]}

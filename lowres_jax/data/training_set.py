@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lowres_jax import streams
 from lowres_jax.errors import UserError
 
 
@@ -37,6 +38,7 @@ def split_identities(labels: np.ndarray, held_out: float, seed: int) -> Split:
         raise UserError(
             f"config.held_out={held_out}: holds {count} of {len(people)} people out; nobody is left to train on"
         )
+    # As it always was: who was held out of the trainings of the models that ship is held out of what goes on from them.
     drawn = np.random.default_rng(seed).permutation(people)[:count]
     held = np.isin(labels, drawn)
     return Split(np.flatnonzero(~held), np.flatnonzero(held))
@@ -66,7 +68,7 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
             f"config.sharpness={threshold:g}: only {len(sharp):,} of {len(positions):,} crops are that sharp, "
             f"config.crops={count:,} were asked for{enough}"
         )
-    return np.sort(np.random.default_rng(seed).permutation(sharp)[:count]) if count else sharp
+    return np.sort(streams.generator(seed, "sharp crops").permutation(sharp)[:count]) if count else sharp
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def choose_learners(
     people = people[:identities] if identities else people
     if len(people) < 2:
         raise UserError(f"config.identities={identities}: a recogniser needs two people or more to tell apart")
-    generator = np.random.default_rng(seed)
+    generator = streams.generator(seed, "images held out")
     training, validation = [], []
     most = int(np.bincount(labels[np.isin(labels, people)]).max())
     for person in people:

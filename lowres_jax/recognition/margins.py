@@ -68,7 +68,9 @@ def margin_logits(
         assert norms is not None
         quality = (jax.lax.stop_gradient(norms) - norm_mean) / (norm_deviation + _EPSILON) * _ADAPTATION
         quality = jnp.clip(quality, -1.0, 1.0)[:, None]
-        angle = jnp.arccos(jnp.clip(cosine, -1.0 + _EPSILON**2, 1.0 - _EPSILON**2)) - margin * quality
+        # As in the authors' code, of every class: the cosine keeps away from 1, the angle from 0.
+        cosine = jnp.clip(cosine, -1.0 + _EPSILON, 1.0 - _EPSILON)
+        angle = jnp.arccos(cosine) - margin * quality
         target = jnp.cos(jnp.clip(angle, _EPSILON, jnp.pi - _EPSILON)) - (margin * quality + margin)
     else:
         raise ValueError(f"{kind}: has no margin")

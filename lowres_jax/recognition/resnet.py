@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from lowres_jax.convolution import Conv
-from lowres_jax.layers import batch_norm, max_pool
+from lowres_jax.layers import BatchDropout, batch_norm, max_pool
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -149,7 +149,7 @@ class Model(nn.Module):
             return features
         norm = functools.partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, epsilon=1e-5)
         features = norm(axis_name=self.axis_name, name="norm_in")(features)
-        features = nn.Dropout(self.dropout, deterministic=not train, name="dropout")(features)
+        features = BatchDropout(self.dropout, self.axis_name, name="dropout")(features, train)
         features = nn.Dense(self.embedding, name="embedding")(features)
         # Without a scale: templates are brought to unit length anyway.
         return norm(axis_name=self.axis_name, use_scale=False, name="norm_out")(features)

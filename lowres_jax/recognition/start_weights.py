@@ -9,6 +9,7 @@ from flax import linen as nn
 from flax import traverse_util
 from ml_collections import ConfigDict
 
+from lowres_jax import streams
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards, resnet_weights, safetensors_weights, weights
 from lowres_jax.recognition import trainer
@@ -30,7 +31,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     if not config.start:
         return None
     found = _found(config.start)
-    drawn = jax.device_get(trainer.draw(module, jax.random.PRNGKey(config.seed), config.size))
+    drawn = jax.device_get(trainer.draw(module, streams.key(config.seed, trainer.RECOGNIZER), config.size))
     given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
     if wrong and all(_layer(name) in _DRAWN for name in wrong):

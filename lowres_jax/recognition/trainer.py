@@ -17,6 +17,7 @@ import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from lowres_jax import streams
 from lowres_jax.recognition import margins, recipe
 from lowres_jax.super_resolution.recipe import Lens
 from lowres_jax.training import devices, networks, optimizers
@@ -59,19 +60,19 @@ class Trainer:
         Args:
           start: variables of the recogniser to start from; None: drawn at random.
         """
-        seeds = jax.random.split(jax.random.PRNGKey(self.config.seed))
-        variables = start or draw(self.recognizer, seeds[0], self.config.size)
+        seed = self.config.seed
+        variables = start or draw(self.recognizer, streams.key(seed, RECOGNIZER), self.config.size)
         networks = {RECOGNIZER: network(variables, self._optimizer())}
         if self.config.losses.classification.weight:
             dimension = self._dimension(variables)
             # As many numbers are drawn, whatever fills them up.
-            vectors = 0.01 * jax.random.normal(seeds[1], (dimension, self.classes))
+            vectors = 0.01 * jax.random.normal(streams.key(seed, HEAD), (dimension, self.classes))
             vectors = jnp.pad(vectors, ((0, 0), (0, self.places - self.classes)))
             params = {"sharded_classes": vectors}
             if self.config.losses.classification.kind == "softmax":
                 params["sharded_bias"] = jnp.zeros((1, self.places))
             statistics = {"norm_mean": jnp.full((), 20.0), "norm_deviation": jnp.full((), 100.0)}
-            networks[HEAD] = network({"params": params, "batch_stats": statistics}, self._optimizer())
+            networks[HEAD] = network({"params": params, "batch_stats": statistics}, self._head_optimizer())
         ema = networks[RECOGNIZER].variables if self.config.ema else None
         return jax.tree.map(np.asarray, new_state(self.config.seed, networks, ema))
 
@@ -106,7 +107,8 @@ class Trainer:
         images = batch["image"].astype(jnp.float32) / 255.0
         classes = constants["class_of"][batch["label"]]
         count = jax.lax.axis_size(AXIS)
-        random = jax.random.fold_in(jax.random.fold_in(state.rng, state.step), jax.lax.axis_index(AXIS))
+        # The same on all devices: what is drawn for a row does not depend on where it lies.
+        random = jax.random.fold_in(state.rng, state.step)
         own = state.networks[RECOGNIZER]
         head = state.networks.get(HEAD)
 
@@ -146,16 +148,17 @@ class Trainer:
             gradients, (terms, stats, statistics) = gradients_of(False)
         gradient = jax.lax.psum(gradients[0], AXIS)
         metrics = jax.lax.pmean(terms, AXIS) | {"gradient_norm": optax.tree.norm(gradient)}
-        optimizer = self._optimizer()
-        updated = own.updated(optimizer, gradient, stats)
+        updated = own.updated(self._optimizer(), gradient, stats)
         if config.frozen_steps:
             updated = _thawed(own, updated, state.step >= config.frozen_steps)
         networks = {RECOGNIZER: updated}
         if head is not None:
-            networks[HEAD] = head.updated(optimizer, gradients[1], statistics)
+            networks[HEAD] = head.updated(self._head_optimizer(), gradients[1], statistics)
+            square = jax.lax.psum(optax.tree.norm(gradients[1], squared=True), AXIS)
+            metrics["head_gradient_norm"] = jnp.sqrt(square)
         ema = state.ema
         if ema is not None:
-            ema = moved_average(ema, updated.variables, config.ema, state.step)
+            ema = moved_average(ema, updated.variables, config.ema, state.step, config.optimizer.accumulate)
         return TrainState(state.step + 1, state.rng, networks, ema), metrics
 
     def _classification(
@@ -197,13 +200,18 @@ class Trainer:
             everywhere = jax.lax.psum(jnp.sum(jnp.where(real, logits, 0.0), axis=1), AXIS) / self.classes
             wanted = (1.0 - settings.smoothing) * wanted + settings.smoothing * everywhere
         loss = jnp.mean(jnp.log(total) + highest - wanted)
-        plain = jnp.where(real, jax.lax.stop_gradient(plain), _NOWHERE)
-        best = jax.lax.pmax(plain.max(axis=1), AXIS)
+        plain = jax.lax.stop_gradient(plain)
+        others = jax.lax.pmax(jnp.where(real & ~right, plain, _NOWHERE).max(axis=1), AXIS)
         own = jax.lax.psum(jnp.sum(jnp.where(right, plain, 0.0), axis=1), AXIS)
-        return {"classification": loss, "accuracy": jnp.mean(own >= best)}, statistics
+        # Ties are wrong: of a recogniser that sees everybody alike nothing is right.
+        return {"classification": loss, "accuracy": jnp.mean(own > others)}, statistics
 
     def _optimizer(self) -> optax.GradientTransformation:
-        return optimizers.make_optimizer(self.config.optimizer, self.steps)
+        config = self.config
+        return optimizers.make_optimizer(config.optimizer, self.steps, frozen_steps=config.frozen_steps)
+
+    def _head_optimizer(self) -> optax.GradientTransformation:
+        return optimizers.make_optimizer(self.config.optimizer, self.steps, sharded=True)
 
 
 def make(config: ConfigDict, classes: int, steps: int, teacher: Lens | None = None) -> Trainer:
@@ -233,10 +241,10 @@ def _moved(average: jax.Array, value: jax.Array) -> jax.Array:
 
 
 def _thawed(before: Network, after: Network, thawed: jax.Array) -> Network:
-    """The backbone as it was until it may move; the embedding moves from the start."""
+    """The backbone and its optimiser as they were until it may move; the embedding moves from the start."""
 
     def chosen(path: tuple[Any, ...], old: jax.Array, new: jax.Array) -> jax.Array:
-        frozen = any(getattr(part, "key", None) == "backbone" for part in path)
+        frozen = any(getattr(part, "key", None) == optimizers.BACKBONE for part in path)
         return jnp.where(thawed, new, old) if frozen else new
 
     return jax.tree_util.tree_map_with_path(chosen, before, after)

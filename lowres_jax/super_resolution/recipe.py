@@ -128,6 +128,10 @@ def check(config: ConfigDict) -> None:
             f"choose a multiple, as --config.hr_size={max(smaller, scale)}"
         )
     session.check(config)
+    if not any(config.losses[name].weight for name in config.losses):
+        raise UserError(
+            "config.losses: nothing is learnt; give a weight to one of them, as --config.losses.pixel.weight=1"
+        )
     sees_edges = config.losses.adversarial.weight and config.discriminator.sees == "rgb_and_edges"
     if sees_edges and not config.losses.edge.weight:
         raise UserError(

@@ -9,10 +9,11 @@ from flax import linen as nn
 from flax import traverse_util
 from ml_collections import ConfigDict
 
+from lowres_jax import streams
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import trainer
-from lowres_jax.training import devices
+from lowres_jax.training import devices, origins
 from lowres_jax.training.checkpoints import Checkpoints
 
 
@@ -26,7 +27,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     """
     if not config.start:
         return None
-    if "/" in config.start or Path(config.start).is_dir():
+    if origins.is_workdir(config.start):
         found = of_training(Path(config.start))[1]
     else:
         card = cards.load_card(config.start, "super_resolution")
@@ -34,7 +35,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
             raise UserError(f"config.start={config.start}: has no weights to start from")
         found = cards.read_variables(card, config.start_weights)
     size = config.hr_size // config.model.fields.scale
-    drawn = trainer.draw(module, jax.random.PRNGKey(config.seed), (1, size, size, 3))
+    drawn = trainer.draw(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
     given, wanted = _flat(found), _flat(jax.device_get(drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
     if wrong:

@@ -15,6 +15,7 @@ import optax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
+from lowres_jax import streams
 from lowres_jax.batching import RowMap
 from lowres_jax.data import resize
 from lowres_jax.super_resolution import losses, recipe
@@ -54,13 +55,13 @@ class Trainer:
           start: variables of the generator to start from; None: drawn at random.
         """
         config = self.config
-        seeds = jax.random.split(jax.random.PRNGKey(config.seed))
         size = config.hr_size // config.model.fields.scale
-        variables = start or draw(self.generator, seeds[0], (1, size, size, 3))
+        variables = start or draw(self.generator, streams.key(config.seed, GENERATOR), (1, size, size, 3))
         networks = {GENERATOR: network(variables, self._optimizer(GENERATOR))}
         if self.discriminator is not None:
             channels = 4 if config.discriminator.sees == "rgb_and_edges" else 3
-            drawn = draw(self.discriminator, seeds[1], (1, config.hr_size, config.hr_size, channels))
+            shape = (1, config.hr_size, config.hr_size, channels)
+            drawn = draw(self.discriminator, streams.key(config.seed, DISCRIMINATOR), shape)
             networks[DISCRIMINATOR] = network(drawn, self._optimizer(DISCRIMINATOR))
         ema = networks[GENERATOR].variables if config.ema else None
         return jax.tree.map(np.asarray, new_state(config.seed, networks, ema))
@@ -113,7 +114,7 @@ class Trainer:
             terms |= own
         ema = state.ema
         if ema is not None:
-            ema = moved_average(ema, networks[GENERATOR].variables, config.ema, state.step)
+            ema = moved_average(ema, networks[GENERATOR].variables, config.ema, state.step, config.optimizer.accumulate)
         return TrainState(state.step + 1, state.rng, networks, ema), jax.lax.pmean(terms, AXIS)
 
     def _image_losses(
@@ -165,7 +166,9 @@ class Trainer:
             return total, (terms, stats)
 
         gradient, (terms, stats) = jax.grad(loss, has_aux=True)(player.params)
-        return jax.lax.pmean(gradient, AXIS), stats, terms
+        gradient = jax.lax.pmean(gradient, AXIS)
+        # Also the loop's look at whether this network is still finite.
+        return gradient, stats, terms | {"discriminator_gradient_norm": optax.tree.norm(gradient)}
 
     def _updated(self, state: TrainState, name: str, gradient: Any, stats: Any) -> Network:
         return state.networks[name].updated(self._optimizer(name), gradient, stats)

@@ -32,7 +32,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"config.{missing.split('=')[0]} is empty: give --config.{missing}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", config.name):
         raise UserError(f"config.name={config.name!r}: use small letters, digits and underscores")
-    if config.name in ("none", "raw") or cards.is_shipped(config.name):
+    if config.name in ("none", "raw", "onnx", "imagenet") or cards.is_shipped(config.name):
         raise UserError(f"config.name={config.name}: is the name of a model that comes with the program")
     if (folder / f"{config.name}.toml").exists() and not config.overwrite:
         raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
@@ -114,6 +114,8 @@ def _settings(training: Path) -> dict[str, Any]:
         raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
     if "module" not in settings.get("model", {}):
         raise UserError(f"{path}: names no module: of a version before recognisers had one; train it again")
+    if "judges" not in settings:
+        raise UserError(f"{path}: does not say who judged it: of an earlier version; train it again")
     return settings
 
 
@@ -149,14 +151,9 @@ def _card(
     if recognizes:
         size = settings["size"]
         fields.pop("dropout", None)
-        judges = losses["distillation"]["teacher"] if "distillation" in losses else ""
         summary = config.summary or f"{module.split('.')[-1]} trained on faces of {size} px"
     else:
         size = 0
-        seen = list(losses["identity"]["recognizers"]) if "identity" in losses else []
-        # Features of a recogniser are that recogniser's view, too.
-        seen += [losses["perceptual"]["network"]] if "perceptual" in losses else []
-        judges = ", ".join(name for name in dict.fromkeys(seen) if name in cards.names("recognition"))
         summary = config.summary or f"{module.split('.')[-1]} x{fields['scale']} trained on faces"
     facts = {
         "data": settings["dataset"],
@@ -165,7 +162,7 @@ def _card(
         "start": settings["start"] or "random",
         **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
-        "judges": judges,
+        "judges": ", ".join(settings["judges"]),
         **({"figures_step": figures_step} if figures and figures_step != step else {}),
     }
     lines = [

@@ -98,7 +98,10 @@ def _check(config: ConfigDict) -> None:
 
 
 def _content_digest(source: str) -> str:
-    """What is at a source: of a file its content, of a folder the names and sizes of all files; "" if nothing is."""
+    """What is at a source: of a file its content, of a folder names, sizes and times of all files; "" if nothing is.
+
+    Times, as two pictures of one size may have changed places.
+    """
     path, digest = Path(source).expanduser(), hashlib.sha256()
     if not source or not path.exists():
         return ""
@@ -109,8 +112,9 @@ def _content_digest(source: str) -> str:
         folders.sort()
         for name in sorted(names):
             file_path = os.path.join(root, name)
-            size = os.stat(file_path).st_size if os.path.exists(file_path) else -1
-            digest.update(f"{os.path.relpath(file_path, path)!r} {size}\n".encode())
+            status = os.stat(file_path) if os.path.exists(file_path) else None
+            told = (status.st_size, status.st_mtime_ns) if status else (-1, 0)
+            digest.update(f"{os.path.relpath(file_path, path)!r} {told}\n".encode())
     return digest.hexdigest()
 
 

@@ -12,19 +12,20 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from lowres_jax import configuration, runtime
+from lowres_jax import configuration, runtime, streams
 from lowres_jax.data import training_set
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
 from lowres_jax.files import write_atomically
+from lowres_jax.pretrained import cards
 from lowres_jax.recognition.lenses import identity_lenses, perceptual_lens
 from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
 from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
 from lowres_jax.super_resolution import recipe, start, trainer
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.super_resolution.trainer import Trainer
-from lowres_jax.training import devices, session
+from lowres_jax.training import devices, origins, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
@@ -54,6 +55,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     session.run(
         config,
         workdir,
+        _origin(config),
         source,
         chosen.training,
         samples,
@@ -82,6 +84,15 @@ def chosen_records(config: ConfigDict, source: RecordSource) -> training_set.Spl
     split = training_set.split_identities(source.labels, config.held_out, config.seed)
     sharp = training_set.choose_sharp(source.sharpness, split.training, config.sharpness, config.crops, config.seed)
     return training_set.Split(sharp, split.validation)
+
+
+def _origin(config: ConfigDict) -> dict[str, Any]:
+    """See `training.origins`; features of a recogniser are that recogniser's view, too."""
+    identity, perceptual = config.losses.identity, config.losses.perceptual
+    names = configuration.names(identity.recognizers) if identity.weight else []
+    if perceptual.weight and perceptual.network in cards.names("recognition"):
+        names.append(perceptual.network)
+    return origins.origin(names, config.start, [perceptual.weights] if perceptual.weight else [])
 
 
 def build_trainer(config: ConfigDict, steps: int) -> Trainer:
@@ -176,8 +187,8 @@ class Evaluation:
             self._reference: dict[str, float] = {}
             positions = self.positions
             if len(positions) > config.validation_images:
-                rows = np.random.default_rng(config.seed).permutation(len(positions))[: config.validation_images]
-                positions = np.sort(positions[rows])
+                order = streams.generator(config.seed, "validation").permutation(len(positions))
+                positions = np.sort(positions[order[: config.validation_images]])
             if len(positions):
                 self._held_out = HeldOut.of(*self.samples.reduced(self.source.crops(positions)[0]), judge)
                 reference = bicubic(self._held_out.low, config.hr_size)

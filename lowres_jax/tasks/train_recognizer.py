@@ -23,7 +23,7 @@ from lowres_jax.recognition.face_samples import FaceSamples
 from lowres_jax.recognition.lenses import identity_lenses
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.recognition.trainer import Trainer
-from lowres_jax.training import devices, networks, session
+from lowres_jax.training import devices, networks, origins, session
 from lowres_jax.training.progress import BEST, Progress
 from lowres_jax.training.state import TrainState
 
@@ -53,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     session.run(
         config,
         workdir,
+        origins.origin([distillation.teacher] if distillation.weight else [], config.start),
         source,
         learners.training,
         samples,

@@ -19,6 +19,7 @@ from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report import visit_page
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to, load_upscaler, upscaler_of
+from lowres_jax.training import origins
 from lowres_jax.visit import results
 
 _FALLBACK = "bicubic"  # what a model for a new size has to beat
@@ -53,7 +54,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 def _judged(config: ConfigDict, brought: list[cards.Card]) -> list[dict[str, Any]]:
     judge = load_recognizer(config.judge)
     for card in brought:
-        if judge.name in [name.strip() for name in card.training.get("judges", "").split(",")]:
+        if judge.name in origins.judges_of(card.training):
             raise UserError(f"config.judge={judge.name}: was in the loss of {card.name}; choose another")
     source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1)
     return [_compared(card, judge, source, config.pairs) for card in brought]

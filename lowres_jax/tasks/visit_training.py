@@ -19,6 +19,7 @@ from lowres_jax.super_resolution import recipe, start
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training import devices, session
+from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import EVALUATIONS
 from lowres_jax.visit import results
 
@@ -139,7 +140,8 @@ class _Export:
         if cosine >= self._best:
             self._best = cosine
             models = output / results.MODELS
-            export_weights.write_model(models, self._config, self._settings.to_dict(), step, variables, figures, step)
+            told = json.loads((self._workdir / RUN).read_text())
+            export_weights.write_model(models, self._config, told, step, variables, figures, step)
             grid = self._workdir / "grids" / train.grid_name(step)
             if grid.is_file():
                 with write_atomically(models / f"{self._config.name}.png") as file:

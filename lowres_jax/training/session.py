@@ -160,6 +160,7 @@ def _make_up(
 def run(
     config: ConfigDict,
     workdir: Path,
+    origin: dict[str, Any],
     source: RecordSource,
     positions: np.ndarray,
     samples: Samples,
@@ -175,6 +176,7 @@ def run(
     Args:
       config: of the training; what it says of data, checkpoints, figures and processes is read here.
       workdir: of this training alone.
+      origin: what the result comes from beside config and data, see `origins`.
       source: the prepared set.
       positions: the records to learn from.
       samples: crop -> row of a batch.
@@ -191,7 +193,7 @@ def run(
     with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
         resident = is_resident(config, samples)
         checkpoints = Checkpoints(workdir, config.checkpoints_kept)
-        checkpoints.claim(config.to_dict() | {"data": source.digest()})
+        checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(
             steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
         )

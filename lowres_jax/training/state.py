@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from lowres_jax import streams
+
 Tree = Any
 
 
@@ -62,15 +64,24 @@ def network(variables: dict[str, Tree], optimizer: optax.GradientTransformation)
 
 def new_state(seed: int, networks: dict[str, Network], ema: Tree = None) -> TrainState:
     """The state before the first step."""
-    return TrainState(np.zeros((), np.int32), np.asarray(jax.random.PRNGKey(seed)), networks, ema)
+    return TrainState(np.zeros((), np.int32), np.asarray(streams.key(seed, "steps")), networks, ema)
 
 
-def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array) -> Tree:
-    """One step of an exponential moving average, whose decay grows from .1 to the given one as steps are done.
+def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array, accumulate: int = 1) -> Tree:
+    """One step of an exponential moving average, whose decay grows from .1 to the given one as updates are made.
 
-    min(decay, (1 + step) / (10 + step)) lets the average forget where training started (TensorFlow's
+    min(decay, (1 + updates) / (10 + updates)) lets the average forget where training started (TensorFlow's
     ExponentialMovingAverage with `num_updates`).
+
+    Args:
+      average: before.
+      value: of the variables after this step.
+      decay: in the long run.
+      step: steps that were done before this one.
+      accumulate: steps that make one update; the average moves with the last of them.
     """
-    step = step.astype(jnp.float32)
-    share = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    updates = (step // accumulate).astype(jnp.float32)
+    share = jnp.minimum(decay, (1.0 + updates) / (10.0 + updates))
+    if accumulate > 1:
+        share = jnp.where((step + 1) % accumulate == 0, share, 1.0)
     return jax.tree.map(lambda old, new: share * old + (1.0 - share) * new, average, value)

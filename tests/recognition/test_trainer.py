@@ -19,7 +19,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.recognition import margins, recipe, trainer
 from lowres_jax.recognition.face_samples import FaceSamples
 from lowres_jax.super_resolution.recipe import Lens
-from lowres_jax.training import devices
+from lowres_jax.training import devices, optimizers
+from lowres_jax.training.state import network
 
 SCRIPT = Path(__file__).with_name("sharded_head.py")
 KINDS = ("softmax", "arcface", "adaface")
@@ -52,7 +53,7 @@ def test_classes_divided_between_eight_devices_give_what_one_gives(
     for name in one:
         np.testing.assert_allclose(eight[name], one[name], rtol=2e-4, atol=2e-5, err_msg=name)
     (name,) = (name for name in eight if name.endswith("params/sharded_classes"))
-    # 13 classes in 128 places: the others only fill up, and nothing is learnt there.
+    # 120 classes in 128 places: the others only fill up, and nothing is learnt there.
     assert eight[name].shape == (8, 128)
     np.testing.assert_array_equal(eight[name][:, sharded_head.CLASSES :], 0.0)
     assert np.abs(eight[name][:, : sharded_head.CLASSES]).max() > 0.01
@@ -96,17 +97,66 @@ def test_a_step_is_that_of_the_plain_loss(
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         losses.append(float(value))
-        # SGD with Nesterov momentum .9; weight decay is added to the gradient.
+        # Each network's gradient is clipped by its own norm, then weight decay is added: SGD, Nesterov momentum .9.
+        norms = {name: optax.tree.norm(part) for name, part in gradient.items()}
+        assert max(float(norm) for norm in norms.values()) > sharded_head.CLIP_NORM
+        gradient = {
+            name: jax.tree.map(lambda slope, n=norms[name]: slope * jnp.minimum(1.0, sharded_head.CLIP_NORM / n), part)
+            for name, part in gradient.items()
+        }
         gradient = jax.tree.map(lambda slope, leaf: slope + 1e-3 * leaf, gradient, params)
         momentum = jax.tree.map(lambda old, slope: 0.9 * old + slope, momentum, gradient)
         params = jax.tree.map(lambda leaf, slope, move: leaf - 0.3 * (slope + 0.9 * move), params, gradient, momentum)
     found = trained[1, kind]
+    names = ["accuracy", "classification", "gradient_norm", "head_gradient_norm"]
+    assert found["figures"].shape == (sharded_head.STEPS, len(names))
     np.testing.assert_allclose(found["figures"][:, 1], losses, rtol=1e-4)
+    np.testing.assert_allclose(found["figures"][-1, 3], norms["head"], rtol=1e-3)
     second = next(name for name in found if name.endswith("networks/recognizer/params/second/kernel"))
     np.testing.assert_allclose(found[second], params["own"]["second"]["kernel"], rtol=2e-3, atol=1e-4)
     classes = next(name for name in found if name.endswith("networks/head/params/sharded_classes"))
     learnt = found[classes][:, : sharded_head.CLASSES]
     np.testing.assert_allclose(learnt, params["head"]["sharded_classes"], rtol=2e-3, atol=1e-4)
+
+
+def test_of_a_recognizer_that_sees_everybody_alike_nothing_is_right() -> None:
+    config = sharded_head.settings("arcface")
+    training = trainer.Trainer(sharded_head.Small(), None, 5, config, 1)
+    params = {"sharded_classes": jnp.eye(8, 128)}
+    statistics = {"norm_mean": jnp.zeros(()), "norm_deviation": jnp.ones(())}
+
+    def accuracy(templates: jax.Array) -> float:
+        classes = jnp.arange(4)
+        found = jax.vmap(
+            lambda rows, labels: training._classification(rows, labels, params, statistics)[0]["accuracy"],
+            axis_name=devices.AXIS,
+        )(templates[None], classes[None])
+        return float(found[0])
+
+    assert accuracy(jnp.zeros((4, 8))) == 0.0
+    assert accuracy(jnp.ones((4, 8))) == 0.0
+    assert accuracy(jnp.eye(4, 8)) == 1.0
+    # Class 3 for class 2: three of four.
+    assert accuracy(jnp.eye(4, 8)[jnp.asarray([0, 1, 3, 3])]) == 0.75
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_a_backbone_that_thaws_moves_as_if_it_began_then(name: str) -> None:
+    """Adam's first update is the learning rate, whatever the gradient; with the others' counts it was several times."""
+    config = small_config(frozen_steps=50)
+    config.optimizer.update({"name": name, "weight_decay": 0.0, "learning_rate": 0.01, "warmup_steps": 4})
+    optimizer = optimizers.make_optimizer(config.optimizer, 100, frozen_steps=50)
+    params = {"backbone": {"w": jnp.ones(3)}, "embedding": {"w": jnp.ones(3)}}
+    own = network({"params": params}, optimizer)
+    gradient = {"backbone": {"w": jnp.asarray([1.0, -2.0, 0.1])}, "embedding": {"w": jnp.asarray([1.0, -2.0, 0.1])}}
+    for step in range(52):
+        seen = gradient if step >= 50 else gradient | {"backbone": {"w": jnp.zeros(3)}}
+        before = own
+        own = trainer._thawed(before, before.updated(optimizer, seen, {}), jnp.asarray(step >= 50))
+        moved = np.asarray(own.params["backbone"]["w"] - before.params["backbone"]["w"])
+        # Warm-up counts updates: a quarter of the rate, then a half.
+        expected = 0.0 if step < 50 else 0.0025 * (step - 49)
+        np.testing.assert_allclose(np.abs(moved), expected, rtol=1e-3, atol=1e-7)
 
 
 def small_config(**changes: object) -> ConfigDict:

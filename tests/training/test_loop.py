@@ -149,9 +149,7 @@ def test_a_stop_within_a_call_and_a_step_that_is_not_finite_in_one(
     leaves = fit(tmp_path / "stopped", steps_per_call=3)
     for name in straight:
         np.testing.assert_allclose(leaves[name], straight[name], atol=1e-6, err_msg=name)
-    with pytest.raises(
-        UserError, match=r"step 5: pixel is nan; .*, the last good checkpoint is of step 3"
-    ):
+    with pytest.raises(UserError, match=r"step 5: pixel is nan; .*, the last good checkpoint is of step 3"):
         fit(tmp_path / "wrong", wrong=4, steps_per_call=3)
 
 

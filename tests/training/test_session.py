@@ -1,0 +1,135 @@
+"""What a training keeps after every fault: evaluations that were cut off, a workdir of its own, a longer end."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from training_runs import assert_equal, leaves, write_faces
+
+from lowres_jax import files, interruption
+from lowres_jax.data import resize
+from lowres_jax.errors import UserError
+from lowres_jax.super_resolution import recipe
+from lowres_jax.tasks import train
+from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training.progress import BEST, EVALUATIONS, Progress
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four people with five faces of 32 px each."""
+    return write_faces(tmp_path_factory.mktemp("data"), 4, 5, lambda image: resize.resize(image[16:-4], 32, 32))
+
+
+def config(data: Path, **changes: Any) -> "recipe.ConfigDict":
+    made = recipe.default_config()
+    made.data_dir, made.dataset, made.held_out = str(data), "faces/made", 0.25
+    made.model.fields.update({"blocks": 1, "features": 8})
+    made.hr_size, made.batch_size, made.steps, made.evaluate_steps, made.validation_images = 32, 4, 7, 3, 2
+    made.update(changes)
+    return made
+
+
+def evaluations(workdir: Path) -> list[dict[str, Any]]:
+    return json.loads((workdir / EVALUATIONS).read_text())
+
+
+@pytest.fixture(scope="module")
+def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    workdir = tmp_path_factory.mktemp("straight")
+    train.run(config(data), workdir)
+    assert [each["step"] for each in evaluations(workdir)] == [3, 6, 7]
+    return workdir
+
+
+@pytest.mark.parametrize("cut", [3, 6, 7])
+def test_an_evaluation_that_was_cut_off_is_made_up(
+    data: Path, straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    real = train.Evaluation.__call__
+
+    def stopped(self: Any, state: Any) -> None:
+        if int(state.step) == cut:
+            raise interruption.Interrupted(signal.SIGTERM)
+        real(self, state)
+
+    monkeypatch.setattr(train.Evaluation, "__call__", stopped)
+    with pytest.raises(interruption.Interrupted):
+        train.run(config(data), tmp_path)
+    assert cut not in [each["step"] for each in evaluations(tmp_path)] if cut > 3 else True
+    monkeypatch.setattr(train.Evaluation, "__call__", real)
+    train.run(config(data), tmp_path)
+    assert evaluations(tmp_path) == evaluations(straight)
+    assert_equal(leaves(tmp_path), leaves(straight))
+
+
+def test_a_training_is_prolonged_and_looked_at_more_often(data: Path, straight: Path, tmp_path: Path) -> None:
+    """With a constant rate the longer training is what it would have been."""
+    train.run(config(data, steps=4, evaluate_steps=0), tmp_path)
+    with pytest.raises(UserError, match=r"has 4 steps already, config\.steps asks for 3"):
+        train.run(config(data, steps=3), tmp_path)
+    train.run(config(data), tmp_path)
+    assert [each["step"] for each in evaluations(tmp_path)] == [4, 6, 7]
+    assert evaluations(tmp_path)[1:] == evaluations(straight)[1:]
+    assert_equal(leaves(tmp_path), leaves(straight))
+    with pytest.raises(UserError, match=r"\(seed: 0 there, 1 now\); .* there --config\.start=.* goes on from this one"):
+        train.run(config(data, seed=1), tmp_path)
+
+
+def test_one_training_in_a_workdir(data: Path, tmp_path: Path) -> None:
+
+    with (
+        files.locked(tmp_path),
+        pytest.raises(UserError, match=rf"process {os.getpid()} is at work in it; wait for it"),
+    ):
+        train.run(config(data), tmp_path)
+    with files.locked(tmp_path):
+        pass
+
+
+def test_who_reads_a_workdir_changes_nothing_in_it(straight: Path) -> None:
+    saving = straight / "checkpoints" / "9.orbax-checkpoint-tmp-1795735466"
+    saving.mkdir()
+    (saving / "half").write_text("x")
+    reader = Checkpoints(straight, read_only=True)
+    assert reader.latest == 7
+    assert int(reader.read()["step"]) == 7
+    reader.close()
+    assert (saving / "half").is_file()
+    trainer = Checkpoints(straight)
+    trainer.close()
+    assert not saving.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"checkpoints_kept": 0}, r"config\.checkpoints_kept=0: nothing would be kept"),
+        ({"losses": {"pixel": {"weight": 0.0}}}, r"config\.losses: nothing is learnt; give a weight to one of them"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_the_workdir_is_claimed(
+    data: Path, tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        train.run(config(data, **changes), tmp_path / "work")
+    assert not (tmp_path / "work").exists()
+
+
+def test_figures_of_a_run_that_kept_nothing_are_not_this_one_s(tmp_path: Path) -> None:
+    (tmp_path / BEST).write_bytes(b"of another run")
+    (tmp_path / EVALUATIONS).write_text('[{"step": 6, "figures": {"view1_accuracy": 1.0}, "reference": {}}]')
+    progress = Progress(tmp_path, 10, 4, 2)
+    assert progress.evaluations() == []
+    assert not (tmp_path / BEST).exists()
+    for step in (6, 3):
+        progress.evaluated(step, {"psnr": float(step)}, {})
+    progress.close()
+    # One that goes on keeps them, in the order of the steps, each once.
+    progress = Progress(tmp_path, 10, 4, 2, done=4)
+    progress.evaluated(6, {"psnr": 7.0}, {})
+    progress.close()
+    assert [(each["step"], each["figures"]["psnr"]) for each in evaluations(tmp_path)] == [(3, 3.0), (6, 7.0)]
