@@ -19,6 +19,7 @@ def get_config(variant: str = "") -> ConfigDict:
     # The paper compares VGG19's conv5_4, whose weights no package ships:
     #   --config.losses.perceptual.network=vgg19 --config.losses.perceptual.layer=block5_conv4
     #   --config.losses.perceptual.weights=FILE.h5 --config.losses.perceptual.scale=0.0784
+    #   --config.losses.perceptual.after_activation=True
     config.losses.perceptual.update({"weight": 1.0, "network": "sface", "layer": "conv_5_relu"})
     config.losses.adversarial.update({"weight": 1e-3, "kind": "vanilla"})
     for optimizer in (config.optimizer, config.discriminator_optimizer):

@@ -3,6 +3,7 @@
 import collections
 import functools
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -78,6 +79,9 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
     for file in _walk(path, frozenset()):
         if file is None:
             hidden += 1
+        elif _is_special(file):
+            # Opening a pipe waits for whoever writes into it, for ever.
+            found.ignored["pipe or device"] += 1
         elif is_picture(file, functools.partial(_open, file)):
             found.paths.append(file)
         else:
@@ -103,6 +107,14 @@ def is_picture(file: PurePath, opened: Callable[[], IO[bytes]]) -> bool:
             return True
     # A plugin that stumbles over a file of another kind says so in its own way.
     except Exception:
+        return False
+
+
+def _is_special(file: Path) -> bool:
+    """Whether a file, or what a link leads to, is neither on a disk nor missing."""
+    try:
+        return not stat.S_ISREG(file.stat().st_mode)
+    except OSError:
         return False
 
 

@@ -42,14 +42,15 @@ def identity_lenses(recognizers: Sequence[Recognizer], weight: float, shares: Se
     return lenses
 
 
-def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") -> Lens:
+def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", after_activation: bool = False) -> Lens:
     """The features of one layer of a network, for a perceptual loss.
 
     Args:
       network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recogniser.
-      layer: whose output is compared; of VGG19 before its ReLU ("block5_conv4" is SRGAN's VGG54).
+      layer: whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
       weight: of the loss.
       weights: a weight file; VGG19 has none of its own.
+      after_activation: of VGG19, whether after the layer's ReLU; of other networks that is in the layer's name.
 
     Of ResNet-50 layers are named as Keras's ("conv3_block4_3_bn"), and pictures keep their size.
 
@@ -69,7 +70,17 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "") 
         module = vgg19.Model(last=layer)
         # Layers behind the last one are not part of the module.
         kept = {name: variables["params"][name] for name in names if name <= layer}
-        return Lens(network, weight, module.apply, jax.device_get({"params": kept}))
+
+        def of_vgg(variables: Any, images: jax.Array) -> jax.Array:
+            features = module.apply(variables, images)
+            return jax.nn.relu(features) if after_activation else features
+
+        return Lens(network, weight, of_vgg, jax.device_get({"params": kept}))
+    if after_activation:
+        raise UserError(
+            f"config.losses.perceptual.after_activation=True: {network} names its activations as layers; choose one of "
+            "them as --config.losses.perceptual.layer"
+        )
     module, variables, size = _imagenet(weights) if network == "resnet50" else _of_recognizer(network, weights)
 
     def features(variables: Any, images: jax.Array) -> jax.Array:

@@ -45,6 +45,8 @@ def default_config() -> ConfigDict:
     config.losses.perceptual = ConfigDict(
         {"weight": 0.0, "kind": "mse", "scale": 1.0, "network": "sface", "layer": "conv_5_relu", "weights": ""}
     )
+    # Of "vgg19": the layer after its ReLU, as in SRGAN's paper (section 2.2.1); ESRGAN's is before it (section 3.2).
+    config.losses.perceptual.after_activation = False
     config.losses.adversarial = ConfigDict({"weight": 0.0, "kind": "vanilla", "gradient_penalty": 0.0})
     config.losses.edge = ConfigDict({"weight": 0.0})
     config.losses.identity = ConfigDict({"weight": 0.0, "recognizers": ("sface",), "shares": ()})
@@ -105,6 +107,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.start = ""
     if config.losses.perceptual.network == "vgg19":
         config.losses.perceptual.update({"network": "sface", "layer": "conv_5_relu", "scale": 1.0})
+        config.losses.perceptual.after_activation = False
     return config
 
 

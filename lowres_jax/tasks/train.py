@@ -105,7 +105,7 @@ def build_trainer(config: ConfigDict, steps: int) -> Trainer:
     perceptual = None
     if settings.perceptual.weight:
         each = settings.perceptual
-        perceptual = perceptual_lens(each.network, each.layer, each.weight, each.weights)
+        perceptual = perceptual_lens(each.network, each.layer, each.weight, each.weights, each.after_activation)
     names = configuration.names(settings.identity.recognizers) if settings.identity.weight else []
     lenses = identity_lenses(
         [load_network(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()

@@ -1,5 +1,6 @@
 """Which files are taken for pictures, and what is said of the others."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,14 @@ def test_nothing_is_an_error_that_says_what_is_there(tmp_path: Path) -> None:
         find_pictures(tmp_path)
     with pytest.raises(UserError, match="no such file or folder"):
         find_pictures(tmp_path / "absent")
+
+
+def test_pipes_and_devices_are_not_opened(tmp_path: Path) -> None:
+    picture = save(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.jpg")
+    (tmp_path / "c").symlink_to("/dev/zero")
+    found = find_pictures(tmp_path)
+    assert found.paths == [picture]
+    assert found.remarks(tmp_path) == [
+        f"{tmp_path}: 2 files are no pictures that can be read, ignored: 2 pipe or device"
+    ]

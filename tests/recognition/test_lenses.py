@@ -84,6 +84,10 @@ def test_vgg19_before_its_activation(vgg: Path) -> None:
     assert found.shape == (1, 2, 2, 512)
     assert float(found.min()) < 0
     np.testing.assert_allclose(found, features, rtol=1e-3, atol=1e-2)
+    after = perceptual_lens("vgg19", "block5_conv4", 1.0, str(vgg), after_activation=True)
+    np.testing.assert_array_equal(after.apply(after.variables, image), np.maximum(found, 0))
+    with pytest.raises(UserError, match=r"after_activation=True: sface names its activations as layers"):
+        perceptual_lens("sface", "conv_5_batchnorm", 1.0, after_activation=True)
 
 
 def test_weights_that_are_missing_or_of_another_network(vgg: Path, tmp_path: Path) -> None:
