@@ -35,7 +35,7 @@ class Progress:
           done: steps that are done already. Figures of later ones are of a run that was killed, or of another one.
         """
         self.steps = steps
-        self._batch_size, self._log_steps = batch_size, max(1, log_steps)
+        self._batch_size, self._log_steps = batch_size, log_steps
         self._evaluations = workdir / EVALUATIONS
         self._writer = None
         if devices.is_first():

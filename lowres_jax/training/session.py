@@ -101,6 +101,22 @@ def check(config: ConfigDict) -> None:
     if (config.steps > 0) == (config.epochs > 0):
         raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
     precision.check(config.matmul_precision)
+    if not 0 <= config.seed < 2**32:
+        raise UserError(f"config.seed={config.seed}: must be from 0 to {2**32 - 1:,}")
+    least = {
+        "batch_size": 1,
+        "steps": 0,
+        "epochs": 0,
+        "evaluate_steps": 0,
+        "view1_pairs": 0,
+        "log_steps": 1,
+        "threads": 1,
+    }
+    least |= {"checkpoint_seconds": 0, "grace_seconds": 0, "crops": 0, "validation_images": 1, "grid_faces": 1}
+    least |= {"identities": 0, "frozen_steps": 0, "brightness": 0}
+    for key, smallest in least.items():
+        if key in config and config[key] < smallest:
+            raise UserError(f"config.{key}={config[key]:g}: must be {smallest} or more")
     if config.steps_per_call is not None and config.steps_per_call < 1:
         raise UserError(f"config.steps_per_call={config.steps_per_call}: must be 1 or more")
     if not 0 <= config.ema < 1:
@@ -121,7 +137,7 @@ def is_resident(config: ConfigDict, samples: Samples) -> bool:
 
 def steps_per_call(config: ConfigDict) -> int:
     """How many steps the devices make before the host hears of them."""
-    return config.steps_per_call or (1 if jax.default_backend() == "cpu" else max(1, config.log_steps))
+    return config.steps_per_call or (1 if jax.default_backend() == "cpu" else config.log_steps)
 
 
 def from_residents(

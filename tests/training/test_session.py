@@ -107,6 +107,10 @@ def test_who_reads_a_workdir_changes_nothing_in_it(straight: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"seed": -1}, r"config\.seed=-1: must be from 0 to 4,294,967,295"),
+        ({"seed": 2**40}, r"config\.seed=1099511627776: must be from 0"),
+        ({"crops": -1}, r"config\.crops=-1: must be 0 or more"),
+        ({"log_steps": 0}, r"config\.log_steps=0: must be 1 or more"),
         ({"checkpoints_kept": 0}, r"config\.checkpoints_kept=0: nothing would be kept"),
         ({"losses": {"pixel": {"weight": 0.0}}}, r"config\.losses: nothing is learnt; give a weight to one of them"),
     ],
