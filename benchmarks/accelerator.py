@@ -11,6 +11,7 @@ takes thin networks, for a rehearsal on a processor. FLOP are counted by XLA fro
 import argparse
 import gzip
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax import precision, runtime
+from lowres_jax.data import pipeline
+from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
 from lowres_jax.localization import mtcnn
 from lowres_jax.recognition import recipe as recognition_recipe
@@ -172,6 +175,21 @@ def detection(seconds: float) -> Iterator[tuple[str, Figures]]:
     yield "MTCNN, 250 px", {"images_per_second": speed * len(pictures), "compile_seconds": first}
 
 
+def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
+    """Crops/s that the host decodes for a step, and choices/s that it makes for crops on the device: do they feed it?"""
+    folder = runtime.cache_folder() / "datasets"
+    sets = sorted(path.parent for path in folder.glob("*/*/*/dataset_info.json") if path.parts[-4] != "lfw")
+    if not sets:
+        return
+    source, samples = RecordSource(sets[0]), Samples(recipe.default_config())
+    batch, threads = 64, len(os.sched_getaffinity(0))
+    for name, choices in (("decoded on the host", None), ("chosen for the device", samples.choices)):
+        batches = pipeline.batches(source, batch, 0, samples, threads=threads, choices=choices)
+        key = "image" if choices is None else "row"
+        speed, _ = rate(lambda batches=batches, key=key: next(batches)[key], seconds)
+        yield f"input, crops {name}, {threads} threads", {"images_per_second": speed * batch}
+
+
 def templates(small: bool, seconds: float) -> Iterator[tuple[str, Figures]]:
     """SFace from images on the host to templates on the host, as figures are made: float32."""
     images = np.random.default_rng(0).random((64 if small else 1024, 112, 112, 3), np.float32)
@@ -293,6 +311,7 @@ def cases(small: bool) -> Iterator[Callable[[], Iterator[tuple[str, Figures]]]]:
     yield lambda: profile(face, sizes[0])
     yield lambda: inference("SRResNet x4", *models["SRResNet x4"], sizes[:1], all_ways, seconds)
     yield lambda: templates(small, seconds)
+    yield lambda: input_pipeline(seconds)
     yield lambda: generator_step("canny step", generator(4, False, True), sizes[1:2] or sizes, ["bfloat16"], seconds)
     yield lambda: recognizer_step(small, sizes[:1], ["bfloat16"], seconds)
     yield lambda: pytorch(sizes[0], seconds)
