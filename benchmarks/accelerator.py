@@ -176,7 +176,7 @@ def detection(seconds: float) -> Iterator[tuple[str, Figures]]:
 
 
 def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
-    """Crops/s that the host decodes for a step, and choices/s that it makes for crops on the device: do they feed it?"""
+    """Crops/s that the host decodes for a step, and choices/s for crops on the device."""
     folder = runtime.cache_folder() / "datasets"
     sets = sorted(path.parent for path in folder.glob("*/*/*/dataset_info.json") if path.parts[-4] != "lfw")
     if not sets:
