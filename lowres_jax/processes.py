@@ -1,5 +1,6 @@
 """The processes of one run, on one machine or several."""
 
+import contextlib
 import os
 import socket
 import time
@@ -48,6 +49,16 @@ def connect(config: ConfigDict) -> None:
             f"config.coordinator={coordinator}: the processes did not find together within {config.connect_seconds} s "
             f"({str(error).splitlines()[0][:120]}); is process 0 running, and its port open?"
         ) from error
+
+
+def leave() -> None:
+    """Ends this process's part in the run, once all others do too.
+
+    A process that just ended would have the others aborted, whose coordinator it may be.
+    """
+    if jax.process_count() > 1:
+        with contextlib.suppress(RuntimeError):
+            jax.distributed.shutdown()
 
 
 def _await(coordinator: str, seconds: float) -> None:

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict, config_dict
 
-from lowres_jax import configuration, files, interruption, precision
+from lowres_jax import configuration, files, interruption, precision, processes
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
@@ -239,7 +239,11 @@ def run(
             step, constants = from_residents(step, constants, samples, source, positions)
         step = precision.at(config.matmul_precision, step)
         if int(state.step) < steps:
-            loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
+            try:
+                loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
+            except interruption.Interrupted:
+                processes.leave()
+                raise
         progress.close()
         checkpoints.close()
         if devices.is_first():

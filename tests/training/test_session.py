@@ -99,9 +99,6 @@ def test_who_reads_a_workdir_changes_nothing_in_it(straight: Path) -> None:
     assert int(reader.read()["step"]) == 7
     reader.close()
     assert (saving / "half").is_file()
-    trainer = Checkpoints(straight)
-    trainer.close()
-    assert not saving.exists()
 
 
 @pytest.mark.parametrize(
