@@ -102,3 +102,16 @@ def test_what_is_at_a_source_counts(tmp_path):
     (folder / "2.jpg").write_bytes(b"lonGer")
     assert prepare._content_digest(str(folder / "2.jpg")) not in seen
     assert prepare._content_digest(str(tmp_path / "absent")) == ""
+
+
+def test_pictures_that_changed_places_are_another_content(tmp_path: Path) -> None:
+    """Names and sizes alone do not tell: BMP and PNM of one size have one length."""
+    for number, name in enumerate(("a.bmp", "b.bmp")):
+        (tmp_path / name).write_bytes(bytes([number]) * 100)
+        os.utime(tmp_path / name, (1000 + number, 1000 + number))
+    before = prepare._content_digest(str(tmp_path))
+    assert prepare._content_digest(str(tmp_path)) == before
+    (tmp_path / "a.bmp").rename(tmp_path / "c.bmp")
+    (tmp_path / "b.bmp").rename(tmp_path / "a.bmp")
+    (tmp_path / "c.bmp").rename(tmp_path / "b.bmp")
+    assert prepare._content_digest(str(tmp_path)) != before

@@ -99,3 +99,15 @@ def test_a_zero_template_is_no_trouble() -> None:
     gradient = jax.grad(lambda vector: margins.unit(vector).sum())(jnp.zeros((1, 4)))
     assert np.isfinite(gradient).all()
     np.testing.assert_array_equal(margins.unit(jnp.zeros((1, 4))), np.zeros((1, 4)))
+
+
+def test_adaface_keeps_away_from_a_cosine_of_one_as_its_authors_do() -> None:
+    """Their code, written down: the cosine within .001 of 1, the angle between .001 and pi - .001, for every class."""
+    cosine, norms = np.asarray([[0.99999, -1.0, 0.3]]), np.asarray([30.0])
+    clipped = np.clip(cosine, -0.999, 0.999)
+    quality = np.clip((norms - 20.0) / (10.0 + 1e-3) * 0.333, -1, 1)
+    angle = np.clip(np.arccos(clipped) - 0.4 * quality, 1e-3, np.pi - 1e-3)
+    right = np.asarray([[True, False, False]])
+    expected = 64.0 * np.where(right, np.cos(angle) - (0.4 + 0.4 * quality), clipped)
+    found = margins.margin_logits("adaface", jnp.asarray(cosine), right, 64.0, 0.4, jnp.asarray(norms), 20.0, 10.0)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
