@@ -104,7 +104,6 @@ def check(config: ConfigDict) -> None:
     if not 0 <= config.seed < 2**32:
         raise UserError(f"config.seed={config.seed}: must be from 0 to {2**32 - 1:,}")
     least = {
-        "batch_size": 1,
         "steps": 0,
         "epochs": 0,
         "evaluate_steps": 0,
