@@ -103,14 +103,7 @@ def check(config: ConfigDict) -> None:
     precision.check(config.matmul_precision)
     if not 0 <= config.seed < 2**32:
         raise UserError(f"config.seed={config.seed}: must be from 0 to {2**32 - 1:,}")
-    least = {
-        "steps": 0,
-        "epochs": 0,
-        "evaluate_steps": 0,
-        "view1_pairs": 0,
-        "log_steps": 1,
-        "threads": 1,
-    }
+    least = {"steps": 0, "epochs": 0, "evaluate_steps": 0, "view1_pairs": 0, "log_steps": 1, "threads": 1}
     least |= {"checkpoint_seconds": 0, "grace_seconds": 0, "crops": 0, "validation_images": 1, "grid_faces": 1}
     least |= {"identities": 0, "frozen_steps": 0, "brightness": 0}
     for key, smallest in least.items():
