@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,23 @@ from lowres_jax.super_resolution import start
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import BEST, EVALUATIONS
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training says of its result.
+
+    Attributes:
+      settings: its config, as `run.json` has it.
+      step: at which the weights were taken.
+      figures: of people held out; may be empty.
+      figures_step: to which they belong.
+    """
+
+    settings: dict[str, Any]
+    step: int
+    figures: Mapping[str, float]
+    figures_step: int
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -38,19 +56,18 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
     settings = _settings(training)
     recognizes = settings["task"] == "train_recognizer"
-    figures: Mapping[str, float] = {}
-    figures_step = 0
-    if recognizes:
+    if settings["task"] == "train_recognizer":
         # The best of its evaluations, which may be another step's than the last.
-        step, figures, tree = _best(training)
+        trained, tree = _best(training, settings)
     else:
         step, tree = start.of_training(training)
         evaluations = json.loads((training / EVALUATIONS).read_text()) if (training / EVALUATIONS).is_file() else []
         # A training that was stopped has figures of an earlier step, and its card says so.
-        evaluated = next((each for each in reversed(evaluations) if each["step"] <= step), None)
-        if evaluated is not None:
-            figures, figures_step = evaluated["figures"], evaluated["step"]
-    weights = write_model(folder, config, settings, step, tree, figures, figures_step or step)
+        before = [each for each in evaluations if each["step"] <= step]
+        trained = Trained(
+            settings, step, before[-1]["figures"] if before else {}, before[-1]["step"] if before else step
+        )
+    weights = write_model(folder, config, trained, tree)
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
     if folder != cards.own_folder():
         print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
@@ -67,25 +84,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     )
 
 
-def write_model(
-    folder: Path,
-    config: ConfigDict,
-    settings: dict[str, Any],
-    step: int,
-    tree: Any,
-    figures: Mapping[str, float],
-    figures_step: int,
-) -> Path:
+def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -> Path:
     """Writes a model's weights and its card.
 
     Args:
       folder: for both.
       config: the model's `name`, `summary` and `licence`.
-      settings: the config of the training.
-      step: at which the weights were taken.
+      trained: what the card says of it.
       tree: its variables, as host arrays.
-      figures: of people held out; may be empty.
-      figures_step: to which they belong.
 
     Returns:
       The weight file.
@@ -99,7 +105,7 @@ def write_model(
     statistics = {"batch_stats": tree["batch_stats"]} if tree.get("batch_stats") else {}
     safetensors_weights.write(weights, {"params": params} | statistics)
     with write_atomically(folder / f"{config.name}.toml") as file:
-        file.write(_card(config, settings, step, weights, figures, figures_step).encode())
+        file.write(_card(config, trained, weights).encode())
     return weights
 
 
@@ -119,8 +125,8 @@ def _settings(training: Path) -> dict[str, Any]:
     return settings
 
 
-def _best(training: Path) -> tuple[int, dict[str, float], Any]:
-    """Step, figures and variables of a recogniser's best evaluation.
+def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
+    """A recogniser's best evaluation, and its variables.
 
     Raises:
       UserError: there was none yet.
@@ -129,18 +135,13 @@ def _best(training: Path) -> tuple[int, dict[str, float], Any]:
     if not path.is_file():
         raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
     told = safetensors_weights.told(path)
-    return int(told["step"]), json.loads(told["figures"]), safetensors_weights.variables(path)
+    step = int(told["step"])
+    return Trained(settings, step, json.loads(told["figures"]), step), safetensors_weights.variables(path)
 
 
-def _card(
-    config: ConfigDict,
-    settings: dict[str, Any],
-    step: int,
-    weights: Path,
-    figures: Mapping[str, float],
-    figures_step: int,
-) -> str:
+def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
     """The model card, as TOML."""
+    settings, figures = trained.settings, trained.figures
     losses = {
         name: {key: value for key, value in loss.items() if value not in ("", [], ())}
         for name, loss in settings["losses"].items()
@@ -157,13 +158,13 @@ def _card(
         summary = config.summary or f"{module.split('.')[-1]} x{fields['scale']} trained on faces"
     facts = {
         "data": settings["dataset"],
-        "steps": step,
+        "steps": trained.step,
         "batch_size": settings["batch_size"],
         "start": settings["start"] or "random",
         **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
         "judges": ", ".join(settings["judges"]),
-        **({"figures_step": figures_step} if figures and figures_step != step else {}),
+        **({"figures_step": trained.figures_step} if figures and trained.figures_step != trained.step else {}),
     }
     lines = [
         f"summary = {json.dumps(summary)}",

@@ -65,7 +65,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     results.add(output, pack=described, minutes=config.minutes, parts=[])
     visit = _Visit(config, folder, output, workdir, end)
     visit.make(_check(config, folder, output, visit.share(config.check_share)))
-    visit.make(_benchmark(config, output, visit.share(config.benchmark_share)))
+    visit.make(_benchmark(config, described, output, visit.share(config.benchmark_share)))
     names = configuration.names(config.queue)
     weights = {name: config.trainings[name].weight for name in names}
     least = config.least_training_seconds
@@ -98,13 +98,12 @@ def _check(config: ConfigDict, folder: Path, output: Path, until: float) -> Part
     return Part("check", command, until)
 
 
-def _benchmark(config: ConfigDict, output: Path, until: float) -> Part:
+def _benchmark(config: ConfigDict, described: dict[str, Any], output: Path, until: float) -> Part:
     seconds = max(1.0, until - time.time() - 5.0)
     command = ["benchmarks/accelerator.py", f"--seconds={seconds:.0f}", f"--output={output}"]
     if config.platform:
         command.append(f"--platform={config.platform}")
-    small = pack.described(Path(config.pack))["small"]
-    return Part("benchmark", command + (["--small"] if small else []), until)
+    return Part("benchmark", command + (["--small"] if described["small"] else []), until)
 
 
 def _training(

@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, precision, runtime
-from lowres_jax.data import pipeline
+from lowres_jax import configuration, runtime
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 from lowres_jax.super_resolution import recipe, start
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.tasks import export_weights, train
-from lowres_jax.training import devices, session
+from lowres_jax.training import devices, loop, session
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import EVALUATIONS
 from lowres_jax.visit import results
@@ -88,29 +86,15 @@ def _speed(settings: ConfigDict) -> float:
     samples, chosen = Samples(settings), train.chosen_records(settings, source)
     training = train.build_trainer(settings, settings.steps)
     state = training.init(start.variables(settings, training.generator))
-    step: session.Step = training.step
-    constants = training.constants
-    resident = session.is_resident(settings, samples)
-    if resident:
-        step, constants = session.from_residents(step, constants, samples, source, chosen.training)
-    count = session.steps_per_call(settings)
-    batches = pipeline.batches(
-        source,
-        settings.batch_size,
-        settings.seed,
-        samples,
-        chosen.training,
-        threads=settings.threads,
-        choices=samples.choices if resident else None,
+    step, constants, batches = session.fed(
+        settings, source, chosen.training, samples, training.step, training.constants
     )
-    lifted = devices.lift(precision.at(settings.matmul_precision, step), state, stacked=count > 1)
+    count = session.steps_per_call(settings)
+    lifted = devices.lift(step, state, stacked=count > 1)
     placed, fixed = devices.replicate(state), devices.replicate(constants)
 
     def call(placed: Any) -> Any:
-        several = [next(batches) for _ in range(count)]
-        stacked = {name: np.stack([batch[name] for batch in several]) for name in several[0]}
-        batch = stacked if count > 1 else several[0]
-        placed, metrics = lifted(placed, fixed, devices.divide(batch, count > 1))
+        placed, metrics = lifted(placed, fixed, devices.divide(loop.of_steps(batches, count), count > 1))
         jax.block_until_ready(metrics)
         return placed
 
@@ -129,7 +113,7 @@ class _Export:
 
     def __init__(self, config: ConfigDict, settings: ConfigDict, workdir: Path, speed: float):
         self._config, self._settings, self._workdir, self._speed = config, settings, workdir, speed
-        self._best = -1.0
+        self._best, self._best_step = -1.0, 0
         self._evaluations: list[dict[str, Any]] = []
 
     def __call__(self, step: int, variables: Any, figures: Mapping[str, float]) -> None:
@@ -138,10 +122,12 @@ class _Export:
         self._evaluations.append({"step": step, "figures": dict(figures)})
         cosine = figures.get("identity_cosine", 0.0)
         if cosine >= self._best:
-            self._best = cosine
+            self._best, self._best_step = cosine, step
             models = output / results.MODELS
             told = json.loads((self._workdir / RUN).read_text())
-            export_weights.write_model(models, self._config, told, step, variables, figures, step)
+            export_weights.write_model(
+                models, self._config, export_weights.Trained(told, step, figures, step), variables
+            )
             grid = self._workdir / "grids" / train.grid_name(step)
             if grid.is_file():
                 with write_atomically(models / f"{self._config.name}.png") as file:
@@ -150,7 +136,7 @@ class _Export:
             "images_per_second": round(self._speed, 1),
             "batch_size": self._settings.batch_size,
             "steps": self._settings.steps,
-            "best_step": max(self._evaluations, key=lambda each: each["figures"].get("identity_cosine", 0.0))["step"],
+            "best_step": self._best_step,
             "reference": json.loads((self._workdir / EVALUATIONS).read_text())[-1]["reference"],
             "evaluations": self._evaluations,
         }

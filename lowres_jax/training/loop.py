@@ -7,7 +7,7 @@ save) along with its batch, the step passes on what anybody wished, and all act 
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,7 +109,7 @@ def fit(
         while done < plan.steps:
             count = plan.next_call(done)
             stacked = count > 1
-            batch = devices.divide(_of_steps(batches, run.wishes(), count), stacked)
+            batch = devices.divide(of_steps(batches, count, {WISHES: run.wishes()}), stacked)
             state, metrics = lifted[stacked](state, constants, batch)
             done += count
             # The call before is looked at while this one computes.
@@ -137,11 +137,19 @@ def fit(
     return state
 
 
-def _of_steps(batches: Iterator[dict[str, np.ndarray]], wishes: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """The next batch with this process's wishes; of several steps stacked."""
+def of_steps(
+    batches: Iterator[dict[str, np.ndarray]], count: int, more: Mapping[str, np.ndarray] | None = None
+) -> dict[str, np.ndarray]:
+    """What a call of the devices takes: the next batch; of several steps stacked.
+
+    Args:
+      batches: one after the other.
+      count: steps of the call.
+      more: what goes along with each batch.
+    """
     if count == 1:
-        return next(batches) | {WISHES: wishes}
-    several = [next(batches) | {WISHES: wishes} for _ in range(count)]
+        return next(batches) | dict(more or {})
+    several = [next(batches) | dict(more or {}) for _ in range(count)]
     return {name: np.stack([batch[name] for batch in several]) for name in several[0]}
 
 

@@ -1,7 +1,7 @@
 """What every training does around its steps, whatever it trains: workdir, batches, loop, last evaluation."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -152,6 +152,44 @@ def from_residents(
     return taking, constants | {_RESIDENT: samples.resident(source.crops(np.unique(positions))[0])}
 
 
+def fed(
+    config: ConfigDict,
+    source: RecordSource,
+    positions: np.ndarray,
+    samples: Any,
+    step: Step,
+    constants: dict[str, Any],
+    done: int = 0,
+) -> tuple[Step, dict[str, Any], Iterator[dict[str, np.ndarray]]]:
+    """A step in the config's precision, its constants, and this process's batches for it.
+
+    Args:
+      config: of the training.
+      source: the prepared set.
+      positions: the records to learn from.
+      samples: see `Samples`.
+      step: of one device, that takes images.
+      constants: of it.
+      done: number of the first batch.
+    """
+    resident = is_resident(config, samples)
+    batches = pipeline.batches(
+        source,
+        config.batch_size,
+        config.seed,
+        samples,
+        positions,
+        done,
+        jax.process_index(),
+        jax.process_count(),
+        config.threads,
+        samples.choices if resident else None,
+    )
+    if resident:
+        step, constants = from_residents(step, constants, samples, source, positions)
+    return precision.at(config.matmul_precision, step), constants, batches
+
+
 def _make_up(
     like: TrainState, plan: loop.Plan, checkpoints: Checkpoints, progress: Progress, evaluate: Evaluate
 ) -> None:
@@ -199,7 +237,6 @@ def run(
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
     with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
-        resident = is_resident(config, samples)
         checkpoints = Checkpoints(workdir, config.checkpoints_kept)
         checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(
@@ -215,21 +252,7 @@ def run(
         progress = Progress(workdir, steps, config.batch_size, config.log_steps, int(state.step))
         evaluate = evaluation(progress)
         _make_up(like, plan, checkpoints, progress, evaluate)
-        batches = pipeline.batches(
-            source,
-            config.batch_size,
-            config.seed,
-            samples,
-            positions,
-            int(state.step),
-            jax.process_index(),
-            jax.process_count(),
-            config.threads,
-            samples.choices if resident else None,  # type: ignore[attr-defined]
-        )
-        if resident:
-            step, constants = from_residents(step, constants, samples, source, positions)
-        step = precision.at(config.matmul_precision, step)
+        step, constants, batches = fed(config, source, positions, samples, step, constants, int(state.step))
         if int(state.step) < steps:
             try:
                 loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)

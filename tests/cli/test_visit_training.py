@@ -58,7 +58,7 @@ def test_as_many_steps_as_fit_and_the_best_evaluation_is_brought(
         self.after_evaluation = told
 
     def spy(*given: Any) -> Path:
-        brought.append((given[3], given[4]))
+        brought.append((given[2].step, given[3]))
         return write_model(*given)
 
     monkeypatch.setattr(train.Evaluation, "__call__", call)
@@ -68,7 +68,7 @@ def test_as_many_steps_as_fit_and_the_best_evaluation_is_brought(
 
     assert [step for step, _ in brought] == [6, 12, 24]
     found = results.read(tmp_path / "out")["trainings"]["mine"]
-    assert (found["steps"], found["batch_size"], found["best_step"]) == (24, 4, 12)
+    assert (found["steps"], found["batch_size"], found["best_step"]) == (24, 4, 24)
     assert [each["step"] for each in found["evaluations"]] == [6, 12, 18, 24]
     assert "step 24/24" in capsys.readouterr().out
     models = tmp_path / "out" / results.MODELS

@@ -3,17 +3,20 @@
 import json
 import os
 import signal
+import struct
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ml_collections import ConfigDict
+from tensorboardX.proto import event_pb2
 from training_runs import assert_equal, leaves, write_faces
 
 from lowres_jax import files, interruption
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import recipe
-from lowres_jax.tasks import train
+from lowres_jax.tasks import export_weights, train
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import BEST, EVALUATIONS, Progress
 
@@ -59,7 +62,8 @@ def test_an_evaluation_that_was_cut_off_is_made_up(
     monkeypatch.setattr(train.Evaluation, "__call__", stopped)
     with pytest.raises(interruption.Interrupted):
         train.run(config(data), tmp_path)
-    assert cut not in [each["step"] for each in evaluations(tmp_path)] if cut > 3 else True
+    noted = evaluations(tmp_path) if (tmp_path / EVALUATIONS).is_file() else []
+    assert [each["step"] for each in noted] == [step for step in (3, 6) if step < cut]
     monkeypatch.setattr(train.Evaluation, "__call__", real)
     train.run(config(data), tmp_path)
     assert evaluations(tmp_path) == evaluations(straight)
@@ -134,3 +138,29 @@ def test_figures_of_a_run_that_kept_nothing_are_not_this_one_s(tmp_path: Path) -
     progress.evaluated(6, {"psnr": 7.0}, {})
     progress.close()
     assert [(each["step"], each["figures"]["psnr"]) for each in evaluations(tmp_path)] == [(3, 3.0), (6, 7.0)]
+
+
+@pytest.mark.parametrize("done", [0, 4])
+def test_tensorboard_forgets_the_steps_that_are_made_again(tmp_path: Path, done: int) -> None:
+    """A run that was killed at step 6 and goes on from 4 takes back what it had said of 5 and 6."""
+    progress = Progress(tmp_path, 10, 4, 1, done)
+    progress.add(done + 1, [{"pixel": 1.0}])
+    progress.close()
+    starts = []
+    for path in sorted((tmp_path / "tensorboard").iterdir()):
+        content, place = path.read_bytes(), 0
+        while place < len(content):
+            (length,) = struct.unpack_from("<Q", content, place)
+            event = event_pb2.Event.FromString(content[place + 12 : place + 12 + length])
+            if event.session_log.status == event_pb2.SessionLog.START:
+                starts.append(event.step)
+            place += length + 16
+    assert starts == [done + 1]
+
+
+@pytest.mark.parametrize("name", ["none", "raw", "onnx", "imagenet", "identity"])
+def test_names_that_mean_something_else_are_not_given(straight: Path, tmp_path: Path, name: str) -> None:
+    export = ConfigDict({"training": str(straight), "name": name, "folder": str(tmp_path), "overwrite": False})
+    with pytest.raises(UserError, match=rf"config\.name={name}: is the name of a model that comes with the program"):
+        export_weights.run(export, tmp_path)
+    assert list(tmp_path.iterdir()) == []
