@@ -31,7 +31,9 @@ def glances(groups: Sequence[Group]) -> list[dict[str, Any]]:
                 for protocol, name in (IDENTIFICATION, PAIRS)
             ]
             if any(cells):
-                rows.append({"method": own[0].printed(method), "cells": cells})
+                # In a group that has it: not every method is measured at every size.
+                having = next(group for group in own if method in group.methods)
+                rows.append({"method": having.printed(method), "cells": cells})
         if rows:
             found.append(
                 {

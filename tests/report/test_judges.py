@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lowres_jax.report import findings, judges
+from lowres_jax.report import findings, judges, page_tables
 from lowres_jax.report.judges import PUBLISHED
 from lowres_jax.report.page import render
 from lowres_jax.report.report_data import ReportData
@@ -91,6 +91,10 @@ def test_a_judge_in_the_loss_is_marked_everywhere_and_gives_no_star() -> None:
         "With SFace as the judge, super-resolution helps identification: Identity (trained against this judge) at 32"
     )
     assert "Identity was trained against SFace: its word here is not independent." in page
+    # A method that was measured at 16 px only is marked in the matrix of all sizes.
+    small = [row("bicubic", "sface", 0.4), row("identity_x8", "sface", 0.5, [0.1, 0.05, 0.2], judge_in_loss=True)]
+    both = {"rows": results()["rows"] + [each | {"lr_size": 16} for each in small]}
+    assert [each["method"] for each in page_tables.glances(group_rows(both))[0]["rows"]][-1] == "Identity x8 †"
     unmarked = {"rows": [each for each in results()["rows"] if "judge_in_loss" not in each]}
     assert "†" not in print_table(unmarked) + text_of(render(ReportData(unmarked)))
 
