@@ -37,7 +37,6 @@ def train(config: str, workdir: Path) -> subprocess.Popen[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 
@@ -100,6 +99,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     generator, failed = random.Random(arguments.seed), False
+    # A shell's background job ignores Ctrl-C, and so would the programs that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for config in arguments.configs.split(","):
         folder = arguments.folder / config
         shutil.rmtree(folder, ignore_errors=True)
