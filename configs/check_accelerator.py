@@ -7,13 +7,10 @@ Needs a pack (configs/pack_visit.py), which holds the processor's values. docs/a
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import visits
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the check."""
-    config = ConfigDict()
-    config.task = "check_accelerator"
-    config.platform = ""  # "gpu" or "tpu" to insist on one
-    config.cpu_devices = 1
-    config.pack = "workdirs/pack"
-    config.output = "workdirs/check_accelerator"  # folder that gets visit.json
-    return config
+    return config_keys.new(visits.CHECK_KEYS, "check_accelerator")

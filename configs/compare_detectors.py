@@ -7,19 +7,10 @@ Without a folder: the embedded ORL faces, and the portraits if they have been fe
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import prepare
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the comparison."""
-    config = ConfigDict()
-    config.task = "compare_detectors"
-    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
-
-    config.input = ""  # folder or picture
-    config.limit = 0  # take so many pictures, evenly drawn; 0: all (they are held in memory)
-    config.rule = "highest_score"  # which of several faces: or "nearest_centre", "largest"
-    config.low_confidence = (
-        0.1  # this share of Haar's faces, those of lowest score, counts as found with low confidence
-    )
-    config.columns = 8  # pictures in a row of the gallery
-    config.seed = 0  # of the draw of these pictures
-    return config
+    return config_keys.new(prepare.DETECTOR_KEYS, "compare_detectors")

@@ -12,15 +12,14 @@ read from its files, so that this costs only what is new (EDSR: about a second f
         --config.upscalers=bilinear,bicubic,srresnet@32+16,srgan@32+16,esrgan@32,edsr@32 --config.lr_sizes=32,16
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from lowres_jax.settings import compare
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the comparison, or of its variant "footage" (see compare.py)."""
-    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("compare.py")))["get_config"](variant)
+    config = compare.config(variant)
     config.dataset = "lfw/mtcnn"
     config.images_per_person = 0
     config.upscalers = ("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16", "identity@32", "identity_x8@16")

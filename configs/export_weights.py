@@ -7,15 +7,10 @@ The name then works in compare, enhance and identify.
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import exports
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the export."""
-    config = ConfigDict()
-    config.task = "export_weights"
-    config.training = ""  # workdir of the training
-    config.name = ""  # of the model from now on
-    config.summary = ""  # one line of the card; empty: module and scale
-    config.licence = "research only, as its training data (CASIA-WebFace, ORL)"
-    config.folder = ""  # for both files; empty: where names are looked up (cards in the cache folder)
-    config.overwrite = False
-    return config
+    return config_keys.new(exports.KEYS, "export_weights")

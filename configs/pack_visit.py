@@ -8,38 +8,15 @@ Then launch/visit.sh MINUTES OUT on the machine. docs/accelerators.md.
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys, configuration
+from lowres_jax.settings import visits
+
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the pack, or of its variant "smoke"."""
-    config = ConfigDict()
-    config.task = "pack_visit"
-    config.output = "workdirs/pack"
-    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-    config.dataset = "casia_webface/mtcnn_jpeg"
-    config.view1 = "lfw/mtcnn"  # empty: none
-    config.view1_pairs = 100  # of each of View 1's two lists
-    config.mebibytes = 40.0  # of all of it; crops are taken until it is full, everybody's first ones first
-    config.quality = 75  # of JPEG: 37 dB from the crop, and a third more of them than with 85
-    config.seed = 0
-    config.python = "3.12"  # of the machine, for which wheels are fetched; empty: none are
-    # What the machine has beside jax, flax, optax, orbax-checkpoint, opencv and numpy, so that less has to travel: here
-    # what images for machine learning usually have. For a bare one: --config.machine= --config.mebibytes=64.
-    config.machine = (
-        "attrs",
-        "cloudpickle",
-        "joblib",
-        "onnx",
-        "packaging",
-        "pillow",
-        "safetensors",
-        "six",
-        "tqdm",
-        "wrapt",
-    )
-    config.trainings = ("canny", "identity", "recognizer")  # a step of each is compared
-    config.small = False  # thin networks
+    config = config_keys.new(visits.PACK_KEYS, "pack_visit")
     if variant == "smoke":
         config.dataset, config.view1, config.python, config.small = "orl_faces/mtcnn", "", "", True
     elif variant:
-        raise ValueError(f"variant {variant!r}: there is 'smoke'")
+        raise ValueError(f"variant {variant!r}: {configuration.nearest(variant, ['smoke'])}")
     return config

@@ -5,15 +5,15 @@
 The source is a folder or .tgz with 0000045/001.jpg, or InsightFace's folder with train.rec and train.idx.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from lowres_jax import config_keys
+from lowres_jax.settings import prepare
 
 
 def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
-    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("prepare_orl_faces.py")))["get_config"]()
+    config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "casia_webface"
     config.image_format = "jpeg"
     config.rule = "nearest_centre"  # the photographs were cut around their person

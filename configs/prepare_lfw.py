@@ -6,17 +6,16 @@ The source is lfw.tgz, lfw-funneled.tgz or lfw-deepfunneled.tgz, or one of them 
 pairsDevTrain.txt and pairsDevTest.txt (View 1), are looked for beside it.
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from lowres_jax import config_keys
+from lowres_jax.settings import prepare
 
 
 def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
-    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("prepare_orl_faces.py")))["get_config"]()
+    config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "lfw"
-    config.pairs = ""  # folder of the pairs files; empty: beside the source
     # LFW's person is in the middle; in 3 % of the images another face has the highest score.
     config.rule = "nearest_centre"
     return config

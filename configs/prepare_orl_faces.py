@@ -8,20 +8,10 @@ Credit for the pictures: AT&T Laboratories Cambridge.
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import prepare
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
-    config = ConfigDict()
-    config.task = "prepare"
-    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
-
-    config.builder = "orl_faces"  # module of lowres_jax/preparation/builders
-    config.source = ""  # the photographs; empty: the package's own
-    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-
-    config.detector = "mtcnn"  # or "haar"
-    config.rule = "highest_score"  # which of several faces: or "nearest_centre", "largest"
-    config.crop_size = 128
-    config.image_format = "png"  # or "jpeg" (quality 95, 4:4:4): a fifth of the size
-    config.overwrite = False  # prepare again what is there
-    return config
+    return config_keys.new(prepare.KEYS, "prepare")

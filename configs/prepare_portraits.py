@@ -4,14 +4,14 @@ python -m lowres_jax.pretrained.fetch portraits
 python -m lowres_jax.main --config=configs/prepare_portraits.py
 """
 
-import runpy
-from pathlib import Path
-
 from ml_collections import ConfigDict
+
+from lowres_jax import config_keys
+from lowres_jax.settings import prepare
 
 
 def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
-    config: ConfigDict = runpy.run_path(str(Path(__file__).with_name("prepare_orl_faces.py")))["get_config"]()
+    config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "portraits"
     return config

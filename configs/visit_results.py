@@ -8,16 +8,10 @@ python -m lowres_jax.pretrained.fetch dlib && pip install 'lowres-jax[judges]'. 
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import visits
+
 
 def get_config() -> ConfigDict:
-    """Returns the config of taking home."""
-    config = ConfigDict()
-    config.task = "visit_results"
-    config.visit = ""  # folder that the visit wrote
-    config.judge = "dlib"  # recogniser that is in no model's loss; empty: figures only
-    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-    config.view1 = "lfw/mtcnn"
-    config.pairs = 300  # of each of View 1's two lists
-    config.cards = ""  # folder that gets better models; empty: that of the cards that come with the program
-    config.docs = "docs/visits"  # folder that gets the page and the plot
-    return config
+    """Returns the config of the taking home."""
+    return config_keys.new(visits.RESULTS_KEYS, "visit_results")

@@ -6,27 +6,10 @@ python -m lowres_jax.main --config=configs/visit_training.py --workdir=workdirs/
 
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.settings import visits
+
 
 def get_config() -> ConfigDict:
     """Returns the config of the part."""
-    config = ConfigDict()
-    config.task = "visit_training"
-    config.platform = ""
-    config.training = ""  # config of a generator's training, with its variant
-    config.name = ""  # of the model
-    config.summary = ""  # one line of its card; empty: module and scale
-    config.licence = "research only, as its training data (CelebA and CFP photographs, in CASIA-WebFace's layout)"
-    config.output = ""  # folder of the visit's results
-    config.until = 0.0  # seconds since 1970 at which it has to be over
-    config.batch_size = 8
-    # Other keys of the training that are changed.
-    config.changes = ConfigDict(
-        {
-            "dataset": "casia_webface/mtcnn_jpeg",
-            "start": "",
-            "compute_dtype": "float32",
-            "threads": 2,
-            "optimizer": {"learning_rate": 2e-4, "warmup_steps": 100, "schedule": "cosine"},
-        }
-    )
-    return config
+    return config_keys.new(visits.TRAINING_KEYS, "visit_training")

@@ -90,7 +90,7 @@ def load(path: str) -> ConfigDict:
 
 def _check_config(arguments: Sequence[str]) -> None:
     """Checks the config file and the keys of its overrides before absl sees them: its own messages name neither."""
-    path = _value_of("config", arguments)
+    path = value_of("config", arguments)
     if path is None:
         return
     file = Path(path.split(":", 1)[0])
@@ -103,7 +103,8 @@ def _check_config(arguments: Sequence[str]) -> None:
                 raise UserError(f"unknown config key {key!r} in {file}: {nearest(key, valid)}")
 
 
-def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """The value of a flag among arguments, as "--config=FILE" or "--config FILE"; None without it."""
     for position, argument in enumerate(arguments):
         name, equals, value = argument.lstrip("-").partition("=")
         if argument.startswith("-") and name == flag:

@@ -10,12 +10,14 @@ import ast
 import importlib
 import pkgutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import command, configuration, interruption, runtime, tasks
+from lowres_jax import command, config_keys, configuration, interruption, runtime, tasks
 from lowres_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
@@ -25,13 +27,25 @@ USAGE = """Low-resolution face recognition in JAX.
 
   python -m lowres_jax.main --config=configs/NAME.py [--config.key=value ...] [--workdir=DIR]
 
-Each file in configs/ is one experiment and says in its header what it does and how to run it.
+Each file in configs/ is one experiment and says in its header what it does and how to run it;
+--config=configs/NAME.py --help prints that, and every key that there is to set.
 
 """
 
 
-def _help() -> str:
-    """The usage, with one line for each experiment in configs/ (the first line of its header)."""
+def _help(arguments: Sequence[str]) -> str:
+    """The help: of the config that is named, or the usage with one line for each experiment in configs/.
+
+    Raises:
+      UserError: the config cannot be loaded.
+    """
+    path = configuration.value_of("config", arguments)
+    if path:
+        config = configuration.load(path)
+        header = ast.get_docstring(ast.parse(Path(path.split(":", 1)[0]).read_text())) or ""
+        return (
+            f"{header}\n\nKeys, with the values of this config:\n\n{config_keys.described(config, _task(config).KEYS)}"
+        )
     lines = []
     for file in sorted(Path("configs").glob("*.py")):
         header = ast.get_docstring(ast.parse(file.read_text())) or ""
@@ -49,25 +63,29 @@ def main(argv: list[str]) -> None:
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
     configuration.expand_paths(_CONFIG.value)
     runtime.initialize(_CONFIG.value)
-    task = importlib.import_module(f"lowres_jax.tasks.{_task_name(_CONFIG.value)}")
+    task = _task(_CONFIG.value)
     interruption.check()
     task.run(_CONFIG.value, workdir)
 
 
-def _task_name(config: ConfigDict) -> str:
-    """The config's task, checked against the modules there are."""
+def _task(config: ConfigDict) -> ModuleType:
+    """The module of the config's task.
+
+    Raises:
+      UserError: there is none.
+    """
     valid = [found.name for found in pkgutil.iter_modules(tasks.__path__)]
     if config.get("task") not in valid:
         raise UserError(
             f"config.task={config.get('task')!r}: no such task; {configuration.nearest(str(config.get('task')), valid)}"
         )
-    return config.task
+    return importlib.import_module(f"lowres_jax.tasks.{config.task}")
 
 
 def run() -> None:
     """Entry point; see `command.run`."""
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        print(_help())
+        command.run(lambda: print(_help(sys.argv[1:])))
         return
     command.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
 

@@ -12,14 +12,11 @@ from typing import ParamSpec, TypeVar
 
 import jax
 
-from lowres_jax import configuration
-from lowres_jax.errors import UserError
-
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 # What a training may choose: the device's own way (TF32, bfloat16), or float32 throughout.
-DEVICE, FULL = "default", "highest"
+CHOICES = DEVICE, FULL = "default", "highest"
 
 
 def at(precision: str, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -42,15 +39,3 @@ def at(precision: str, function: Callable[Parameters, Result]) -> Callable[Param
 def full_precision(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """The function, whose products are float32 on every device; see the module."""
     return at(FULL, function)
-
-
-def check(precision: str) -> None:
-    """Refuses what is neither of the two.
-
-    Raises:
-      UserError: names the key.
-    """
-    if precision not in (DEVICE, FULL):
-        raise UserError(
-            f"config.matmul_precision={precision!r}: {configuration.nearest(str(precision), (DEVICE, FULL))}"
-        )

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.config_keys import Key
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 
@@ -20,9 +22,19 @@ def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
     return np.stack([resize.downscale_area(crop, size, size) for crop in crops])
 
 
+KEYS = {
+    "blur": Key(
+        (0.0, 0.0), "Bounds of the Gaussian kernel's standard deviation, in LR pixels.", least=0, most=100, length=2
+    ),
+    "anisotropic": Key(False, "Draw the kernel's two axes apart, and its direction."),
+    "noise": Key((0.0, 0.0), "Bounds of the standard deviation of white noise, of 255.", least=0, most=255, length=2),
+    "jpeg": Key((0, 0), "Bounds of the JPEG quality; 0,0: not compressed.", least=0, most=100, length=2),
+}
+
+
 def default_config() -> ConfigDict:
     """The keys of a degradation, with values that degrade nothing: the plain reduction. See `Degradation`."""
-    return ConfigDict({"blur": (0.0, 0.0), "anisotropic": False, "noise": (0.0, 0.0), "jpeg": (0, 0)})
+    return config_keys.new(KEYS)
 
 
 def footage() -> ConfigDict:

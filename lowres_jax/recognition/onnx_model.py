@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from lowres_jax import config_keys
+from lowres_jax.config_keys import Key
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.interruption import interruptible
@@ -15,15 +17,18 @@ NAME = "onnx"
 _BATCH = 32
 
 
+KEYS = {
+    "path": Key("", "The .onnx file of the recognizer onnx."),
+    "input_size": Key(112, "Side of the aligned crop that it takes, in pixels.", least=8, most=1024),
+    "colours": Key("rgb", "Order of its colors.", choices=("rgb", "bgr")),
+    "mean": Key(127.5, "Values on the 0-255 scale become (value - mean) / scale."),
+    "scale": Key(127.5, "See mean.", above=0),
+}
+
+
 def default_config() -> ConfigDict:
     """The keys that say what file it is and what it wants, with InsightFace's habits."""
-    config = ConfigDict()
-    config.path = ""  # the .onnx file
-    config.input_size = 112  # side of the aligned crop
-    config.colours = "rgb"  # or "bgr"
-    config.mean = 127.5  # values on the 0-255 scale become (value - mean) / scale
-    config.scale = 127.5
-    return config
+    return config_keys.new(KEYS)
 
 
 class OnnxRecognizer:
@@ -47,8 +52,6 @@ class OnnxRecognizer:
           UserError: onnxruntime is not installed, the file is missing or none, or it takes or gives something else than
             one crop of this size and one template.
         """
-        if config.colours not in ("rgb", "bgr"):
-            raise UserError(f"config.onnx.colours={config.colours!r}: must be 'rgb' or 'bgr'")
         path = Path(config.path)
         if not config.path or not path.is_file():
             raise UserError(f"config.onnx.path={config.path}: no such file; give the recogniser's .onnx file")

@@ -1,5 +1,6 @@
 """What a training of a generator is made of: the keys of its config, and the networks and losses they name."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,59 +8,81 @@ from typing import Any
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration
+from lowres_jax import config_keys, configuration
+from lowres_jax.config_keys import Free, Key
 from lowres_jax.data import degradations
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import discriminator
 from lowres_jax.training import networks, optimizers, session
 
-_CHOICES = {
-    "losses.pixel.kind": ("l1", "mse", "charbonnier"),
-    "losses.perceptual.kind": ("l1", "mse", "charbonnier"),
-    "losses.adversarial.kind": ("vanilla", "relativistic_average", "hinge"),
-    "discriminator.sees": ("rgb", "rgb_and_edges"),
-    "discriminator.head": ("dense", "pooled"),
-    "compute_dtype": ("float32", "bfloat16"),
+_DISTANCE = Key("l1", "Distance.", choices=("l1", "mse", "charbonnier"))
+_SCALE = Key(1.0, "Images are multiplied by it; 2: as in [-1, 1].", above=0)
+
+
+def _weight(default: float = 0.0) -> Key:
+    return Key(default, "Of this loss; 0: without it.", least=0)
+
+
+KEYS = session.KEYS | {
+    "sharpness": Key(0.0, "Least variance of the Laplacian of a crop to learn from.", least=0),
+    "crops": Key(0, "Crops drawn among those; 0: all.", least=0),
+    "hr_size": Key(128, "Side of the HR crops, cut from the middle where records are larger.", least=1),
+    "flip": Key(True, "Mirror one crop in two."),
+    "degradation": degradations.KEYS,
+    "model": {
+        "module": Key("super_resolution.srresnet", "Module of the network.", filled=True),
+        "fields": Free({"scale": 4}, "Field of the network."),
+    },
+    "compute_dtype": Key(
+        "float32", "Of the networks; parameters and losses are float32 anyway.", choices=("float32", "bfloat16")
+    ),
+    "start": Key("", 'Model card, or workdir of another training, whose weights to start from; "": drawn.'),
+    "start_weights": Key("", "Weight file for that card instead of its own."),
+    "losses": {
+        "pixel": {"weight": _weight(1.0), "kind": _DISTANCE, "scale": _SCALE},
+        "perceptual": {
+            "weight": _weight(),
+            "kind": dataclasses.replace(_DISTANCE, default="mse"),
+            "scale": dataclasses.replace(_SCALE, meaning="Of the features."),
+            "network": Key("sface", "Whose features: vgg19, or a recognizer.", filled=True),
+            "layer": Key("conv_5_relu", "Which features.", filled=True),
+            "weights": Key("", "Weight file of vgg19."),
+            "after_activation": Key(
+                False,
+                "Of vgg19: the layer after its ReLU, as in SRGAN's paper (section 2.2.1); ESRGAN's is before it "
+                "(section 3.2).",
+            ),
+        },
+        "adversarial": {
+            "weight": _weight(),
+            "kind": Key("vanilla", "Of both players.", choices=("vanilla", "relativistic_average", "hinge")),
+            "gradient_penalty": Key(0.0, "Weight of R1, the discriminator's gradient at real images.", least=0),
+        },
+        "edge": {"weight": _weight()},
+        "identity": {
+            "weight": _weight(),
+            "recognizers": Key(("sface",), "Recognizers through which it looks."),
+            "shares": Key((), "Of each of them; none: even ones.", kind=float, least=0),
+        },
+    },
+    "discriminator": {
+        "sees": Key("rgb", "What it is shown.", choices=("rgb", "rgb_and_edges")),
+        "head": Key("dense", "SRGAN's two dense layers, or a mean over the picture.", choices=("dense", "pooled")),
+        "width": Key(1.0, "Factor of its channels.", above=0, most=16),
+        "spectral_norm": Key(False, "Spectral instead of batch normalization."),
+    },
+    "optimizer": optimizers.KEYS,
+    "discriminator_optimizer": optimizers.KEYS,
+    "ema": Key(0.999, "Decay of the moving average of the generator, which is the result; 0: none.", least=0, below=1),
+    "validation_images": Key(64, "Images of the people held out, at most.", least=1),
+    "judge": Key("sface", "Recognizer of the identity cosine and of LFW's View 1.", filled=True),
+    "grid_faces": Key(6, "Faces in the picture of an evaluation.", least=1),
 }
 
 
 def default_config() -> ConfigDict:
     """All keys of a training, with defaults that train an SRResNet for L1 alone; configs/*.py change some."""
-    config = session.default_config()
-    config.task = "train"
-    config.sharpness = 0.0  # least variance of the Laplacian of a crop to learn from
-    config.crops = 0  # how many are drawn among those; 0: all
-    config.hr_size = 128  # side of the HR crops, cut from the middle where records are larger
-    config.flip = True  # left and right, one crop in two
-    config.degradation = degradations.default_config()
-
-    config.model = ConfigDict(
-        {"module": "super_resolution.srresnet", "fields": ConfigDict({"scale": 4}, convert_dict=True)}
-    )
-    config.compute_dtype = "float32"  # or "bfloat16"; parameters and losses are float32 anyway
-    config.start = ""  # name of a model card, or workdir of another training, whose weights to start from
-    config.start_weights = ""  # weight file for that card instead of its own
-
-    config.losses = ConfigDict()
-    config.losses.pixel = ConfigDict({"weight": 1.0, "kind": "l1", "scale": 1.0})  # scale 2: images in [-1, 1]
-    config.losses.perceptual = ConfigDict(
-        {"weight": 0.0, "kind": "mse", "scale": 1.0, "network": "sface", "layer": "conv_5_relu", "weights": ""}
-    )
-    # Of "vgg19": the layer after its ReLU, as in SRGAN's paper (section 2.2.1); ESRGAN's is before it (section 3.2).
-    config.losses.perceptual.after_activation = False
-    config.losses.adversarial = ConfigDict({"weight": 0.0, "kind": "vanilla", "gradient_penalty": 0.0})
-    config.losses.edge = ConfigDict({"weight": 0.0})
-    config.losses.identity = ConfigDict({"weight": 0.0, "recognizers": ("sface",), "shares": ()})
-
-    config.discriminator = ConfigDict({"sees": "rgb", "head": "dense", "width": 1.0, "spectral_norm": False})
-    config.optimizer = optimizers.default_config()  # of the generator
-    config.discriminator_optimizer = optimizers.default_config()
-    config.ema = 0.999  # decay of the moving average of the generator, which is the result; 0: none
-
-    config.validation_images = 64  # of the people held out, at most
-    config.judge = "sface"  # recogniser of the identity cosine and of LFW's View 1
-    config.grid_faces = 6
-    return config
+    return config_keys.new(KEYS, "train")
 
 
 def edsr(scale: int) -> ConfigDict:
@@ -117,20 +140,16 @@ def check(config: ConfigDict) -> None:
     Raises:
       UserError: names the key.
     """
-    for key, valid in _CHOICES.items():
-        value: Any = config
-        for part in key.split("."):
-            value = value[part]
-        if value not in valid:
-            raise UserError(f"config.{key}={value!r}: {configuration.nearest(str(value), valid)}")
+    session.check(config, KEYS)
     scale = config.model.fields.scale
-    if config.hr_size < 1 or config.hr_size % scale:
+    if not isinstance(scale, int) or scale < 1:
+        raise UserError(f"config.model.fields.scale={scale}: must be a whole number, 1 or more")
+    if config.hr_size % scale:
         smaller = config.hr_size // scale * scale
         raise UserError(
             f"config.hr_size={config.hr_size}: cannot be divided by the scale, {scale}; "
             f"choose a multiple, as --config.hr_size={max(smaller, scale)}"
         )
-    session.check(config)
     if not any(config.losses[name].weight for name in config.losses):
         raise UserError(
             "config.losses: nothing is learnt; give a weight to one of them, as --config.losses.pixel.weight=1"

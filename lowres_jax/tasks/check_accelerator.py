@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, interruption
+from lowres_jax import config_keys, configuration, interruption
 from lowres_jax.errors import UserError
 from lowres_jax.precision import DEVICE, FULL
+from lowres_jax.settings.visits import CHECK_KEYS as KEYS
 from lowres_jax.visit import pack, reference, results
 
 # Largest difference in float32: of results, and of training steps, whose depth enlarges the last digits: two
@@ -24,6 +25,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: there is no accelerator, or something is computed wrongly.
     """
+    config_keys.check(config, KEYS)
     del workdir
     folder, output = Path(config.pack), Path(config.output)
     described = pack.described(folder)

@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, configuration, runtime
+from lowres_jax import __version__, config_keys, configuration, runtime
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
@@ -27,11 +27,11 @@ from lowres_jax.report import comparison_report, examples, judges
 from lowres_jax.report.page import write_report
 from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
 from lowres_jax.report.table import group_rows, print_table
+from lowres_jax.settings.compare import KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
 _MEASUREMENT_VERSION = 2
-_SMALLEST_LR_SIZE = 4
 # What takes as long as recognising an image, in an upscaler: for the estimate of the time left.
 _MULTIPLICATIONS_OF_RECOGNITION = 8e8
 
@@ -48,11 +48,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: unknown names, LR sizes or folds that cannot be, a set that is not prepared.
     """
+    config_keys.check(config, KEYS)
     begin = time.monotonic()
     methods = planned_methods(config)
-    names = configuration.names(config.recognizers)
-    if not names:
-        raise UserError("config.recognizers is empty; name one, as in --config.recognizers=sface")
+    names = config.recognizers
     for name in names:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
@@ -64,7 +63,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             f"{CROP_SIZE} x {CROP_SIZE}: prepare the set with --config.crop_size={CROP_SIZE}"
         )
     everyone = _subjects(source, config)
-    subjects = everyone.only(_numbers(config.folds))
+    subjects = everyone.only(config.folds)
     print(f"{config.dataset}: {comparison_report.described(subjects)}")
     upscalers = {
         name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
@@ -127,37 +126,27 @@ def planned_methods(config: ConfigDict) -> list[Method]:
     """All methods of a config: the originals, then at each LR size the upscalers in their order, and the raw image.
 
     Raises:
-      UserError: an LR size or an upscaler's name that cannot be.
+      UserError: an upscaler's name that cannot be, or one at a size that is not compared.
     """
-    lr_sizes = _numbers(config.lr_sizes)
-    if not lr_sizes:
-        raise UserError("config.lr_sizes is empty; name some, as in --config.lr_sizes=32,16")
-    for size in lr_sizes:
-        if not _SMALLEST_LR_SIZE <= size < CROP_SIZE:
-            raise UserError(
-                f"config.lr_sizes: {size} px is no low resolution of a crop of {CROP_SIZE} px; "
-                f"choose from {_SMALLEST_LR_SIZE} to {CROP_SIZE - 1}"
-            )
+    lr_sizes = config.lr_sizes
     sizes_of: dict[str, list[int]] = {}
     valid = cards.names("super_resolution")
-    for entry in configuration.names(config.upscalers):
+    for entry in config.upscalers:
         name, at, sizes = entry.partition("@")
         if name not in valid:
             raise UserError(f"config.upscalers: {name!r}: no such upscaler; {configuration.nearest(name, valid)}")
         own = sizes.split("+") if at else [str(size) for size in lr_sizes]
         wrong = [size for size in own if size not in map(str, lr_sizes)]
         if wrong:
-            raise UserError(f"config.upscalers: {entry}: {wrong[0] or 'nothing'} is none of config.lr_sizes {lr_sizes}")
+            raise UserError(
+                f"config.upscalers: {entry}: {wrong[0] or 'nothing'} is none of config.lr_sizes, {lr_sizes}"
+            )
         sizes_of.setdefault(name, []).extend(int(size) for size in own)
     methods = [Method(CROP_SIZE, NONE)]
     for size in dict.fromkeys(lr_sizes):
         methods += [Method(size, name) for name, sizes in sizes_of.items() if size in sizes]
         methods.append(Method(size, RAW))
     return methods
-
-
-def _numbers(value: int | Sequence[int]) -> list[int]:
-    return [value] if isinstance(value, int) else [int(number) for number in value]
 
 
 def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:

@@ -10,6 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from lowres_jax import config_keys
 from lowres_jax.data import images
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
@@ -20,6 +21,7 @@ from lowres_jax.localization.detector import Detector, Face, choose, load_detect
 from lowres_jax.localization.outcomes import DESCRIPTIONS, Detection
 from lowres_jax.pretrained.weights import fetched_folder, find_package_file
 from lowres_jax.report import detector_gallery as gallery
+from lowres_jax.settings.prepare import DETECTOR_KEYS as KEYS
 
 _CHUNK = 64
 
@@ -30,6 +32,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: the folder is not there, or holds no readable picture.
     """
+    config_keys.check(config, KEYS)
     folders = [Path(config.input)] if config.input else _embedded()
     try_folder(workdir)
     files = [find_pictures(folder) for folder in folders]

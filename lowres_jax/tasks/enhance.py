@@ -9,6 +9,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
+from lowres_jax import config_keys
 from lowres_jax.data import images, resize, result_names
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
@@ -16,6 +17,7 @@ from lowres_jax.files import RefusedNameError, try_folder
 from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align, look_again, paste
 from lowres_jax.localization.detector import Detector, Face, load_detector
+from lowres_jax.settings.enhance import KEYS
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import Upscaler, Upscalers, load_upscaler, load_upscalers
 
@@ -51,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: a setting is wrong, or not one picture could be enhanced.
     """
+    config_keys.check(config, KEYS)
     if not config.input or not config.output:
         missing = "input=FILE|DIR" if not config.input else "output=DIR"
         raise UserError(f"config.{missing.split('=')[0]} is empty: give --config.{missing}")
@@ -62,8 +65,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
     result_names.check(source, output, results, ".png" if config.aligned else "")
     upscalers = load_upscalers(config.upscaler, config.weights)
     tiling.check(config.tile, config.overlap)
-    if config.batch_size < 1 or config.face_size < 0:
-        raise UserError("config.batch_size must be at least 1, config.face_size at least 0")
     detector = None if config.aligned else load_detector(config.detector)
     background = _background(config, upscalers) if config.paste_back else None
     try_folder(output)

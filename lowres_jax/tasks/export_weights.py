@@ -10,11 +10,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lowres_jax import __version__
+from lowres_jax import __version__, config_keys
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
+from lowres_jax.settings.exports import KEYS
 from lowres_jax.super_resolution import start
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.training.checkpoints import RUN
@@ -44,6 +45,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: the training has no checkpoint, the name is taken or no name, or the disk is full.
     """
+    config_keys.check(config, KEYS)
     training, folder = Path(config.training), Path(config.folder or cards.own_folder())
     if not config.training or not config.name:
         missing = "name=NAME" if config.training else "training=WORKDIR"

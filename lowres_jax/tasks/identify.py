@@ -5,18 +5,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, configuration, runtime
+from lowres_jax import __version__, config_keys, runtime
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.files import try_folder, write_atomically
-from lowres_jax.localization.detector import Rule, load_detector
+from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration_sets
 from lowres_jax.matching.calibration import Calibration, Threshold, models
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
@@ -25,6 +25,7 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
+from lowres_jax.settings.identify import KEYS
 from lowres_jax.super_resolution.upscaler import Upscalers, load_upscalers
 
 # Raised when a kept template means something else than before.
@@ -41,6 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: a setting is wrong, nobody could be enrolled, or not one face could be searched for.
     """
+    config_keys.check(config, KEYS)
     _check(config)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
     files, probes = find_pictures(source), find_pictures(config.probe)
@@ -123,13 +125,6 @@ def _check(config: ConfigDict) -> None:
     for key, what in (("gallery", "DIR"), ("probe", "FILE|DIR")):
         if not config[key]:
             raise UserError(f"config.{key} is empty: give --config.{key}={what}")
-    if not 0 < config.far < 1:
-        raise UserError(f"config.far={config.far}: must lie between 0 and 1, as 0.01 for one in a hundred")
-    if config.enrol not in get_args(Rule):
-        raise UserError(f"config.enrol={config.enrol}: {configuration.nearest(config.enrol, list(get_args(Rule)))}")
-    for key, least in (("small_face", 0), ("calibration_images", 0), ("ranks", 1), ("sheet_rows", 0)):
-        if config[key] < least:
-            raise UserError(f"config.{key}={config[key]}: must be at least {least}")
 
 
 def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:

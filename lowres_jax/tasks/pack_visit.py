@@ -8,10 +8,11 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, configuration, interruption, runtime
+from lowres_jax import __version__, config_keys, configuration, interruption, runtime
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.precision import FULL
+from lowres_jax.settings.visits import PACK_KEYS as KEYS
 from lowres_jax.visit import pack, reference, wheels
 
 _MEBIBYTE = 1 << 20
@@ -24,6 +25,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: a set is not prepared, a wheel cannot be fetched, not everybody has room, or the disk is full.
     """
+    config_keys.check(config, KEYS)
     del workdir
     _check(config)
     data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets")
@@ -60,14 +62,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
 
 def _check(config: ConfigDict) -> None:
-    if not 1 <= config.quality <= 100:
-        raise UserError(f"config.quality={config.quality}: must be from 1 to 100")
-    if config.view1_pairs < 2 or config.view1_pairs % 2:
-        raise UserError(
-            f"config.view1_pairs={config.view1_pairs}: must be even and at least 2: half of the same person"
-        )
-    if config.mebibytes <= 0 or not config.output:
-        raise UserError("config.mebibytes must be positive, and config.output name a folder")
+    if config.view1_pairs % 2:
+        raise UserError(f"config.view1_pairs={config.view1_pairs}: must be even: half of the same person")
 
 
 def _add_wheels(folder: Path, config: ConfigDict) -> None:

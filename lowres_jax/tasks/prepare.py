@@ -18,11 +18,11 @@ from typing import Any
 from absl import logging
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, interruption, runtime
+from lowres_jax import config_keys, configuration, interruption, runtime
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
-from lowres_jax.localization.detector import choose, load_detector
 from lowres_jax.preparation import builders
+from lowres_jax.settings.prepare import KEYS
 
 # What was asked for and what came out; beside the records.
 _SUMMARY = "preparation.json"
@@ -37,6 +37,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: a setting is wrong, the photographs are not there, or not one of them could be read.
     """
+    config_keys.check(config, KEYS)
     del workdir
     _check(config)
     data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets").expanduser()
@@ -84,17 +85,11 @@ def variant(config: ConfigDict) -> str:
 
 def _check(config: ConfigDict) -> None:
     """Raises UserError for a setting that is wrong, before anything is read."""
-    load_detector(config.detector)
-    choose([], (1, 1), config.rule)
     valid = [found.name for found in pkgutil.iter_modules(builders.__path__) if found.name != "aligned_faces"]
     if config.builder not in valid:
         raise UserError(
             f"config.builder={config.builder!r}: no such data set; {configuration.nearest(config.builder, valid)}"
         )
-    if config.image_format not in ("png", "jpeg"):
-        raise UserError(f"config.image_format={config.image_format!r}: must be png or jpeg")
-    if not 16 <= config.crop_size <= 1024:
-        raise UserError(f"config.crop_size={config.crop_size}: must be from 16 to 1024 pixels")
 
 
 def _content_digest(source: str) -> str:

@@ -29,6 +29,7 @@ from lowres_jax.training import devices, origins, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
+KEYS = recipe.KEYS
 AfterEvaluation = Callable[[int, Any, Mapping[str, float]], None]
 
 

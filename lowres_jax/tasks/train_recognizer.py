@@ -27,6 +27,8 @@ from lowres_jax.training import devices, networks, origins, session
 from lowres_jax.training.progress import BEST, Progress
 from lowres_jax.training.state import TrainState
 
+KEYS = recipe.KEYS
+
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recogniser so far.

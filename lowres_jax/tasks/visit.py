@@ -17,8 +17,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, files, interruption
+from lowres_jax import config_keys, configuration, files, interruption
 from lowres_jax.errors import UserError
+from lowres_jax.settings.visits import VISIT_KEYS as KEYS
 from lowres_jax.training.checkpoints import flat
 from lowres_jax.visit import pack, results
 
@@ -48,6 +49,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: the pack is missing, the minutes are too few, or parts failed; the others have run all the same.
     """
+    config_keys.check(config, KEYS)
     output, folder = Path(config.output), Path(config.pack)
     if not config.output:
         raise UserError("config.output is empty: give --config.output=FOLDER for the results")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import runtime
+from lowres_jax import config_keys, runtime
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
@@ -18,6 +18,7 @@ from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report import visit_page
+from lowres_jax.settings.visits import RESULTS_KEYS as KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to, load_upscaler, upscaler_of
 from lowres_jax.training import origins
 from lowres_jax.visit import results
@@ -31,6 +32,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: there are no results, LFW is not prepared, the judge was in a model's loss, or a file is damaged.
     """
+    config_keys.check(config, KEYS)
     del workdir
     folder = Path(config.visit)
     found = results.read(folder) if config.visit else {}

@@ -9,10 +9,11 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration, runtime
+from lowres_jax import config_keys, configuration, runtime
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
+from lowres_jax.settings.visits import TRAINING_KEYS as KEYS
 from lowres_jax.super_resolution import recipe, start
 from lowres_jax.super_resolution.samples import Samples
 from lowres_jax.tasks import export_weights, train
@@ -35,6 +36,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     Raises:
       UserError: see the tasks train and export_weights; or the time is too short for any training.
     """
+    config_keys.check(config, KEYS)
     settings = _settings(config)
     speed, batch_size = _measured(settings)
     left = max(0.0, config.until - time.time())

@@ -7,31 +7,37 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration
+from lowres_jax import config_keys
+from lowres_jax.config_keys import Key
 from lowres_jax.errors import UserError
 from lowres_jax.training.devices import AXIS
 
 BACKBONE, REST = "backbone", "rest"  # of a network whose backbone rests at first
 
-_OPTIMIZERS = ["adam", "adamw", "sgd"]
-_SCHEDULES = ["constant", "cosine", "step"]
+KEYS = {
+    "name": Key("adam", "sgd has Nesterov momentum b1.", choices=("adam", "adamw", "sgd")),
+    "learning_rate": Key(1e-4, "Largest learning rate.", above=0),
+    "b1": Key(0.9, "Decay of the mean of gradients; momentum of sgd.", least=0, below=1),
+    "b2": Key(0.999, "Decay of the mean of squared gradients.", least=0, below=1),
+    "weight_decay": Key(0.0, "Decoupled, of adamw; added to the gradient, of sgd.", least=0),
+    "schedule": Key("constant", "Of the learning rate; cosine ends at zero.", choices=("constant", "cosine", "step")),
+    "warmup_steps": Key(0, "Updates in which the rate grows evenly, the last of them with all of it.", least=0),
+    "decay_at": Key(
+        (),
+        "Of step: shares of the training, as 0.5,0.75, at each of which the rate is multiplied by decay_factor.",
+        kind=float,
+        above=0,
+        below=1,
+    ),
+    "decay_factor": Key(0.5, "See decay_at.", above=0),
+    "clip_norm": Key(0.0, "Gradients of a larger norm are scaled down to it; 0: never.", least=0),
+    "accumulate": Key(1, "Steps whose gradients are averaged into one update.", least=1),
+}
 
 
 def default_config() -> ConfigDict:
     """The keys that `make_optimizer` reads, with their defaults."""
-    config = ConfigDict()
-    config.name = "adam"  # or "adamw", "sgd" (with Nesterov momentum b1)
-    config.learning_rate = 1e-4
-    config.b1 = 0.9
-    config.b2 = 0.999
-    config.weight_decay = 0.0  # decoupled, of "adamw"; added to the gradient, of "sgd"
-    config.schedule = "constant"  # or "cosine" (to zero at the end), "step"
-    config.warmup_steps = 0  # updates in which the rate grows evenly, the last of them with all of it
-    config.decay_at = ()  # of "step": shares of the training, as (0.5, 0.75), at each of which the rate is multiplied
-    config.decay_factor = 0.5  # by this
-    config.clip_norm = 0.0  # gradients of a larger norm are scaled down to it; 0: never
-    config.accumulate = 1  # steps whose gradients are averaged into one update
-    return config
+    return config_keys.new(KEYS)
 
 
 def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
@@ -40,20 +46,12 @@ def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
     Args:
       config: see `default_config`.
       steps: of the training; with accumulation there are fewer updates.
-
-    Raises:
-      UserError: a setting is wrong.
     """
-    if config.schedule not in _SCHEDULES:
-        nearest = configuration.nearest(config.schedule, _SCHEDULES)
-        raise UserError(f"config.optimizer.schedule={config.schedule!r}: {nearest}")
     updates = max(1, steps // config.accumulate)
     rest = max(1, updates - config.warmup_steps)
     if config.schedule == "cosine":
         after = optax.cosine_decay_schedule(config.learning_rate, rest)
     elif config.schedule == "step":
-        if not all(0 < share < 1 for share in config.decay_at):
-            raise UserError(f"config.optimizer.decay_at={tuple(config.decay_at)}: must be shares between 0 and 1")
         at = {round(share * updates) - config.warmup_steps: config.decay_factor for share in config.decay_at}
         after = optax.piecewise_constant_schedule(config.learning_rate, at)
     else:
@@ -96,15 +94,9 @@ def make_optimizer(
     Raises:
       UserError: a setting is wrong.
     """
-    if config.name not in _OPTIMIZERS:
-        raise UserError(f"config.optimizer.name={config.name!r}: {configuration.nearest(config.name, _OPTIMIZERS)}")
     if config.name == "adam" and config.weight_decay:
         raise UserError(
             f"config.optimizer.weight_decay={config.weight_decay}: 'adam' has none; --config.optimizer.name=adamw has"
-        )
-    if config.learning_rate <= 0 or config.accumulate < 1 or config.clip_norm < 0:
-        raise UserError(
-            "config.optimizer: learning_rate must be positive, accumulate at least 1, clip_norm not negative"
         )
     parts = []
     if config.clip_norm:

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
-from ml_collections import ConfigDict, config_dict
+from ml_collections import ConfigDict
 
-from lowres_jax import configuration, files, interruption, precision, processes
+from lowres_jax import config_keys, configuration, files, interruption, precision, processes
+from lowres_jax.config_keys import DATA_DIR, PLATFORM, SEED, Key, Keys
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
@@ -34,42 +35,46 @@ class Samples(Protocol):
         """Crop -> row, on the host."""
 
 
-def default_config() -> ConfigDict:
-    """The keys that every training has, with their defaults."""
-    config = ConfigDict()
-    config.platform = ""  # "cpu", "gpu" or "tpu" to insist on one
-
-    config.data_dir = ""  # folder of prepared sets; empty: the cache folder
-    config.dataset = "casia_webface/mtcnn_jpeg"  # builder/variant below data_dir
-    config.held_out = 0.05  # share of the people that are kept for validation
-
-    config.batch_size = 16  # of all devices together
-    config.steps = 0  # either this
-    config.epochs = 0.0  # or this, of the chosen crops
-    config.seed = 0
-
-    config.evaluate_steps = 1000
-    config.view1 = "lfw/mtcnn"  # prepared LFW, used where it is there
-    config.view1_pairs = 200  # of each of View 1's two lists; 0: none
-
-    # Products in training: "default" (the device's own: TF32, bfloat16) or "highest" (float32); figures are float32.
-    config.matmul_precision = precision.DEVICE
-    # All crops stay in the devices' memory; by default on accelerators, where nothing has to be done on the host.
-    config.resident = config_dict.placeholder(bool)
-    config.steps_per_call = config_dict.placeholder(int)  # by default log_steps on accelerators, 1 on a CPU
-
-    config.log_steps = 20
-    config.checkpoint_seconds = 300.0
-    config.checkpoints_kept = 2
-    config.grace_seconds = 30.0  # for the checkpoint when asked to stop
-    config.threads = 2  # that decode
-
-    config.cpu_devices = 0  # on a CPU: devices that share a batch; 0: one for each core, at most 8
-    config.coordinator = ""  # HOST:PORT of process 0, or "auto"; see docs/training.md
-    config.processes = 0
-    config.process = -1
-    config.connect_seconds = 120
-    return config
+KEYS: dict[str, Any] = {
+    "platform": PLATFORM,
+    "data_dir": DATA_DIR,
+    "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set, builder/variant, below data_dir.", filled=True),
+    "held_out": Key(0.05, "Share of the people that are kept for validation.", least=0, below=1),
+    "batch_size": Key(16, "Images of a step, of all devices together.", least=1),
+    "steps": Key(0, "Total number of training steps; 0: as epochs says.", least=0),
+    "epochs": Key(0.0, "How often every chosen crop is seen; 0: as steps says.", least=0),
+    "seed": SEED,
+    "evaluate_steps": Key(1000, "Steps between evaluations; there is one at the end too. 0: only there.", least=0),
+    "view1": Key("lfw/mtcnn", "Prepared LFW, whose View 1 is evaluated on where it is there."),
+    "view1_pairs": Key(200, "Pairs of each of View 1's two lists; 0: none.", least=0),
+    "matmul_precision": Key(
+        precision.DEVICE,
+        "Of products in training: the device's own (TF32, bfloat16) or float32. Figures are always float32.",
+        choices=precision.CHOICES,
+    ),
+    "resident": Key(
+        None,
+        "Whether all crops stay in the devices' memory; by default on accelerators, where nothing has to be done on "
+        "the host.",
+        kind=bool,
+    ),
+    "steps_per_call": Key(
+        None,
+        "Steps that the devices make before the host hears of them; by default log_steps on accelerators, 1 on a CPU.",
+        kind=int,
+        least=1,
+    ),
+    "log_steps": Key(20, "Steps between lines of figures.", least=1),
+    "checkpoint_seconds": Key(300.0, "Seconds between checkpoints; 0: as often as possible.", least=0),
+    "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1),
+    "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0),
+    "threads": Key(2, "Threads that decode.", least=1),
+    "cpu_devices": Key(0, "On a CPU: devices that share a batch; 0: one for each core, at most 8.", least=0, most=64),
+    "coordinator": Key("", "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md."),
+    "processes": Key(0, "How many processes share the training.", least=0),
+    "process": Key(-1, "Number of this one.", least=-1),
+    "connect_seconds": Key(120, "Seconds in which the processes have to find together.", least=1),
+}
 
 
 def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
@@ -90,29 +95,19 @@ def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], Co
     return config
 
 
-def check(config: ConfigDict) -> None:
+def check(config: ConfigDict, keys: Keys) -> None:
     """Refuses what no training can be.
+
+    Args:
+      config: of a training.
+      keys: of the same.
 
     Raises:
       UserError: names the key.
     """
-    if config.checkpoints_kept < 1:
-        raise UserError(f"config.checkpoints_kept={config.checkpoints_kept}: nothing would be kept; must be 1 or more")
+    config_keys.check(config, keys)
     if (config.steps > 0) == (config.epochs > 0):
         raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
-    precision.check(config.matmul_precision)
-    if not 0 <= config.seed < 2**32:
-        raise UserError(f"config.seed={config.seed}: must be from 0 to {2**32 - 1:,}")
-    least = {"steps": 0, "epochs": 0, "evaluate_steps": 0, "view1_pairs": 0, "log_steps": 1, "threads": 1}
-    least |= {"checkpoint_seconds": 0, "grace_seconds": 0, "crops": 0, "validation_images": 1, "grid_faces": 1}
-    least |= {"identities": 0, "frozen_steps": 0, "brightness": 0}
-    for key, smallest in least.items():
-        if key in config and config[key] < smallest:
-            raise UserError(f"config.{key}={config[key]:g}: must be {smallest} or more")
-    if config.steps_per_call is not None and config.steps_per_call < 1:
-        raise UserError(f"config.steps_per_call={config.steps_per_call}: must be 1 or more")
-    if not 0 <= config.ema < 1:
-        raise UserError(f"config.ema={config.ema}: must be 0 (none) or a decay below 1")
 
 
 def is_resident(config: ConfigDict, samples: Samples) -> bool:

@@ -1,0 +1,56 @@
+"""The keys of the task compare."""
+
+from ml_collections import ConfigDict
+
+from lowres_jax import config_keys, configuration
+from lowres_jax.config_keys import DATA_DIR, PLATFORM, SEED, Key
+from lowres_jax.data import degradations
+from lowres_jax.recognition import onnx_model
+
+KEYS = {
+    "platform": PLATFORM,
+    "data_dir": DATA_DIR,
+    "dataset": Key("orl_faces/mtcnn", "Prepared set, builder/variant, below data_dir.", filled=True),
+    "images_per_person": Key(3, "Images of each person, the first ones; 0: all.", least=0),
+    "upscalers": Key(
+        ("bilinear", "bicubic", "srresnet", "srgan", "esrgan", "identity"),
+        'Model cards; "edsr@32" or "edsr@32+16" is measured at these LR sizes only, a plain name at all. The ceiling '
+        "(the 128 px crop) and the floor (the LR image itself) are always there.",
+    ),
+    "lr_sizes": Key((32, 16), "Sides, in pixels, of the small faces.", least=4, most=127, filled=True),
+    "degradation": degradations.KEYS,
+    "recognizers": Key(("sface",), "Model cards of the judges, or onnx.", filled=True),
+    "onnx": onnx_model.KEYS,
+    "searcher": Key(True, "All-against-all once more, originals enrolled and small faces searched for."),
+    "flip_sum": Key(False, "Templates are the sum of the embeddings of an image and its mirror."),
+    "folds": Key(
+        (),
+        "Folds, counted from 1, to which all methods are confined: all images of the people in their pairs; none: all.",
+        kind=int,
+        least=1,
+    ),
+    "made_folds": Key(10, "Folds of pairs that are made for sets without pairs of their own.", least=2),
+    "made_pairs_per_fold": Key(120, "Pairs in each of these.", least=2),
+    "resamples": Key(2000, "Resamples of the paired bootstrap.", least=100),
+    "seed": SEED,
+    "batch_size": Key(32, "Images at a time.", least=1),
+    "grid_people": Key(6, "Rows of the picture grid.", least=0),
+    "examples": Key(6, "Pairs shown that super-resolution turned right, and wrong.", least=0),
+    "title": Key("", 'Title of the report; "": the question.'),
+    "measurements": Key("", 'Folder of measurements, image by image, which comparisons may share; "": in the workdir.'),
+    "detectors": Key("", 'Workdir of compare_detectors, for its gallery; "": the workdir\'s folder detectors.'),
+}
+
+
+def config(variant: str = "") -> ConfigDict:
+    """The config of a comparison, or of its variant "footage": what cheap cameras do to small faces.
+
+    Raises:
+      ValueError: no such variant.
+    """
+    if variant not in ("", "footage"):
+        raise ValueError(f"variant {variant!r}: {configuration.nearest(variant, ['footage'])}")
+    made = config_keys.new(KEYS, "compare")
+    if variant:
+        made.degradation = degradations.footage()
+    return made

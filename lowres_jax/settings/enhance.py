@@ -1,0 +1,40 @@
+"""The keys of the task enhance, and those of finding and enlarging faces that identify has too."""
+
+from lowres_jax.config_keys import PLATFORM, Key
+
+RULES = ("highest_score", "nearest_centre", "largest")
+DETECTORS = ("mtcnn", "haar")
+
+DETECTOR = Key("mtcnn", "What finds faces.", choices=DETECTORS)
+LOOK_AGAIN = Key(
+    True, "Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees."
+)
+# The best on View 1 of LFW by dlib, which they were not trained against: an enlarged face of 32 px is like its original
+# to .984, by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
+# (benchmarks/choose_upscaler.py; View 2: README).
+UPSCALER = Key(
+    "identity,identity_x8",
+    "Models that enlarge small faces; of several, each face gets the one made for its size. identity_footage is better "
+    "for noisy, blurred or compressed pictures. These are for research only; srresnet (Apache-2.0) is free.",
+    filled=True,
+)
+WEIGHTS = Key("", "A weight file of your own for one upscaler.")
+
+KEYS = {
+    "platform": PLATFORM,
+    "input": Key("", "A picture, or a folder of pictures with its subfolders."),
+    "output": Key("", "Folder for the results."),
+    "upscaler": UPSCALER,
+    "weights": WEIGHTS,
+    "detector": DETECTOR,
+    "look_again": LOOK_AGAIN,
+    "aligned": Key(False, "Pictures are face crops already."),
+    "face_size": Key(
+        0, "Cut faces to this many pixels before the enlargement; 0: as many as the photograph has.", least=0, most=4096
+    ),
+    "paste_back": Key(False, "Enlarge the whole photograph too and paste its faces in."),
+    "background": Key("", 'What enlarges the rest of the photograph; "": the upscaler itself; bicubic is quick.'),
+    "tile": Key(128, "Side, in pixels, of the tiles in which larger pictures go through a network.", least=1),
+    "overlap": Key(32, "Pixels that neighboring tiles share.", least=0),
+    "batch_size": Key(16, "Aligned crops, or photographs searched for faces, at a time.", least=1),
+}

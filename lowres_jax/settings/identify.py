@@ -1,0 +1,34 @@
+"""The keys of the task identify."""
+
+from lowres_jax.config_keys import PLATFORM, SEED, Key
+from lowres_jax.settings.enhance import DETECTOR, LOOK_AGAIN, RULES, UPSCALER, WEIGHTS
+
+KEYS = {
+    "platform": PLATFORM,
+    "gallery": Key(
+        "", "Folder of known people (a subfolder with pictures for each, or one file each), or one picture."
+    ),
+    "probe": Key("", "Photograph, or a folder of them with its subfolders."),
+    "detector": DETECTOR,
+    "look_again": LOOK_AGAIN,
+    "enrol": Key("largest", "Which of several faces of a gallery picture is enrolled.", choices=RULES),
+    "upscaler": UPSCALER,
+    "weights": WEIGHTS,
+    "small_face": Key(
+        64, "Faces whose aligned crop has fewer pixels a side in the photograph are enlarged.", least=0, most=4096
+    ),
+    "recognizer": Key("sface", "What recognizes.", filled=True),
+    "far": Key(0.01, "False accept rate at which the threshold lies: 0.01 for one stranger in 100.", above=0, below=1),
+    "calibration": Key(
+        "",
+        'Prepared set that the rate is measured on; "": of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder the '
+        "first that is large enough.",
+    ),
+    "calibration_images": Key(
+        1000, "Images of it, of each person as many as the gallery's people have; 0: all.", least=0
+    ),
+    "seed": SEED,
+    "keep_templates": Key(True, "Keep the gallery's templates in the cache folder, for the next search."),
+    "ranks": Key(5, "Names shown for each face.", least=1),
+    "sheet_rows": Key(40, "Faces in identify.png; 0: without it.", least=0),
+}

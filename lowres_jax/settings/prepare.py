@@ -1,0 +1,35 @@
+"""The keys of the tasks prepare and compare_detectors."""
+
+from lowres_jax.config_keys import DATA_DIR, PLATFORM, Key
+from lowres_jax.settings.enhance import DETECTOR, RULES
+
+RULE = Key("highest_score", "Which of several faces is the picture's.", choices=RULES)
+
+KEYS = {
+    "platform": PLATFORM,
+    "builder": Key("orl_faces", "Data set: a module of lowres_jax/preparation/builders.", filled=True),
+    "source": Key("", 'The photographs: a folder or an archive; "": the package\'s own.'),
+    "pairs": Key("", 'Of LFW: folder of the pairs files; "": beside the source.'),
+    "data_dir": DATA_DIR,
+    "detector": DETECTOR,
+    "rule": RULE,
+    "crop_size": Key(128, "Side of the aligned crops, in pixels.", least=16, most=1024),
+    "image_format": Key(
+        "png",
+        "Of the crops in the records; jpeg (quality 95, 4:4:4) takes a fifth of the room.",
+        choices=("png", "jpeg"),
+    ),
+    "overwrite": Key(False, "Prepare again what is there."),
+}
+
+DETECTOR_KEYS = {
+    "platform": PLATFORM,
+    "input": Key("", "A picture, or a folder of pictures with its subfolders."),
+    "limit": Key(0, "Pictures to take, drawn evenly; 0: all (they are held in memory).", least=0),
+    "rule": RULE,
+    "low_confidence": Key(
+        0.1, "Share of Haar's faces, those of lowest score, that counts as found with low confidence.", least=0, most=1
+    ),
+    "columns": Key(8, "Pictures in a row of the gallery.", least=1, most=64),
+    "seed": Key(0, "Of the draw of these pictures.", least=0, most=2**32 - 1),
+}
