@@ -181,8 +181,10 @@ def check(config: ConfigDict, keys: Keys, prefix: str = "") -> None:
         elif isinstance(key, Key):
             key.check(f"{prefix}{name}", config[name])
             if key.several:
-                with config.ignore_type():
-                    config[name] = tuple(_members(config[name], key.member))
+                members = tuple(_members(config[name], key.member))
+                with config.unlocked():
+                    del config[name]  # of another type, it would be cast back
+                    config[name] = members
 
 
 def described(config: ConfigDict, keys: Keys) -> str:
