@@ -16,6 +16,7 @@ def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
     config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "lfw"
+    config.pairs = ""
     # LFW's person is in the middle; in 3 % of the images another face has the highest score.
     config.rule = "nearest_centre"
     return config

@@ -37,6 +37,7 @@ class Key:
       kind: type of a value where the default does not show it: None, or an empty tuple.
       filled: whether an empty tuple or text is refused.
       length: number of members of a tuple; None: any.
+      optional: whether only some configs of the task have it.
     """
 
     default: Any
@@ -49,6 +50,7 @@ class Key:
     kind: type | None = None
     filled: bool = False
     length: int | None = None
+    optional: bool = False
 
     @property
     def several(self) -> bool:
@@ -150,7 +152,7 @@ def new(keys: Keys, task: str = "") -> ConfigDict:
             config[name] = new(key)
         elif isinstance(key, Free):
             config[name] = ConfigDict(dict(key.default), convert_dict=True)
-        else:
+        elif not key.optional:
             config[name] = config_dict.placeholder(key.member) if key.default is None else key.default
     return config
 
@@ -173,6 +175,8 @@ def check(config: ConfigDict, keys: Keys, prefix: str = "") -> None:
             raise UserError(f"unknown config key {prefix + name!r}: {configuration.nearest(name, list(keys))}")
     for name, key in keys.items():
         if name not in config:
+            if isinstance(key, Key) and key.optional:
+                continue
             raise UserError(f"config.{prefix}{name} is missing: begin a config of your own from one in configs/")
         if isinstance(key, Mapping):
             if not isinstance(config[name], ConfigDict):
@@ -182,9 +186,10 @@ def check(config: ConfigDict, keys: Keys, prefix: str = "") -> None:
             key.check(f"{prefix}{name}", config[name])
             if key.several:
                 members = tuple(_members(config[name], key.member))
-                with config.unlocked():
-                    del config[name]  # of another type, it would be cast back
-                    config[name] = members
+                if members != config[name]:
+                    with config.unlocked():
+                        del config[name]  # of another type, it would be cast back
+                        config[name] = members
 
 
 def described(config: ConfigDict, keys: Keys) -> str:
@@ -214,7 +219,7 @@ def _flat(config: ConfigDict, keys: Keys, prefix: str = "") -> Iterator[tuple[st
                 for part in each.removeprefix(prefix).split("."):
                     value = value[part]
                 yield each, Free({}, key.meaning if not position else "The same."), value
-        else:
+        elif name in config:
             yield f"{prefix}{name}", key, config[name]
 
 

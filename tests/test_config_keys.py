@@ -26,6 +26,7 @@ KEYS: dict[str, Any] = {
     "call": Key(None, "Call.", kind=int, least=1),
     "part": {"inner": Key("", "Inner.")},
     "fields": Free({"scale": 4}, "Field."),
+    "rare": Key("", "Rare.", optional=True),
 }
 
 
@@ -85,6 +86,9 @@ def test_what_can_be_passes_and_lists_become_tuples() -> None:
     assert (config.sizes, config.folds, config.names, config.bounds) == ((8,), (), ("a", "b", "c"), (0, 2))
     assert config.fields.scale == 4
     config_keys.check(made(), KEYS)
+    assert "rare" not in made()
+    with pytest.raises(UserError, match="config.rare=1: must be text"):
+        config_keys.check(made(rare=1), KEYS)
 
 
 def test_the_table_of_keys() -> None:

@@ -1,5 +1,6 @@
 """Reads and writes our own weights: safetensors files with names like "params/conv_first/kernel"."""
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,7 +28,11 @@ def variables(path: str | os.PathLike[str]) -> dict[str, Any]:
     return traverse_util.unflatten_dict({name: array.astype(np.float32) for name, array in arrays.items()}, sep="/")
 
 
-def told(path: Path) -> dict[str, str]:
+# The library writes several in an order of its own, another one each time: the same weights would be other files.
+_TOLD = "told"
+
+
+def told(path: Path) -> dict[str, Any]:
     """What was written with the weights, see `write`; empty for a file without such.
 
     Raises:
@@ -35,12 +40,12 @@ def told(path: Path) -> dict[str, str]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
+            return json.loads((file.metadata() or {}).get(_TOLD, "{}"))
     except (OSError, SafetensorError, ValueError) as error:
         raise UserError(f"{path}: no safetensors file, or damaged ({error})") from error
 
 
-def write(path: Path, tree: Any, told: Mapping[str, str] | None = None) -> None:
+def write(path: Path, tree: Any, told: Mapping[str, Any] | None = None) -> None:
     """Writes variables in half precision, which halves the file and changes images by less than a level of 255.
 
     Batch statistics stay float32: their variances may lie outside of float16's range.
@@ -48,7 +53,7 @@ def write(path: Path, tree: Any, told: Mapping[str, str] | None = None) -> None:
     Args:
       path: the file.
       tree: variables of a Flax module.
-      told: what else the file says, as names and texts.
+      told: what else the file says, as JSON.
 
     Raises:
       UserError: a weight does not fit into float16, or the file cannot be written.
@@ -62,4 +67,4 @@ def write(path: Path, tree: Any, told: Mapping[str, str] | None = None) -> None:
             raise UserError(f"{name}: holds a weight that is not finite in float16; nothing was written")
         arrays[name] = np.ascontiguousarray(half)
     with write_atomically(path) as file:
-        file.write(save(arrays, dict(told) if told else None))
+        file.write(save(arrays, {_TOLD: json.dumps(told)} if told else None))

@@ -9,7 +9,7 @@ KEYS = {
     "platform": PLATFORM,
     "builder": Key("orl_faces", "Data set: a module of lowres_jax/preparation/builders.", filled=True),
     "source": Key("", 'The photographs: a folder or an archive; "": the package\'s own.'),
-    "pairs": Key("", 'Of LFW: folder of the pairs files; "": beside the source.'),
+    "pairs": Key("", 'Of LFW: folder of the pairs files; "": beside the source.', optional=True),
     "data_dir": DATA_DIR,
     "detector": DETECTOR,
     "rule": RULE,

@@ -137,8 +137,7 @@ def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
     if not path.is_file():
         raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
     told = safetensors_weights.told(path)
-    step = int(told["step"])
-    return Trained(settings, step, json.loads(told["figures"]), step), safetensors_weights.variables(path)
+    return Trained(settings, told["step"], told["figures"], told["step"]), safetensors_weights.variables(path)
 
 
 def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:

@@ -1,6 +1,5 @@
 """Trains a recogniser on identities; stopped at any moment, it goes on to the same bits."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -130,8 +129,7 @@ class _Evaluation:
         own = {"step": step, "figures": figures}
         if best_evaluation(sorted([*others, own], key=lambda each: each["step"])) is own:
             # With what is said of them: whoever reads the file has both, whenever the run is killed.
-            told = {"step": str(step), "figures": json.dumps(figures)}
-            safetensors_weights.write(self.workdir / BEST, variables, told)
+            safetensors_weights.write(self.workdir / BEST, variables, own)
         self.progress.evaluated(step, figures, {})
 
     def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:
