@@ -18,6 +18,7 @@ ROOMS = (
     "evaluation",
     "matching",
     "report",
+    "settings",
     "visit",
     "tasks",
 )

@@ -30,7 +30,7 @@ PACK_KEYS = {
         "Packages that the machine has beside jax, flax, optax, orbax-checkpoint, opencv and numpy. For a bare one: "
         "--config.machine= --config.mebibytes=64.",
     ),
-    "trainings": Key(("canny", "identity", "recognizer"), "Trainings of which a step is compared.", filled=True),
+    "trainings": Key(("canny", "identity", "recognizer"), "Trainings of which a step is compared."),
     "small": Key(False, "Thin networks."),
 }
 

@@ -138,9 +138,8 @@ def planned_methods(config: ConfigDict) -> list[Method]:
         own = sizes.split("+") if at else [str(size) for size in lr_sizes]
         wrong = [size for size in own if size not in map(str, lr_sizes)]
         if wrong:
-            raise UserError(
-                f"config.upscalers: {entry}: {wrong[0] or 'nothing'} is none of config.lr_sizes, {lr_sizes}"
-            )
+            said = f"{wrong[0]} is not among config.lr_sizes {lr_sizes}" if wrong[0] else "names no size after the @"
+            raise UserError(f"config.upscalers: {entry}: {said}")
         sizes_of.setdefault(name, []).extend(int(size) for size in own)
     methods = [Method(CROP_SIZE, NONE)]
     for size in dict.fromkeys(lr_sizes):

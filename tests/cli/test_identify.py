@@ -344,10 +344,10 @@ def test_nothing_to_do_is_an_error(run, gallery, tmp_path):
         ({"probe": "nowhere"}, "nowhere: no such file or folder"),
         ({"upscaler": "srgam"}, r"upscaler 'srgam': no such model; did you mean 'srgan'\?"),
         ({"recognizer": "sfac"}, r"recognizer 'sfac': no such model; did you mean 'sface'\?"),
-        ({"detector": "mtcn"}, r"detector 'mtcn': no such detector; did you mean 'mtcnn'\?"),
+        ({"detector": "mtcn"}, r"config\.detector=mtcn: did you mean 'mtcnn'\?"),
         ({"enrol": "larges"}, r"config\.enrol=larges: did you mean 'largest'\?"),
-        ({"far": 1.0}, r"config\.far=1\.0: must lie between 0 and 1"),
-        ({"ranks": 0}, r"config\.ranks=0: must be at least 1"),
+        ({"far": 1.0}, r"config\.far=1: must be a number, above 0, below 1"),
+        ({"ranks": 0}, r"config\.ranks=0: must be a whole number, 1 or more"),
     ],
 )
 def test_wrong_settings(run, tmp_path, changes, message):

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from lowres_jax import config_keys
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.recognition import onnx_model
@@ -91,8 +92,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = export(tmp_path / "small.onnx", ["N", 3, 16, 16], [2, 3])
     with pytest.raises(UserError, match=r"takes 1 input\(s\), the first of shape .*16.*, not one of 112x112 pixels"):
         onnx_model.OnnxRecognizer(config_of(path, input_size=112))
-    with pytest.raises(UserError, match="colours='grb': must be 'rgb' or 'bgr'"):
-        onnx_model.OnnxRecognizer(config_of(path, colours="grb"))
+    with pytest.raises(UserError, match=r"config\.onnx\.colours=grb: did you mean 'rgb'\? \(valid: rgb, bgr\)"):
+        config_keys.check(config_of(path, colours="grb"), onnx_model.KEYS, "onnx.")
     with pytest.raises(UserError, match=r"absent\.onnx: no such file"):
         onnx_model.OnnxRecognizer(config_of(tmp_path / "absent.onnx"))
     (tmp_path / "text.onnx").write_text("no network")

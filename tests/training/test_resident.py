@@ -79,8 +79,8 @@ def test_what_the_host_has_to_do_does_not_stay(data: Path) -> None:
 def test_steps_of_a_call_that_cannot_be(data: Path) -> None:
     wrong = config(data)
     wrong.steps_per_call = 0
-    with pytest.raises(UserError, match=r"config\.steps_per_call=0: must be 1 or more"):
+    with pytest.raises(UserError, match=r"config\.steps_per_call=0: must be a whole number, 1 or more"):
         recipe.check(wrong)
     wrong.steps_per_call, wrong.matmul_precision = 1, "hihgest"
-    with pytest.raises(UserError, match=r"config\.matmul_precision='hihgest': did you mean 'highest'"):
+    with pytest.raises(UserError, match=r"config\.matmul_precision=hihgest: did you mean 'highest'"):
         recipe.check(wrong)

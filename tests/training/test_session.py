@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ml_collections import ConfigDict
 from tensorboardX.proto import event_pb2
 from training_runs import assert_equal, leaves, write_faces
 
-from lowres_jax import files, interruption
+from lowres_jax import config_keys, files, interruption
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import recipe
@@ -108,11 +107,11 @@ def test_who_reads_a_workdir_changes_nothing_in_it(straight: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"seed": -1}, r"config\.seed=-1: must be from 0 to 4,294,967,295"),
-        ({"seed": 2**40}, r"config\.seed=1099511627776: must be from 0"),
-        ({"crops": -1}, r"config\.crops=-1: must be 0 or more"),
-        ({"log_steps": 0}, r"config\.log_steps=0: must be 1 or more"),
-        ({"checkpoints_kept": 0}, r"config\.checkpoints_kept=0: nothing would be kept"),
+        ({"seed": -1}, r"config\.seed=-1: must be a whole number, from 0 to 4,294,967,295"),
+        ({"seed": 2**40}, r"config\.seed=1099511627776: must be a whole number, from 0"),
+        ({"crops": -1}, r"config\.crops=-1: must be a whole number, 0 or more"),
+        ({"log_steps": 0}, r"config\.log_steps=0: must be a whole number, 1 or more"),
+        ({"checkpoints_kept": 0}, r"config\.checkpoints_kept=0: must be a whole number, 1 or more"),
         ({"losses": {"pixel": {"weight": 0.0}}}, r"config\.losses: nothing is learnt; give a weight to one of them"),
     ],
 )
@@ -160,7 +159,8 @@ def test_tensorboard_forgets_the_steps_that_are_made_again(tmp_path: Path, done:
 
 @pytest.mark.parametrize("name", ["none", "raw", "onnx", "imagenet", "identity"])
 def test_names_that_mean_something_else_are_not_given(straight: Path, tmp_path: Path, name: str) -> None:
-    export = ConfigDict({"training": str(straight), "name": name, "folder": str(tmp_path), "overwrite": False})
+    export = config_keys.new(export_weights.KEYS, "export_weights")
+    export.update({"training": str(straight), "name": name, "folder": str(tmp_path)})
     with pytest.raises(UserError, match=rf"config\.name={name}: is the name of a model that comes with the program"):
         export_weights.run(export, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax import streams
+from lowres_jax import config_keys, streams
 from lowres_jax.errors import UserError
 from lowres_jax.training import optimizers
 from lowres_jax.training.state import moved_average, network, new_state
@@ -89,16 +89,16 @@ def test_schedules(changes: dict, at: int, rate: float) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"name": "adm"}, r"config\.optimizer\.name='adm': did you mean 'adam'"),
-        ({"schedule": "cosin"}, r"config\.optimizer\.schedule='cosin': did you mean 'cosine'"),
-        ({"schedule": "step", "decay_at": (50,)}, r"config\.optimizer\.decay_at=\(50,\): must be shares"),
-        ({"learning_rate": 0.0}, "learning_rate must be positive"),
-        ({"accumulate": 0}, "accumulate at least 1"),
+        ({"name": "adm"}, r"config\.optimizer\.name=adm: did you mean 'adam'"),
+        ({"schedule": "cosin"}, r"config\.optimizer\.schedule=cosin: did you mean 'cosine'"),
+        ({"decay_at": (50,)}, r"config\.optimizer\.decay_at=50: must be any number of: a number, above 0, below 1"),
+        ({"learning_rate": 0.0}, r"config\.optimizer\.learning_rate=0: must be a number, above 0"),
+        ({"accumulate": 0}, r"config\.optimizer\.accumulate=0: must be a whole number, 1 or more"),
     ],
 )
 def test_wrong_settings_are_named(changes: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
-        optimizers.make_optimizer(settings(**changes), 100)
+        config_keys.check(settings(**changes), optimizers.KEYS, "optimizer.")
 
 
 def test_the_average_forgets_its_start() -> None:
