@@ -2,9 +2,10 @@
 
 import io
 import sys
+import traceback
 from collections.abc import Callable
 
-from lowres_jax import interruption
+from lowres_jax import interruption, lifeline
 from lowres_jax.errors import UserError
 
 
@@ -22,6 +23,15 @@ def run(program: Callable[[], object]) -> None:
     try:
         program()
     except UserError as error:
+        if lifeline.fail(str(error)):
+            interruption.end_now(f"error: {error}", 1)
         sys.exit(f"error: {error}")
+    except Exception as error:
+        lifeline.await_verdict()
+        if lifeline.fail(f"{type(error).__name__}, see what it says itself"):
+            traceback.print_exc()
+            interruption.end_now("", 1)
+        raise
     except interruption.Interrupted as error:
+        lifeline.fail("was asked to stop")
         interruption.end(error.signal_number)

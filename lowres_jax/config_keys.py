@@ -94,12 +94,11 @@ class Key:
             raise UserError(f"config.{name}=None: must be {self.wanted}")
         members = _members(value, self.member) if self.several else [value]
         for each in members:
-            self._check_member(name, value, each)
+            self._check_member(name, value, each, f" ({each!r})" if len(members) > 1 else "")
         if (self.several and self.length not in (None, len(members))) or (self.filled and members in ([], [""])):
             raise UserError(f"config.{name}={_printed(value)}: must be {self.wanted}")
 
-    def _check_member(self, name: str, value: Any, member: Any) -> None:
-        of = f" ({member!r})" if self.several and value != member else ""
+    def _check_member(self, name: str, value: Any, member: Any, of: str) -> None:
         # A bool is an int to Python, and an int is as good as a float.
         kinds = (int, float) if self.member is float else (self.member,)
         fits = isinstance(member, kinds) and (self.member is bool or not isinstance(member, bool))

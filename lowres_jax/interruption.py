@@ -116,12 +116,26 @@ def grace(seconds: float) -> Iterator[None]:
 
 def end(signal_number: int) -> NoReturn:
     """Says that the program was interrupted and ends it, without waiting for what still computes in the background."""
+    _say_and_exit(f"interrupted ({signal.Signals(signal_number).name}); complete results are kept", 128 + signal_number)
+
+
+def end_now(line: str, status: int) -> NoReturn:
+    """Ends the process from a thread beside the main one: last words first, then a line.
+
+    Args:
+      line: what to say.
+      status: of the exit.
+    """
+    _say_last_words()
+    _say_and_exit(line, status)
+
+
+def _say_and_exit(line: str, status: int) -> NoReturn:
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     with contextlib.suppress(OSError, ValueError):
-        name = signal.Signals(signal_number).name
-        print(f"interrupted ({name}); complete results are kept", file=sys.stderr, flush=True)
-    os._exit(128 + signal_number)
+        print(line, file=sys.stderr, flush=True)
+    os._exit(status)
 
 
 def _note(signal_number: int, frame: FrameType | None) -> None:
@@ -149,7 +163,11 @@ def _watch(receiving: socket.socket, sending: socket.socket) -> None:
 
 def _force(signal_number: int) -> NoReturn:
     """Ends the process from the watching thread."""
+    _say_last_words()
+    end(signal_number)
 
+
+def _say_last_words() -> None:
     def say_all() -> None:
         for each in reversed(list(_State.last_words.values())):
             with contextlib.suppress(Exception):
@@ -159,4 +177,3 @@ def _force(signal_number: int) -> NoReturn:
     speaking = threading.Thread(target=say_all, daemon=True)
     speaking.start()
     speaking.join(_LAST_WORDS_SECONDS)
-    end(signal_number)

@@ -8,8 +8,12 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from lowres_jax import interruption
+from lowres_jax import interruption, lifeline
 from lowres_jax.errors import UserError
+
+_HEARTBEAT_SECONDS = 25
+# The others wait at the end for process 0, which evaluates.
+_LAST_EVALUATION_SECONDS = 3600
 
 
 def connect(config: ConfigDict) -> None:
@@ -21,7 +25,7 @@ def connect(config: ConfigDict) -> None:
         lets JAX find all three (TPU VMs, Slurm). Without a coordinator the run has one process.
 
     Raises:
-      UserError: the coordinator does not answer, or the numbers are missing.
+      UserError: the coordinator does not answer, its port is taken, or the numbers are missing or given twice.
     """
     coordinator = config.coordinator or os.environ.get("LOWRES_JAX_COORDINATOR", "")
     if not coordinator:
@@ -32,7 +36,12 @@ def connect(config: ConfigDict) -> None:
     jax.config.update("jax_enable_preemption_service", False)
     try:
         if coordinator == "auto":
-            jax.distributed.initialize(initialization_timeout=config.connect_seconds)
+            # Only JAX knows where the others are; that one has died it finds by itself, with a dump.
+            jax.distributed.initialize(
+                initialization_timeout=config.connect_seconds,
+                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_LAST_EVALUATION_SECONDS,
+            )
             return
         number = config.process if config.process >= 0 else int(os.environ.get("LOWRES_JAX_PROCESS", -1))
         count = config.processes or int(os.environ.get("LOWRES_JAX_PROCESSES", 0))
@@ -41,9 +50,16 @@ def connect(config: ConfigDict) -> None:
                 f"config.coordinator={coordinator}: process {number} of {count} cannot be; give config.process and "
                 "config.processes, or LOWRES_JAX_PROCESS and LOWRES_JAX_PROCESSES"
             )
+        lifeline.meet(coordinator, number, count, config.connect_seconds)
         if number > 0:
             _await(coordinator, config.connect_seconds)
-        jax.distributed.initialize(coordinator, count, number, initialization_timeout=config.connect_seconds)
+        jax.distributed.initialize(
+            coordinator,
+            count,
+            number,
+            initialization_timeout=config.connect_seconds,
+            shutdown_timeout_seconds=_LAST_EVALUATION_SECONDS,
+        )
     except (RuntimeError, ValueError) as error:
         raise UserError(
             f"config.coordinator={coordinator}: the processes did not find together within {config.connect_seconds} s "
@@ -57,6 +73,7 @@ def leave() -> None:
     A process that just ended would have the others aborted, whose coordinator it may be.
     """
     if jax.process_count() > 1:
+        lifeline.leave()
         with contextlib.suppress(RuntimeError):
             jax.distributed.shutdown()
 

@@ -256,6 +256,7 @@ def run(
                 raise
         progress.close()
         checkpoints.close()
+        processes.leave()
         if devices.is_first():
             print(
                 f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "

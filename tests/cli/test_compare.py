@@ -280,7 +280,7 @@ def test_a_stopped_run_goes_on(
             {"made_folds": 10},
             "config.made_folds=10, .*: 14 people with two images or more are too few for 10 folds",
         ),
-        ({"made_pairs_per_fold": 3}, "made_pairs_per_fold=3: 6 folds of 3 pairs cannot be"),
+        ({"made_pairs_per_fold": 1}, r"config\.made_pairs_per_fold=1: must be a whole number, 2 or more"),
         ({"resamples": 0}, r"config\.resamples=0: must be a whole number, 100 or more"),
         ({"seed": -1}, r"config\.seed=-1: must be a whole number, from 0 to 4,294,967,295"),
     ],

@@ -227,7 +227,11 @@ def test_a_set_that_is_not_prepared_names_the_command(tmp_path):
         ("lfw", {"source": "{folder}/text.tgz"}, "text.tgz: not a readable archive, tar or zip"),
         ("casia_webface", {"source": "{folder}/broken"}, "not one of 1 pictures could be read: a/1.png"),
         ("orl_faces", {"detector": "yolo"}, "config.detector=yolo: (valid: mtcnn, haar)"),
-        ("orl_faces", {"rule": "first"}, "config.rule=first: (valid: highest_score, nearest_centre, largest)"),
+        (
+            "orl_faces",
+            {"rule": "first"},
+            "config.rule=first: did you mean 'largest'? (valid: highest_score",
+        ),
         ("orl_faces", {"image_format": "gif"}, "config.image_format=gif: (valid: png, jpeg)"),
         ("orl_faces", {"crop_size": 4}, "config.crop_size=4: must be a whole number, from 16 to 1,024"),
         ("orl_faces", {"builder": "orl"}, "config.builder='orl': no such data set"),
