@@ -23,6 +23,8 @@ def run(program: Callable[[], object]) -> None:
     try:
         program()
     except UserError as error:
+        # A collective operation, or a checkpoint, that another's death broke off.
+        lifeline.await_verdict()
         if lifeline.fail(str(error)):
             interruption.end_now(f"error: {error}", 1)
         sys.exit(f"error: {error}")

@@ -112,7 +112,7 @@ def fail(reason: str) -> bool:
 def await_verdict() -> None:
     """Gives the watching thread time to end this process where another one has died.
 
-    For after an exception: a collective operation that breaks off says less, and says it in a page.
+    For after an error: that a collective operation broke off says less.
     """
     if _State.own is not None:
         time.sleep(_VERDICT_SECONDS)

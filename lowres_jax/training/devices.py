@@ -12,7 +12,10 @@ which Adam hides; so it is off, as it was in pmap: differentiate the local loss,
 
 import functools
 import hashlib
+import os
+import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,6 +26,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from lowres_jax.errors import UserError
 
 AXIS = "data"
+_SHARED_FOLDER_SECONDS = 10.0  # a network disk may take a moment to show a new file
 
 
 def is_first() -> bool:
@@ -154,6 +158,40 @@ def of_first(numbers: Sequence[int], among: Sequence[int]) -> list[int]:
         return list(numbers)
     chosen = multihost_utils.broadcast_one_to_all(np.isin(np.asarray(among, np.int64), numbers))
     return [number for number, meant in zip(among, chosen, strict=True) if meant]
+
+
+def agree_on_folder(folder: Path) -> None:
+    """Makes sure that a folder is the same for all processes, by a file that process 0 puts there for a moment.
+
+    Where each has a folder of its own, as on the machines of a TPU pod, a run that goes on would hang: only process 0
+    has checkpoints.
+
+    Args:
+      folder: of the training.
+
+    Raises:
+      UserError: on every process, if one does not see the file.
+    """
+    if jax.process_count() == 1:
+        return
+    token = np.frombuffer(os.urandom(8), np.uint8)
+    token = np.asarray(multihost_utils.broadcast_one_to_all(token))
+    path = folder / f".seen_{token.tobytes().hex()}"
+    if is_first():
+        path.touch()
+    multihost_utils.sync_global_devices("file of the folder")
+    deadline = time.monotonic() + _SHARED_FOLDER_SECONDS
+    while not (seen := path.exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    everybody = np.asarray(multihost_utils.process_allgather(np.asarray([seen]))).ravel()
+    if is_first():
+        path.unlink(missing_ok=True)
+    blind = np.flatnonzero(~everybody).tolist()
+    if blind:
+        raise UserError(
+            f"{folder}: is another folder for process {', '.join(map(str, blind))} than for process 0; give a "
+            "--workdir on a disk that all machines share: each has to read what process 0 saves"
+        )
 
 
 def agree_on_text(text: str, what: str) -> None:

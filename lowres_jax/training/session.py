@@ -232,6 +232,7 @@ def run(
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
     with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
+        devices.agree_on_folder(workdir)
         checkpoints = Checkpoints(workdir, config.checkpoints_kept)
         checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(

@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,35 @@ def test_processes_with_different_configs_end_before_the_first_step(data: Path, 
         assert process.returncode == 1
         assert "error: the config differs between processes (process 0 and 1)" in error
         assert "step" not in output
+
+
+def test_processes_with_different_workdirs_end_before_the_first_step(
+    straight: tuple[Path, str], data: Path, tmp_path: Path
+) -> None:
+    """As on machines without a shared disk; also where the first has something to go on from."""
+    shutil.copytree(straight[0], tmp_path / "first")
+    more = {"steps": 2 * STEPS}
+    processes = start_two(arguments(data, tmp_path / "first", **more), arguments(data, tmp_path / "second", **more))
+    for process, folder in zip(processes, ("first", "second"), strict=True):
+        output, error = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert f"error: {tmp_path / folder}: is another folder for process 1 than for process 0; give a --work" in error
+        assert "step" not in output
+    assert int(leaves(tmp_path / "first")["step"]) == STEPS
+
+
+def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Path, tmp_path: Path) -> None:
+    first, second = start_two(arguments(data, tmp_path, steps=100_000, evaluate_steps=0, checkpoint_seconds=0.0))
+    assert first.stdout is not None
+    while "step 6/" not in (line := first.stdout.readline()):
+        assert line, first.communicate()[1]
+    second.kill()
+    second.communicate()
+    _, error = first.communicate(timeout=120)
+    assert first.returncode == 1
+    assert "error: process 1 has ended without a word (killed, or its machine is gone); what is saved stays" in error
+    assert "Traceback" not in error
+    assert int(leaves(tmp_path)["step"]) > 0
 
 
 def test_the_result_gets_a_name(
