@@ -10,6 +10,7 @@ from lowres_jax import configuration
 from lowres_jax.errors import UserError
 
 _PLATFORMS = ("cpu", "gpu", "tpu")
+_TIMEOUT = "xla_cpu_collective_call_terminate_timeout_seconds"
 
 
 def cache_folder() -> Path:
@@ -45,6 +46,17 @@ def enable_compilation_cache() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+def _be_patient() -> None:
+    """Has XLA wait 20 minutes where one CPU device waits for another, unless the user's own XLA_FLAGS say otherwise.
+
+    After its own 40 seconds it aborts the process with a dump, which on a machine that is busy with other work, where a
+    step of a large network may take as long, ends trainings.
+    """
+    given = os.environ.get("XLA_FLAGS", "")
+    if _TIMEOUT not in given:
+        os.environ["XLA_FLAGS"] = f"{given} --{_TIMEOUT}=1200".strip()
+
+
 def initialize(config: ConfigDict) -> None:
     """Turns the compilation cache on and checks that the platform asked for is there.
 
@@ -60,6 +72,7 @@ def initialize(config: ConfigDict) -> None:
     # JAX tells at INFO which backends it did not find; a missing one that was asked for is our own error below.
     logging.getLogger("jax").setLevel(logging.WARNING)
     enable_compilation_cache()
+    _be_patient()
     jax.config.update("jax_num_cpu_devices", _cpu_devices(config))
     platform = config.get("platform", "")
     if platform not in ("", *_PLATFORMS):

@@ -1,5 +1,7 @@
 """What the process settles once."""
 
+import os
+
 import pytest
 
 from lowres_jax import configuration, runtime
@@ -15,3 +17,17 @@ def test_every_training_takes_its_own_batch_on_any_number_of_cores(
     config = configuration.load(f"configs/{name}.py")
     assert runtime._cpu_devices(config) == devices
     assert config.batch_size % devices == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("", "--xla_cpu_collective_call_terminate_timeout_seconds=1200"),
+        ("--xla_a=1", "--xla_a=1 --xla_cpu_collective_call_terminate_timeout_seconds=1200"),
+        *[["--xla_cpu_collective_call_terminate_timeout_seconds=7"] * 2],
+    ],
+)
+def test_devices_of_a_busy_machine_are_waited_for(given: str, left: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", given)
+    runtime._be_patient()
+    assert os.environ["XLA_FLAGS"] == left

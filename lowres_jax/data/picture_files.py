@@ -20,6 +20,7 @@ _BY_CONTENT = tuple(name for name in images.FORMATS if name not in _WITHOUT_MAGI
 # What systems and programs keep beside people's own folders: Synology's thumbnails, macOS's archives, recycle bins.
 _SYSTEM_FOLDERS = frozenset({"@eadir", "__macosx", "$recycle.bin", "#recycle", "system volume information"})
 _NAMED_ENDINGS = 5
+_ENDINGS_WITH_PAGES = frozenset({".gif", ".png", ".apng", ".tif", ".tiff", ".webp", ".avif"})
 
 
 def _picture_endings() -> frozenset[str]:
@@ -37,11 +38,13 @@ class PictureFiles:
       paths: of the pictures, by name.
       ignored: ending -> how many files are no pictures, or of a format that is not read.
       hidden: hidden and system folders that were left out.
+      with_pages: pictures of several pages or frames, of which the first one counts.
     """
 
     paths: list[Path]
     ignored: collections.Counter[str] = field(default_factory=collections.Counter)
     hidden: int = 0
+    with_pages: list[Path] = field(default_factory=list)
 
     def remarks(self, where: Path) -> list[str]:
         """What was passed over, in a line each."""
@@ -58,6 +61,10 @@ class PictureFiles:
                 f"{where}: {self.hidden} hidden or system folder{'s' if self.hidden > 1 else ''} left out "
                 "(as .thumbnails, @eaDir)"
             )
+        if self.with_pages:
+            named = [each.name for each in self.with_pages[:_NAMED_ENDINGS]]
+            more = ", ..." if len(self.with_pages) > _NAMED_ENDINGS else ""
+            found.append(f"{where}: of several pages or frames only the first is looked at: {', '.join(named)}{more}")
         return found
 
 
@@ -71,7 +78,7 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
     """
     path = Path(path)
     if path.is_file():
-        return PictureFiles([path])
+        return PictureFiles([path], with_pages=[path] if _has_pages(path) else [])
     if not path.is_dir():
         raise UserError(f"{path}: no such file or folder")
     found = PictureFiles([])
@@ -86,7 +93,8 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
             found.paths.append(file)
         else:
             found.ignored[file.suffix.lower() or "without ending"] += 1
-    found = PictureFiles(sorted(found.paths), found.ignored, hidden)
+    paths = sorted(found.paths)
+    found = PictureFiles(paths, found.ignored, hidden, [each for each in paths if _has_pages(each)])
     if not found.paths:
         ignored = "; ".join(found.remarks(path)) or "it is empty"
         raise UserError(f"{path}: no pictures in this folder ({ignored})")
@@ -106,6 +114,18 @@ def is_picture(file: PurePath, opened: Callable[[], IO[bytes]]) -> bool:
         with opened() as content, Image.open(content, formats=_BY_CONTENT):
             return True
     # A plugin that stumbles over a file of another kind says so in its own way.
+    except Exception:
+        return False
+
+
+def _has_pages(file: Path) -> bool:
+    """Whether a picture is animated, or has several pages; what a camera puts beside a photograph is neither."""
+    if file.suffix.lower() not in _ENDINGS_WITH_PAGES:
+        return False
+    try:
+        with file.open("rb") as content, Image.open(content, formats=_BY_CONTENT) as image:
+            return bool(getattr(image, "is_animated", False))
+    # As in `is_picture`; who reads it says what is wrong.
     except Exception:
         return False
 

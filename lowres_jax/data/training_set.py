@@ -1,11 +1,14 @@
 """Which records a training learns from, and which it is validated on."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from lowres_jax import streams
 from lowres_jax.errors import UserError
+
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,19 @@ class Learners:
 
 
 def choose_learners(
-    labels: np.ndarray, identities: int, held_out: float, held_out_images: float, balanced: bool, seed: int
+    labels: np.ndarray,
+    folders: Sequence[str] | np.ndarray,
+    identities: int,
+    held_out: float,
+    held_out_images: float,
+    balanced: bool,
+    seed: int,
 ) -> Learners:
     """Chooses people and splits their images.
 
     Args:
       labels: (N,) identities, from 0.
+      folders: (N,) folder of each person's pictures, for messages.
       identities: the first so many people; 0: all.
       held_out: share of the people, of whom nothing is learnt.
       held_out_images: share of everybody's images, at least one if not 0.
@@ -109,19 +119,23 @@ def choose_learners(
     if len(people) < 2:
         raise UserError(f"config.identities={identities}: a recogniser needs two people or more to tell apart")
     generator = streams.generator(seed, "images held out")
-    training, validation = [], []
+    training, validation, alone = [], [], []
     most = int(np.bincount(labels[np.isin(labels, people)]).max())
     for person in people:
         own = generator.permutation(np.flatnonzero(labels == person))
         held = max(1, round(held_out_images * len(own))) if held_out_images else 0
         if held >= len(own):
-            raise UserError(
-                f"config.held_out_images={held_out_images}: person {person} has {len(own)} image and cannot be split; "
-                "choose 0, or a set with two images or more of everybody"
-            )
+            alone.append(str(folders[own[0]]))
+            continue
         validation.append(own[:held])
         kept = own[held:]
         training.append(np.resize(kept, most) if balanced else kept)
+    if alone:
+        named = ", ".join(alone[:_NAMED]) + (", ..." if len(alone) > _NAMED else "")
+        raise UserError(
+            f"config.held_out_images={held_out_images}: {len(alone):,} of {len(people):,} people have too few images "
+            f"to hold one out: {named}; choose 0, or a set with two images or more of everybody"
+        )
     class_of = np.full(int(labels.max()) + 1, -1, np.int32)
     class_of[people] = np.arange(len(people))
     return Learners(np.sort(np.concatenate(training)), np.sort(np.concatenate(validation)), class_of, len(people))

@@ -15,6 +15,7 @@ from lowres_jax.interruption import interruptible
 
 NAME = "onnx"
 _BATCH = 32
+_SHORTEST_TEMPLATE = 8
 
 
 KEYS = {
@@ -85,6 +86,12 @@ class OnnxRecognizer:
         found = self._run(grey)
         if found.ndim != 2 or len(found) != len(grey) or not np.isfinite(found).all():
             raise UserError(f"{path}: gives {found.shape} for {len(grey)} crops, not a template for each")
+        if found.shape[1] < _SHORTEST_TEMPLATE:
+            name = self._session.get_outputs()[0].name
+            raise UserError(
+                f"{path}: its first output, {name!r}, has {found.shape[1]} number(s) for a face: a score or the like, "
+                f"no template (those have {_SHORTEST_TEMPLATE} or more); the template must come first"
+            )
         self.dimension = found.shape[1]
 
     def templates(self, images: np.ndarray) -> np.ndarray:

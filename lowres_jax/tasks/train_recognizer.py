@@ -44,7 +44,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
     devices.check_batch_size(config.batch_size)
     source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
     learners = training_set.choose_learners(
-        source.labels, config.identities, config.held_out, config.held_out_images, config.balanced, config.seed
+        source.labels,
+        source.names,
+        config.identities,
+        config.held_out,
+        config.held_out_images,
+        config.balanced,
+        config.seed,
     )
     steps = config.steps or math.ceil(config.epochs * len(learners.training) / config.batch_size)
     distillation = config.losses.distillation

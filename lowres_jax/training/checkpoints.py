@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ class Checkpoints:
                 )
                 raise UserError(
                     f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, there "
-                    f"--config.start={self._workdir} goes on from this one's result"
+                    f"--config.start={shlex.quote(str(self._workdir))} goes on from this one's result"
                 )
         if devices.is_first():
             with write_atomically(path) as file:

@@ -1,6 +1,7 @@
 """What every training does around its steps, whatever it trains: workdir, batches, loop, last evaluation."""
 
 import contextlib
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -261,5 +262,5 @@ def run(
         if devices.is_first():
             print(
                 f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
-                f"--config=configs/export_weights.py --config.training={workdir} --config.name=NAME"
+                f"--config=configs/export_weights.py --config.training={shlex.quote(str(workdir))} --config.name=NAME"
             )

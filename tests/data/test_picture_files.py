@@ -72,3 +72,19 @@ def test_pipes_and_devices_are_not_opened(tmp_path: Path) -> None:
     assert found.remarks(tmp_path) == [
         f"{tmp_path}: 2 files are no pictures that can be read, ignored: 2 pipe or device"
     ]
+
+
+def test_pictures_of_several_pages_are_named(tmp_path: Path) -> None:
+    frames = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    for name in ("moving.gif", "moving.png", "pages.tif", "moving.webp"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    for name in ("still.gif", "still.png", "page.tif", "still.webp"):
+        frames[0].save(tmp_path / name)
+    (tmp_path / "damaged.tif").write_bytes(b"II*\0")
+    said = "of several pages or frames only the first is looked at: "
+    assert find_pictures(tmp_path).remarks(tmp_path) == [
+        f"{tmp_path}: {said}moving.gif, moving.png, moving.webp, pages.tif"
+    ]
+    alone = tmp_path / "moving.gif"
+    assert find_pictures(alone).remarks(alone) == [f"{alone}: {said}moving.gif"]
+    assert find_pictures(tmp_path / "still.gif").remarks(tmp_path) == []

@@ -18,7 +18,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import load_recognizer
 
-CHANNELS = np.asarray([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]], np.float32)
+CHANNELS = np.asarray([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.0, 1.0]], np.float32).repeat(2, 1)
 
 
 class Session:
@@ -38,6 +38,9 @@ class Session:
             for each in self._model.graph.input
         ]
 
+    def get_outputs(self) -> list[types.SimpleNamespace]:
+        return [types.SimpleNamespace(name=each.name) for each in self._model.graph.output]
+
     def run(self, names: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         return self._evaluator.run(names, inputs)
 
@@ -48,7 +51,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "onnxruntime", types.SimpleNamespace(InferenceSession=Session))
 
 
-def export(path: Path, shape: list[int | str], axes: list[int], outputs: int = 4) -> Path:
+def export(path: Path, shape: list[int | str], axes: list[int], outputs: int = 8) -> Path:
     """Mean colour over the pixels, times a matrix: what comes out can be worked out by hand."""
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=axes, keepdims=0),
@@ -59,7 +62,7 @@ def export(path: Path, shape: list[int | str], axes: list[int], outputs: int = 4
         "small",
         [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
         [helper.make_tensor_value_info("template", TensorProto.FLOAT, [shape[0], outputs])],
-        [numpy_helper.from_array(CHANNELS, "weights")],
+        [numpy_helper.from_array(np.ascontiguousarray(CHANNELS[:, :outputs]), "weights")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     onnx.save(model, path)
@@ -79,13 +82,13 @@ def test_values_by_hand(tmp_path: Path, batch: int | str, colours: str, channels
     shape, axes = ([batch, 3, 16, 16], [2, 3]) if channels_first else ([batch, 16, 16, 3], [1, 2])
     path = export(tmp_path / "small.onnx", shape, axes)
     recognizer = load_recognizer("onnx", onnx=config_of(path, colours=colours, mean=100.0, scale=50.0))
-    assert (recognizer.input_size, recognizer.dimension) == (16, 4)
+    assert (recognizer.input_size, recognizer.dimension) == (16, 8)
     images = np.random.default_rng(0).random((5, 32, 32, 3), np.float32)
     mean = (resize.fit(images, 16) * 255 - 100).mean((1, 2)) / 50
     expected = (mean if colours == "rgb" else mean[:, ::-1]) @ CHANNELS
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(recognizer.templates(images), expected, atol=1e-4)
-    assert recognizer.templates(images[:0]).shape == (0, 4)
+    assert recognizer.templates(images[:0]).shape == (0, 8)
 
 
 def test_what_cannot_be_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,6 +105,9 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     whole = export(tmp_path / "whole.onnx", ["N", 3, 16, 16], [3])
     with pytest.raises(UserError, match=r"cannot be (run|loaded)|not a template for each"):
         onnx_model.OnnxRecognizer(config_of(whole))
+    score = export(tmp_path / "score.onnx", ["N", 3, 16, 16], [2, 3], outputs=1)
+    with pytest.raises(UserError, match=r"its first output, 'template', has 1 number\(s\) for a face: a score or the"):
+        onnx_model.OnnxRecognizer(config_of(score))
     with pytest.raises(UserError, match="no sum over an image and its mirror"):
         load_recognizer("onnx", flip_sum=True, onnx=config_of(path))
     monkeypatch.setitem(sys.modules, "onnxruntime", None)

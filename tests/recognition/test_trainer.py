@@ -197,18 +197,21 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("losses.classification.kind", "arcfase"), "'arcfase': did you mean 'arcface'"),
+        (
+            ("losses.classification.kind", "arcfase"),
+            "losses.classification.kind=arcfase: did you mean 'arcface'",
+        ),
         (("model.fields.depth", 51), "config.model.fields.depth=51: choose of 18, 34, 50, 100"),
         (("losses.classification.weight", 0.0), "nothing is learnt"),
-        (("held_out_images", 1.0), "held_out_images must be a share below 1"),
-        (("size", 8), "config.size=8: must be 32 pixels or more"),
-        (("zoom", 0.6), r"config\.zoom=0\.6: must be a share up to 0\.5"),
-        (("zoom", -0.1), r"config\.zoom=-0\.1: must be a share"),
-        (("losses.classification.scale", 0.0), "scale must be positive"),
-        (("low_resolution.degraded", 1.5), "shares up to 1"),
+        (("held_out_images", 1.0), "config.held_out_images=1: must be a number, 0 or more, below 1"),
+        (("size", 8), "config.size=8: must be a whole number, from 32 to 1,024"),
+        (("zoom", 0.6), r"config\.zoom=0\.6: must be a number, from 0 to 0\.5"),
+        (("zoom", -0.1), r"config\.zoom=-0\.1: must be a number, from 0 to 0\.5"),
+        (("losses.classification.scale", 0.0), "config.losses.classification.scale=0: must be a number, above 0"),
+        (("low_resolution.degraded", 1.5), "config.low_resolution.degraded=1.5: must be a number, from 0 to 1"),
         (("low_resolution.degraded", 0.5), "config.degradation degrades nothing"),
         (("model.fields.stem", "fase"), "'fase': did you mean 'face'"),
-        (("ema", 1.0), "config.ema=1.0: must be 0"),
+        (("ema", 1.0), "config.ema=1: must be a number, 0 or more, below 1"),
     ],
 )
 def test_settings_that_cannot_be(change: tuple[str, object], message: str) -> None:
@@ -228,21 +231,23 @@ def test_only_a_resnet_has_a_backbone_to_freeze() -> None:
 
 def test_learners_by_hand() -> None:
     labels = np.asarray([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3])
-    found = training_set.choose_learners(labels, 3, 0.0, 0.25, balanced=False, seed=0)
+    folders = [f"n{label:06d}" for label in labels]
+    found = training_set.choose_learners(labels, folders, 3, 0.0, 0.25, balanced=False, seed=0)
     assert found.classes == 3
     assert found.class_of.tolist() == [0, 1, 2, -1]
     assert np.bincount(labels[found.validation]).tolist() == [1, 1, 1]
     assert sorted([*found.training, *found.validation]) == list(range(9))
-    balanced = training_set.choose_learners(labels, 0, 0.0, 0.0, balanced=True, seed=0)
+    balanced = training_set.choose_learners(labels, folders, 0, 0.0, 0.0, balanced=True, seed=0)
     assert np.bincount(labels[balanced.training]).tolist() == [4, 4, 4, 4]
     assert len(balanced.validation) == 0
-    half = training_set.choose_learners(labels, 0, 0.5, 0.0, balanced=False, seed=0)
+    half = training_set.choose_learners(labels, folders, 0, 0.5, 0.0, balanced=False, seed=0)
     assert half.classes == 2
     assert set(np.unique(labels[half.training])) == set(np.flatnonzero(half.class_of >= 0))
-    with pytest.raises(UserError, match="person 1 has 1 image and cannot be split"):
-        training_set.choose_learners(np.asarray([0, 0, 1]), 0, 0.0, 0.2, balanced=False, seed=0)
+    alone = np.asarray([0, 1, 1, 2]), ["Ann", "Bob", "Bob", "Cid"]
+    with pytest.raises(UserError, match=r"2 of 3 people have too few images to hold one out: Ann, Cid; choose 0"):
+        training_set.choose_learners(*alone, 0, 0.0, 0.2, balanced=False, seed=0)
     with pytest.raises(UserError, match="two people or more"):
-        training_set.choose_learners(labels, 1, 0.0, 0.0, balanced=False, seed=0)
+        training_set.choose_learners(labels, folders, 1, 0.0, 0.0, balanced=False, seed=0)
 
 
 def test_rows_of_a_batch() -> None:
