@@ -59,9 +59,10 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
     Raises:
       UserError: an unknown flag or config key, a value of the wrong type, a config file that is missing or broken.
     """
-    _check_config(argv[1:])
+    arguments = _with_located_config(argv[1:])
+    _check_config(arguments)
     try:
-        return flags.FLAGS(list(argv))
+        return flags.FLAGS([argv[0], *arguments])
     except flags.UnrecognizedFlagError as error:
         raise UserError(
             f"unknown flag --{error.flagname}: {nearest(error.flagname, ['config', 'config.KEY', 'workdir'])}"
@@ -70,22 +71,53 @@ def parse_flags(argv: Sequence[str]) -> list[str]:
         raise UserError(_one_line(error)) from error
 
 
+def shipped_folder() -> Path:
+    """The folder of the configs that come with the program: beside the package in a checkout, in it where installed."""
+    package = Path(__file__).parent
+    return next(folder for folder in (package / "configs", package.parent / "configs") if folder.is_dir())
+
+
+def located(path: str) -> str:
+    """The file that --config means, with its variant: "identify" or "configs/identify.py" of those that come along too.
+
+    Args:
+      path: a file, or the name of a config that comes along; a variant may follow after a colon.
+
+    Raises:
+      UserError: there is no such file.
+    """
+    name, colon, variant = path.partition(":")
+    shipped = sorted(found.stem for found in shipped_folder().glob("*.py"))
+    if Path(name).is_file():
+        return path
+    own = Path(name).with_suffix("")
+    if own.stem in shipped and own.parent in (Path(), Path("configs")):
+        return f"{shipped_folder() / own.name}.py{colon}{variant}"
+    raise UserError(f"--config={path}: no such file or config; {nearest(own.name, shipped)}")
+
+
 def load(path: str) -> ConfigDict:
-    """The config of a file, as "configs/canny.py" or, of a variant, "configs/canny.py:smoke".
+    """The config of a file, as "configs/canny.py" or, of a variant, "canny:smoke"; see `located`.
 
     Raises:
       UserError: the file is missing or broken, or has no such variant.
     """
-    name, *argument_of_config = path.split(":", 1)
-    file = Path(name)
-    if not file.is_file():
-        shipped = [str(found) for found in sorted(Path("configs").glob("*.py"))]
-        advice = nearest(str(file), shipped) if shipped else "run from the project's folder to use its configs/"
-        raise UserError(f"--config={path}: no such file; {advice}")
+    file, *variant = located(path).split(":", 1)
     try:
-        return runpy.run_path(str(file))["get_config"](*argument_of_config)
+        return runpy.run_path(file)["get_config"](*variant)
     except (SyntaxError, ImportError, NameError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"--config={path}: the file cannot be loaded: {_one_line(error)}") from error
+
+
+def _with_located_config(arguments: Sequence[str]) -> list[str]:
+    """The arguments with the config's file in place of its name: what parses them knows files only."""
+    found = list(arguments)
+    for position, argument in enumerate(found):
+        if argument in ("--config", "-config") and position + 1 < len(found):
+            found[position + 1] = located(found[position + 1])
+        elif argument.lstrip("-").startswith("config=") and argument.startswith("-"):
+            found[position] = f"--config={located(argument.partition('=')[2])}"
+    return found
 
 
 def _check_config(arguments: Sequence[str]) -> None:

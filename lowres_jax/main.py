@@ -1,6 +1,6 @@
 """The command line: flags -> config -> task.
 
-    python -m lowres_jax.main --config=configs/compare.py --config.upscalers=bilinear,srgan --workdir=workdirs/compare
+    lowres-jax --config=compare --config.upscalers=bilinear,srgan --workdir=workdirs/compare
 
 A config file names its task (`config.task = "compare"`), and the task is the module of that name in
 `lowres_jax.tasks`, with `run(config, workdir)`.
@@ -25,16 +25,27 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; by default 
 
 USAGE = """Low-resolution face recognition in JAX.
 
-  python -m lowres_jax.main --config=configs/NAME.py [--config.key=value ...] [--workdir=DIR]
+  lowres-jax --config=NAME [--config.key=value ...] [--workdir=DIR]
 
-Each file in configs/ is one experiment and says in its header what it does and how to run it;
---config=configs/NAME.py --help prints that, and every key that there is to set.
-
+NAME is one of those below, a variant of it (canny:smoke), or a file of your own. --config=NAME --help prints what it
+does, and every key that there is to set. Flags of JAX, as --jax_debug_nans, are understood too.
+python -m lowres_jax.main is the same command.
 """
+
+# Heading -> tasks; the configs of a task stand under its heading.
+_GROUPS = {
+    "Photographs": ("enhance", "identify"),
+    "Comparisons": ("compare", "compare_detectors"),
+    "Data sets": ("prepare",),
+    "Trainings of generators": ("train",),
+    "Trainings of recognizers": ("train_recognizer",),
+    "Models": ("export_weights",),
+    "Visits to an accelerator": ("pack_visit", "check_accelerator", "visit", "visit_training", "visit_results"),
+}
 
 
 def _help(arguments: Sequence[str]) -> str:
-    """The help: of the config that is named, or the usage with one line for each experiment in configs/.
+    """The help: of the config that is named, or the usage with one line for each config that comes along.
 
     Raises:
       UserError: the config cannot be loaded.
@@ -42,15 +53,22 @@ def _help(arguments: Sequence[str]) -> str:
     path = configuration.value_of("config", arguments)
     if path:
         config = configuration.load(path)
-        header = ast.get_docstring(ast.parse(Path(path.split(":", 1)[0]).read_text())) or ""
-        return (
-            f"{header}\n\nKeys, with the values of this config:\n\n{config_keys.described(config, _task(config).KEYS)}"
-        )
+        table = config_keys.described(config, _task(config).KEYS)
+        header = _header(configuration.located(path).partition(":")[0])
+        return f"{header}\n\nKeys, with the values of this config:\n\n{table}"
+    shipped = sorted(configuration.shipped_folder().glob("*.py"))
+    task_of = {file: configuration.load(str(file)).task for file in shipped}
     lines = []
-    for file in sorted(Path("configs").glob("*.py")):
-        header = ast.get_docstring(ast.parse(file.read_text())) or ""
-        lines.append(f"  {file!s:36}{header.partition(chr(10))[0]}")
-    return USAGE + "\n".join(lines or ["  (none here: run from the project's folder, or give a path of your own)"])
+    for heading, own in _GROUPS.items():
+        lines.append(f"\n{heading}")
+        for file in sorted(shipped, key=lambda file: (len(task_of[file]), file)):
+            if task_of[file] in own:
+                lines.append(f"  {file.stem:24}{_header(file).partition(chr(10))[0]}")
+    return USAGE + "\n".join(lines)
+
+
+def _header(file: str | Path) -> str:
+    return ast.get_docstring(ast.parse(Path(file).read_text())) or ""
 
 
 def main(argv: list[str]) -> None:
@@ -58,7 +76,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: settings are flags, as in --config.key=value")
     if _CONFIG.value is None:
-        raise UserError("no --config given; try --config=configs/compare.py, or --help")
+        raise UserError("no --config given; try --config=compare, or --help")
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
     configuration.expand_paths(_CONFIG.value)
@@ -87,6 +105,10 @@ def run() -> None:
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
         command.run(lambda: print(_help(sys.argv[1:])))
         return
+    if any(argument.startswith("--jax") for argument in sys.argv[1:]):
+        import jax
+
+        jax.config.parse_flags_with_absl()
     command.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
 
 

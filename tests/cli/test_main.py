@@ -8,6 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from lowres_jax import configuration
+from lowres_jax.errors import UserError
 
 CONFIG = """
 from ml_collections import ConfigDict
@@ -75,11 +76,51 @@ def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
     assert_one_line_error(run_main(f"--config={path}"), "did you mean 'compare'?")
 
 
-def test_help_lists_the_experiments() -> None:
-    result = run_main("--help", cwd=Path(__file__).parents[2])
+def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
+    result = run_main("--help", cwd=tmp_path)
     assert result.returncode == 0
+    lines = result.stdout.splitlines()
     for config in sorted(Path(__file__).parents[2].glob("configs/*.py")):
-        assert f"configs/{config.name}" in result.stdout
+        assert sum(line.startswith(f"  {config.stem} ") for line in lines) == 1
+    assert lines[lines.index("Photographs") + 1].startswith("  enhance                 Enlarge the faces of")
+    trainings = lines[lines.index("Trainings of recognizers") + 1 : lines.index("Models") - 1]
+    assert [line.split()[0] for line in trainings] == [
+        "recognizer",
+        "recognizer_distilled",
+        "recognizer_original",
+        "recognizer_small",
+    ]
+
+
+def test_help_of_a_config_prints_its_header_and_keys(tmp_path: Path) -> None:
+    result = run_main("--config=identify", "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert result.stdout.startswith("Who is on these pictures: search faces among known people")
+    assert "  --config.far=0.01                         False accept rate at which the threshold lies" in result.stdout
+    assert "[a number, above 0, below 1]" in result.stdout
+
+
+@pytest.mark.parametrize("given", ["identify", "identify.py", "configs/identify.py"])
+def test_a_config_that_comes_along_is_found_from_anywhere(
+    given: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Path(configuration.located(given)) == configuration.shipped_folder() / "identify.py"
+    assert configuration.located(f"{given}:smoke").endswith("identify.py:smoke")
+    # One's own goes first.
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "identify.py").touch()
+    (tmp_path / "identify.py").touch()
+    if "." in given:
+        assert configuration.located(given) == given
+    with pytest.raises(UserError, match=r"--config=/nowhere/identify\.py: no such file or config; did you mean"):
+        configuration.located("/nowhere/identify.py")
+
+
+def test_flags_of_jax_are_understood(config_file: Path) -> None:
+    assert_one_line_error(run_main(f"--config={config_file}", "--jax_debug_nan=true"), "jax_debug_nan")
+    result = run_main("--config=enhance", "--jax_debug_nans=true", cwd=config_file.parent)
+    assert_one_line_error(result, "config.input is empty")
 
 
 def test_importing_the_program_is_cheap() -> None:
