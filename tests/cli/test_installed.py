@@ -34,7 +34,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
     venv.create(folder / "environment", with_pip=False)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = folder / "environment" / "lib" / version / "site-packages"
-    # A folder that is named in a .pth file is searched for packages, and its own .pth files, as of this checkout, are not.
+    # A folder named in a .pth file is searched for packages; its own .pth files, as of this checkout, are not read.
     (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
     (wheel,) = folder.glob("*.whl")
     install = [*pip, "--python", folder / "environment" / "bin" / "python", "install", "--no-deps", "--no-index", wheel]
