@@ -7,7 +7,7 @@ Measured (two CPU cores, --config.steps=1600, 90 minutes beside other work; peop
 PSNR 30.84 (bicubic 28.18), identity cosine of SFace, which is in the loss, .916 (.857), View 1 accuracy .985 (.980; 200
 pairs). After 400 / 800 / 1,200 steps: PSNR 30.64 / 30.77 / 30.83, cosine .908 / .914 / .916. That run is the model
 "identity" that comes with the program. On LFW, folds 1 and 2, by dlib: DIR at FAR 1 % 72.4, bicubic 66.3, difference
-+6.1 [+3.2, +9.7] (README).
++6.1 [+3.2, +9.7] (docs/results.md).
 
 The variant "footage" goes on from "identity" with blurred, noisy and compressed faces. configs/identity.py:footage with
 --config.optimizer.learning_rate=3e-4 --config.steps=800, stopped after 402 steps (45 minutes beside other work), is the

@@ -14,6 +14,7 @@ from lowres_jax.super_resolution import interpolation
 
 # Faces that are larger or smaller by this factor than those of the training count as of another size.
 _ANOTHER_SIZE = 1.75
+_RESEARCH_ONLY = "research only"  # as cards of models begin, whose data are
 
 
 class Upscaler:
@@ -106,6 +107,14 @@ class Upscalers:
         if len(self.members) == 1:
             return self.members[0]
         return min(self.members, key=lambda each: max(each.made_for / size, size / each.made_for))
+
+    def licence_remark(self) -> str:
+        """A line where a member may not be used for everything; "" where all may."""
+        bound = [each for each in self.members if each.card.licence.startswith(_RESEARCH_ONLY)]
+        if not bound:
+            return ""
+        names, verb = " and ".join(each.name for each in bound), "is" if len(bound) == 1 else "are"
+        return f"{names} {verb} for {bound[0].card.licence}; --config.upscaler=srresnet is Apache-2.0"
 
     def remarks(self, sizes: Iterable[int]) -> list[str]:
         """`size_remark` of each for the faces it gets."""

@@ -68,7 +68,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     detector = None if config.aligned else load_detector(config.detector)
     background = _background(config, upscalers) if config.paste_back else None
     try_folder(output)
-    for line in files.remarks(source):
+    for line in [*files.remarks(source), *filter(None, [upscalers.licence_remark()])]:
         print(line)
     counts = _Counts()
     with tqdm(total=len(files.paths), unit="picture", desc=f"enhance with {upscalers.names}") as bar:

@@ -52,6 +52,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
         print(line)
     upscalers, recognizer = load_upscalers(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    if licence := upscalers.licence_remark():
+        print(licence)
     reader = FaceReader(load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again)
 
     enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
