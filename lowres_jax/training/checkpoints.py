@@ -48,7 +48,8 @@ _FREE = (
 class Checkpoints:
     """The checkpoints of one workdir.
 
-    Every process of a run makes one and calls the same methods at the same steps; process 0 writes.
+    Every process of a run makes one and calls the same methods at the same steps. Process 0 alone reads and writes, and
+    tells the others: machines need no disk that they share.
 
     Attributes:
       folder: WORKDIR/checkpoints, with a folder for each step kept.
@@ -66,24 +67,34 @@ class Checkpoints:
         self._workdir = Path(workdir)
         # Orbax tells of each save in ten lines.
         logging.set_verbosity(logging.ERROR)
+        self._manager: ocp.CheckpointManager | None = None
+        if not (read_only or devices.is_first()):
+            return
+        own = jax.process_index()
+        # Orbax would have the others take part.
+        alone = ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own})
         with self._errors():
+            if not read_only:
+                self.folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(
                 self.folder,
-                item_handlers=ocp.StandardCheckpointHandler(),
-                options=ocp.CheckpointManagerOptions(read_only=True)
+                item_handlers=ocp.StandardCheckpointHandler(multiprocessing_options=alone),
+                options=ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=alone)
                 if read_only
-                else ocp.CheckpointManagerOptions(max_to_keep=kept, cleanup_tmp_directories=True),
+                else ocp.CheckpointManagerOptions(
+                    max_to_keep=kept, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
+                ),
             )
 
     @property
     def steps(self) -> list[int]:
-        """All steps that are kept, ascending."""
-        return sorted(self._manager.all_steps())
+        """All steps that are kept, ascending; known to process 0."""
+        return sorted(self._manager.all_steps()) if self._manager else []
 
     @property
     def latest(self) -> int | None:
-        """The newest step that is kept; None without any."""
-        return self._manager.latest_step()
+        """The newest step that is kept, known to process 0; None without any."""
+        return self._manager.latest_step() if self._manager else None
 
     def claim(self, description: dict[str, Any]) -> None:
         """Makes sure that the workdir belongs to this run, and writes down whose it is.
@@ -97,6 +108,8 @@ class Checkpoints:
         described = json.loads(json.dumps(description))
         fixed = {name: value for name, value in flat(described).items() if name not in _FREE}
         devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
+        if not devices.is_first():
+            return
         path = self._workdir / RUN
         if path.is_file() and self.latest is not None:
             try:
@@ -114,9 +127,8 @@ class Checkpoints:
                     f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, there "
                     f"--config.start={shlex.quote(str(self._workdir))} goes on from this one's result"
                 )
-        if devices.is_first():
-            with write_atomically(path) as file:
-                file.write(json.dumps(described, indent=1).encode())
+        with write_atomically(path) as file:
+            file.write(json.dumps(described, indent=1).encode())
 
     def save(self, state: TrainState) -> None:
         """Begins to save a state under its step, in the background.
@@ -128,7 +140,7 @@ class Checkpoints:
           UserError: this or the save before could not be written; older checkpoints stay.
         """
         step = int(state.step)
-        if step == self.latest:
+        if self._manager is None or step == self.latest:
             return
         with self._errors():
             self._manager.check_for_errors()
@@ -140,11 +152,24 @@ class Checkpoints:
         Raises:
           UserError: it could not be written.
         """
-        with self._errors():
-            self._manager.wait_until_finished()
+        if self._manager is not None:
+            with self._errors():
+                self._manager.wait_until_finished()
+
+    def newest(self, like: TrainState) -> TrainState | None:
+        """What process 0 has of the newest step, on every process; None without any.
+
+        Args:
+          like: a state of the same networks, as host arrays.
+
+        Raises:
+          UserError: see `restore`; on process 0.
+        """
+        found = self.restore(like) if self.latest is not None else None
+        return devices.from_first(found, like)
 
     def restore(self, like: TrainState, step: int | None = None) -> TrainState:
-        """Reads a checkpoint.
+        """Reads a checkpoint; on process 0.
 
         Args:
           like: a state of the same networks, as host arrays.
@@ -157,7 +182,7 @@ class Checkpoints:
           UserError: there is none, it is damaged, or of another model.
         """
         step = self.latest if step is None else step
-        if step is None:
+        if step is None or self._manager is None:
             raise UserError(f"{self.folder}: no checkpoint")
         place = self.folder / str(step)
         expected = {name: tuple(np.shape(leaf)) for name, leaf in flat_leaves(like).items()}
@@ -186,7 +211,7 @@ class Checkpoints:
         Raises:
           UserError: there is none, or it is damaged.
         """
-        if self.latest is None:
+        if self._manager is None or self.latest is None:
             raise UserError(f"{self.folder}: no checkpoint")
         try:
             return jax.tree.map(np.asarray, self._manager.restore(self.latest, args=ocp.args.StandardRestore()))
@@ -197,8 +222,9 @@ class Checkpoints:
 
     def close(self) -> None:
         """Waits for what was begun and ends Orbax's threads."""
-        with self._errors():
-            self._manager.close()
+        if self._manager is not None:
+            with self._errors():
+                self._manager.close()
 
     @contextlib.contextmanager
     def _errors(self) -> Any:

@@ -12,10 +12,7 @@ which Adam hides; so it is off, as it was in pmap: differentiate the local loss,
 
 import functools
 import hashlib
-import os
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -26,7 +23,6 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from lowres_jax.errors import UserError
 
 AXIS = "data"
-_SHARED_FOLDER_SECONDS = 10.0  # a network disk may take a moment to show a new file
 
 
 def is_first() -> bool:
@@ -147,51 +143,19 @@ def lift(step: Callable[..., Any], state: Any = None, stacked: bool = False) -> 
     )
 
 
-def of_first(numbers: Sequence[int], among: Sequence[int]) -> list[int]:
-    """Some numbers as process 0 has them, on every process.
+def from_first(value: Any, like: Any) -> Any:
+    """A tree of host arrays that process 0 has, or None where it has none, on every process.
 
     Args:
-      numbers: on process 0 what is meant.
-      among: all that these can be, the same on every process.
+      value: on process 0 the tree, or None; of the others nothing is read.
+      like: a tree of the same arrays, on every process.
     """
     if jax.process_count() == 1:
-        return list(numbers)
-    chosen = multihost_utils.broadcast_one_to_all(np.isin(np.asarray(among, np.int64), numbers))
-    return [number for number, meant in zip(among, chosen, strict=True) if meant]
-
-
-def agree_on_folder(folder: Path) -> None:
-    """Makes sure that a folder is the same for all processes, by a file that process 0 puts there for a moment.
-
-    Where each has a folder of its own, as on the machines of a TPU pod, a run that goes on would hang: only process 0
-    has checkpoints.
-
-    Args:
-      folder: of the training.
-
-    Raises:
-      UserError: on every process, if one does not see the file.
-    """
-    if jax.process_count() == 1:
-        return
-    token = np.frombuffer(os.urandom(8), np.uint8)
-    token = np.asarray(multihost_utils.broadcast_one_to_all(token))
-    path = folder / f".seen_{token.tobytes().hex()}"
-    if is_first():
-        path.touch()
-    multihost_utils.sync_global_devices("file of the folder")
-    deadline = time.monotonic() + _SHARED_FOLDER_SECONDS
-    while not (seen := path.exists()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    everybody = np.asarray(multihost_utils.process_allgather(np.asarray([seen]))).ravel()
-    if is_first():
-        path.unlink(missing_ok=True)
-    blind = np.flatnonzero(~everybody).tolist()
-    if blind:
-        raise UserError(
-            f"{folder}: is another folder for process {', '.join(map(str, blind))} than for process 0; give a "
-            "--workdir on a disk that all machines share: each has to read what process 0 saves"
-        )
+        return value
+    if not multihost_utils.broadcast_one_to_all(np.asarray(value is not None)):
+        return None
+    sent = value if is_first() else like
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(jax.tree.map(np.asarray, sent)))
 
 
 def agree_on_text(text: str, what: str) -> None:

@@ -194,6 +194,7 @@ class _Run:
             if not math.isfinite(value):
                 last = self._checkpoints.latest
                 kept = f"the last good checkpoint is of step {last:,}" if last else "there is no checkpoint yet"
+                kept = kept if devices.is_first() else "process 0 says what is kept"
                 raise UserError(
                     f"step {step:,}: {name} is {value}; training stopped, {kept} ({self._checkpoints.folder}). "
                     "A lower --config.optimizer.learning_rate or --config.optimizer.clip_norm=1 may help"

@@ -190,13 +190,11 @@ def _make_up(
     like: TrainState, plan: loop.Plan, checkpoints: Checkpoints, progress: Progress, evaluate: Evaluate
 ) -> None:
     """Makes the evaluations that are due and were cut off, or were not asked for then, of what is kept."""
-    wanted = [step for step in checkpoints.steps if plan.is_due(step) and not progress.is_evaluated(step)]
-    for step in devices.of_first(wanted, checkpoints.steps):
-        state = checkpoints.restore(like, step)
-        if devices.is_first():
+    for step in checkpoints.steps:
+        if plan.is_due(step) and not progress.is_evaluated(step):
             # Of several processes none may end by itself: the loop agrees on a stop.
             with contextlib.suppress(*([interruption.Interrupted] if jax.process_count() > 1 else [])):
-                evaluate(state)
+                evaluate(checkpoints.restore(like, step))
 
 
 def run(
@@ -233,17 +231,16 @@ def run(
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
     with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
-        devices.agree_on_folder(workdir)
         checkpoints = Checkpoints(workdir, config.checkpoints_kept)
         checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(
             steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
         )
-        like, latest = state, checkpoints.latest
-        if latest is not None:
-            if latest > steps:
-                raise UserError(f"{workdir}: has {latest:,} steps already, config.steps asks for {steps:,}")
-            state = checkpoints.restore(like)
+        like, newest = state, checkpoints.newest(state)
+        if newest is not None:
+            if int(newest.step) > steps:
+                raise UserError(f"{workdir}: has {int(newest.step):,} steps already, config.steps asks for {steps:,}")
+            state = newest
         if devices.is_first():
             introduce(state)
         progress = Progress(workdir, steps, config.batch_size, config.log_steps, int(state.step))

@@ -2,7 +2,6 @@
 
 import json
 import runpy
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -182,19 +181,19 @@ def test_processes_with_different_configs_end_before_the_first_step(data: Path, 
         assert "step" not in output
 
 
-def test_processes_with_different_workdirs_end_before_the_first_step(
-    straight: tuple[Path, str], data: Path, tmp_path: Path
-) -> None:
-    """As on machines without a shared disk; also where the first has something to go on from."""
-    shutil.copytree(straight[0], tmp_path / "first")
-    more = {"steps": 2 * STEPS}
-    processes = start_two(arguments(data, tmp_path / "first", **more), arguments(data, tmp_path / "second", **more))
-    for process, folder in zip(processes, ("first", "second"), strict=True):
-        output, error = process.communicate(timeout=120)
-        assert process.returncode == 1
-        assert f"error: {tmp_path / folder}: is another folder for process 1 than for process 0; give a --work" in error
-        assert "step" not in output
-    assert int(leaves(tmp_path / "first")["step"]) == STEPS
+def test_processes_need_no_disk_that_they_share(data: Path, tmp_path: Path) -> None:
+    """As on the machines of a TPU pod: each has a workdir of its own, and only the first has anything to go on from."""
+    each = [tmp_path / "first", tmp_path / "second"]
+    for steps in (STEPS // 2, STEPS):
+        first, second = start_two(*(arguments(data, folder, steps=steps, evaluate_steps=0) for folder in each))
+        output = finish(first)
+        finish(second)
+    assert f"goes on after step {STEPS // 2} of {STEPS}" in output
+    assert not each[1].exists()
+    one = start_two(arguments(data, tmp_path / "straight", evaluate_steps=0))
+    for process in one:
+        finish(process)
+    assert_equal(leaves(each[0]), leaves(tmp_path / "straight"))
 
 
 def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Path, tmp_path: Path) -> None:
