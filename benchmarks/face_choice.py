@@ -3,7 +3,7 @@
     python benchmarks/face_choice.py ../shared/data/lfw
 
 Takes the folder with lfw-deepfunneled.tgz and pairsDevTest.txt. Every image of the 1,000 test pairs of View 1 is
-searched once; each rule's face is aligned and recognised by SFace at full resolution. Accuracy: threshold chosen on
+searched once; each rule's face is aligned and recognized by SFace at full resolution. Accuracy: threshold chosen on
 nine tenths of the pairs, measured on the tenth.
 """
 
@@ -55,7 +55,7 @@ def main() -> None:
         middle = sum(_holds_centre(face, image) for face, image in zip(chosen[rule], pictures, strict=True))
         print(
             f"{rule:15} accuracy {result.accuracy:.2%} (SE {result.accuracy_se:.2%}), AUC {result.auc:.4f}; "
-            f"box holds the picture's centre in {middle / len(pictures):.2%}"
+            f"box holds the picture's center in {middle / len(pictures):.2%}"
         )
 
 

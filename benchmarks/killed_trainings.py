@@ -3,8 +3,8 @@
     python benchmarks/killed_trainings.py workdirs/killed --kills 25 --stops 25
 
 For each config a run that nobody disturbs; then runs that are killed (SIGKILL) or stopped (SIGTERM, Ctrl-C) at moments
-drawn evenly from its duration, up to four times each, and then go on to the end. Parameters, optimiser's state,
-evaluations, the best recogniser and the exported model with its card must be the same to the bit. Prints a line for
+drawn evenly from its duration, up to four times each, and then go on to the end. Parameters, optimizer's state,
+evaluations, the best recognizer and the exported model with its card must be the same to the bit. Prints a line for
 each run, and the exit status is 1 if any differed. Uses the embedded ORL faces, and LFW's View 1 where it is prepared.
 """
 
@@ -63,7 +63,7 @@ def left(workdir: Path) -> dict[str, bytes]:
 def disturbed(
     config: str, workdir: Path, number: signal.Signals, duration: float, generator: random.Random
 ) -> tuple[int, list[str]]:
-    """A run that is signalled again and again, to its end; how often it was, and what was wrong on the way."""
+    """A run that is signaled again and again, to its end; how often it was, and what was wrong on the way."""
     shutil.rmtree(workdir, ignore_errors=True)
     wrong, sent = [], 0
     for attempt in range(TIMES + 1):

@@ -21,7 +21,7 @@ _HEADER_BYTES = 200
 
 
 def originals() -> list[tuple[str, bytes]]:
-    """A small photograph in every format and mode that can be written, with EXIF and a colour profile where they go."""
+    """A small photograph in every format and mode that can be written, with EXIF and a color profile where they go."""
     photograph = Image.fromarray(skimage.data.astronaut()[40:168, 150:290]).resize((48, 44))
     exif = Image.Exif()
     exif.update({0x0112: 6, 0x010F: "maker", 0x829A: (1, 60)})

@@ -3,7 +3,7 @@
     pip install torch==2.13.0  # a benchmark-only dependency: --index-url https://download.pytorch.org/whl/cpu
     python benchmarks/resnet_speed.py [--batch 32] [--threads 2] [--rounds 5]
 
-Both train the original's recogniser (Keras's first ResNet-50, pooled features, softmax over 1,000 people, Adam).
+Both train the original's recognizer (Keras's first ResNet-50, pooled features, softmax over 1,000 people, Adam).
 PyTorch runs in its default layout and channels_last; the better one counts. Medians. An otherwise idle machine is
 needed for figures worth quoting.
 """

@@ -1,4 +1,4 @@
-"""Prepare seven colour portraits of five people, which may be shown with their credits.
+"""Prepare seven color portraits of five people, which may be shown with their credits.
 
 python -m lowres_jax.pretrained.fetch portraits
 python -m lowres_jax.main --config=configs/prepare_portraits.py

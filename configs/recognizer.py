@@ -1,4 +1,4 @@
-"""Train a recogniser as the field does: ArcFace, SGD, half of the faces made small first, verified on LFW's View 1.
+"""Train a recognizer as the field does: ArcFace, SGD, half of the faces made small first, verified on LFW's View 1.
 
     python -m lowres_jax.main --config=configs/recognizer.py --workdir=workdirs/recognizer
     python -m lowres_jax.main --config=configs/recognizer.py:smoke  # seconds, on the embedded faces

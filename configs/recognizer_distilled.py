@@ -1,4 +1,4 @@
-"""Distil a recogniser from SFace: its templates of good pictures, by cosine, also where only a small one is shown.
+"""Distil a recognizer from SFace: its templates of good pictures, by cosine, also where only a small one is shown.
 
     python -m lowres_jax.main --config=configs/recognizer_distilled.py --workdir=workdirs/recognizer_distilled
     python -m lowres_jax.main --config=configs/recognizer_distilled.py:smoke  # seconds, on the embedded faces

@@ -1,9 +1,9 @@
-"""Teach SFace to recognise small and bad pictures: of these it learns the template that it gives of the good one.
+"""Teach SFace to recognize small and bad pictures: of these it learns the template that it gives of the good one.
 
     python -m lowres_jax.main --config=configs/recognizer_small.py --workdir=workdirs/recognizer_small
     python -m lowres_jax.main --config=configs/recognizer_small.py:smoke  # seconds, on the embedded faces
 
-The other way to the same end as enlarging: the face stays as it is, the recogniser learns to read it. Three quarters of
+The other way to the same end as enlarging: the face stays as it is, the recognizer learns to read it. Three quarters of
 the faces shown are reduced to 8 to 48 px and enlarged again, half of these blurred, noisy and compressed before.
 
 With --config.batch_size=16 --config.epochs=0 --config.steps=1000 (36 minutes on two CPU cores): LFW, folds 1 and 2, DIR

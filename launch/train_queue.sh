@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains face models and recognisers one after the other; what is finished is passed over, what was stopped goes on.
+# Trains face models and recognizers one after the other; what is finished is passed over, what was stopped goes on.
 #   launch/train_queue.sh WORKDIRS [flags for all of them, as --config.checkpoint_seconds=60 ...]
 # DRY_RUN=1 prints the commands. A model that fails does not keep the next from being trained.
 set -euo pipefail

@@ -1,4 +1,4 @@
-"""Low-resolution face recognition in JAX: localise, super-resolve, recognise, and measure whether it helped.
+"""Low-resolution face recognition in JAX: localize, super-resolve, recognize, and measure whether it helped.
 
 Importing the package is cheap: JAX, OpenCV and TensorFlow are imported by the modules that use them.
 """

@@ -66,7 +66,7 @@ def _maxima(inputs: jax.Array, axis: int) -> jax.Array:
 
 
 class Normalized(Protocol):
-    """A module that says how its batch normalisation is to be."""
+    """A module that says how its batch normalization is to be."""
 
     momentum: float
     epsilon: float
@@ -75,7 +75,7 @@ class Normalized(Protocol):
 
 
 def batch_norm(module: Normalized, train: bool) -> Callable[..., nn.BatchNorm]:
-    """Batch normalisation as a module's attributes say; in training by the statistics of the batch."""
+    """Batch normalization as a module's attributes say; in training by the statistics of the batch."""
     return functools.partial(
         nn.BatchNorm,
         use_running_average=not train,

@@ -57,7 +57,7 @@ class DecodedImage:
     """A picture with what an RGB array alone does not say.
 
     Attributes:
-      rgb: (H, W, 3) float32 in [0, 1], the colours as if nothing were transparent.
+      rgb: (H, W, 3) float32 in [0, 1], the colors as if nothing were transparent.
       alpha: (H, W) float32 opacity in [0, 1]; None where everything is opaque.
     """
 
@@ -66,7 +66,7 @@ class DecodedImage:
 
     @functools.cached_property
     def grey(self) -> bool:
-        """Whether the picture has no colour anywhere."""
+        """Whether the picture has no color anywhere."""
         return is_grey(self.rgb)
 
     def on_white(self) -> np.ndarray:
@@ -78,9 +78,9 @@ class DecodedImage:
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """Reads a picture of any common format, upright by its EXIF orientation, in sRGB by its colour profile.
+    """Reads a picture of any common format, upright by its EXIF orientation, in sRGB by its color profile.
 
-    Grey pictures are repeated over three channels, 16-bit ones keep their range, transparent ones are laid on white.
+    Gray pictures are repeated over three channels, 16-bit ones keep their range, transparent ones are laid on white.
 
     Args:
       path: file to read.
@@ -123,7 +123,7 @@ def decode_picture(content: bytes, name: str) -> DecodedImage:
     except UnidentifiedImageError as error:
         if content[:4] in (b"II*\0", b"MM\0*"):
             raise UnreadableImageError(
-                f"{name}: a TIFF of a kind that is not read (colours in floating point, or damaged); "
+                f"{name}: a TIFF of a kind that is not read (colors in floating point, or damaged); "
                 "save it with 8 or 16 bits"
             ) from error
         raise UnreadableImageError(f"{name}: not a picture of a known format") from error
@@ -170,7 +170,7 @@ def _decoded(image: Image.Image, content: bytes) -> DecodedImage:
     image.load()
     upright = _UPRIGHT.get(_orientation(image))
     if image.format == "TIFF" and len(image.getbands()) > 1 and max(_bits(image), default=8) == 16:
-        # Pillow keeps the upper eight bits, of which 12-bit colours use four.
+        # Pillow keeps the upper eight bits, of which 12-bit colors use four.
         return _deep_colours(content, image)
     profile = image.info.get("icc_profile")
     white = _stated_white(image)
@@ -241,7 +241,7 @@ def _in_range(values: np.ndarray, white: float) -> np.ndarray:
 
 
 def _deep_colours(content: bytes, image: Image.Image) -> DecodedImage:
-    """A TIFF of 16-bit colours, by OpenCV."""
+    """A TIFF of 16-bit colors, by OpenCV."""
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
         raise _UnknownRangeError(f"a TIFF of {len(image.getbands())} channels of 16 bits")
@@ -289,7 +289,7 @@ def to_uint8(image: Any) -> np.ndarray:
 
 
 def write_image(path: str | os.PathLike[str], image: np.ndarray, alpha: np.ndarray | None = None) -> None:
-    """Writes a picture by the path's suffix, whole or not at all; one without colour as a grey file.
+    """Writes a picture by the path's suffix, whole or not at all; one without color as a gray file.
 
     Args:
       path: of the file.

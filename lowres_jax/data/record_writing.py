@@ -21,7 +21,7 @@ def framed(data: bytes) -> bytes:
 
 
 def with_jpeg(example: bytes, crop: np.ndarray, quality: int) -> bytes:
-    """A serialised Example, its image replaced by a crop (H, W, 3) uint8 RGB as JPEG of a quality of 1 to 100."""
+    """A serialized Example, its image replaced by a crop (H, W, 3) uint8 RGB as JPEG of a quality of 1 to 100."""
     message = tf_example_pb2.Example.FromString(example)
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, 1]
     encoded = cv2.imencode(".jpg", crop[..., ::-1], options)[1].tobytes()
@@ -39,7 +39,7 @@ def records_within(source: RecordSource, positions: Iterable[int], quality: int,
       size: bytes that they may take together in a file.
 
     Returns:
-      Serialised Examples.
+      Serialized Examples.
     """
     records: list[bytes] = []
     for position in interruptible(positions):
@@ -58,7 +58,7 @@ def write_set(folder: Path, like: RecordSource, records: list[bytes]) -> None:
     Args:
       folder: of the set's version, as "DATA_DIR/casia_webface/mtcnn_jpeg/1.0.0".
       like: the set that the records were taken from.
-      records: serialised Examples.
+      records: serialized Examples.
     """
     folder.mkdir(parents=True)
     features = dict(tfds.features.FeaturesDict.from_config(str(like.directory)))

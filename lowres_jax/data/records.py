@@ -116,7 +116,7 @@ class RecordSource:
         return np.stack([self._decode_image(each) for each in encoded]), labels
 
     def example(self, index: int) -> bytes:
-        """A record as it lies in its file: a serialised tf.train.Example.
+        """A record as it lies in its file: a serialized tf.train.Example.
 
         Raises:
           UserError: the record is damaged.
@@ -159,7 +159,7 @@ class RecordSource:
 
     @property
     def detected(self) -> np.ndarray:
-        """(N,) bool: whether the detector found the face; the others are centre crops."""
+        """(N,) bool: whether the detector found the face; the others are center crops."""
         return np.asarray(self._facts["detected"], bool)
 
     @property

@@ -20,7 +20,7 @@ def downscale_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def upscale_bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """OpenCV's bilinear resize of one float32 image (half-pixel centres, replicated border)."""
+    """OpenCV's bilinear resize of one float32 image (half-pixel centers, replicated border)."""
     return _resize(image, height, width, cv2.INTER_LINEAR)
 
 
@@ -30,7 +30,7 @@ def upscale_bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Nearest-neighbour resize of one float32 image: of the pixel that an output pixel's centre lies in."""
+    """Nearest-neighbor resize of one float32 image: of the pixel that an output pixel's center lies in."""
     # INTER_NEAREST looks at an output pixel's corner instead, which shifts 32 -> 112 by a quarter of a pixel.
     return _resize(image, height, width, cv2.INTER_NEAREST_EXACT)
 
@@ -45,10 +45,10 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def fit(images: np.ndarray, size: int) -> np.ndarray:
-    """Brings images to a recogniser's input size.
+    """Brings images to a recognizer's input size.
 
     A larger image is reduced by antialiased area averaging (128 -> 112). A smaller one, a raw low-resolution face, is
-    enlarged by nearest neighbour, which adds nothing to it; who enlarges better does so before.
+    enlarged by nearest neighbor, which adds nothing to it; who enlarges better does so before.
 
     Args:
       images: (B, H, W, 3) float32 RGB in [0, 1].

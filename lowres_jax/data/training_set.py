@@ -76,12 +76,12 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
 
 @dataclass(frozen=True)
 class Learners:
-    """The people whom a recogniser learns to tell apart.
+    """The people whom a recognizer learns to tell apart.
 
     Attributes:
       training: positions to learn from, ascending; of a balanced set some come several times.
       validation: positions of further images of the same people, ascending.
-      class_of: (L,) int32: number of the class of each label, -1 for people who are not learnt.
+      class_of: (L,) int32: number of the class of each label, -1 for people who are not learned.
       classes: how many people there are.
     """
 
@@ -106,7 +106,7 @@ def choose_learners(
       labels: (N,) identities, from 0.
       folders: (N,) folder of each person's pictures, for messages.
       identities: the first so many people; 0: all.
-      held_out: share of the people, of whom nothing is learnt.
+      held_out: share of the people, of whom nothing is learned.
       held_out_images: share of everybody's images, at least one if not 0.
       balanced: everybody comes as often as who has most images.
       seed: of the draws.
@@ -117,7 +117,7 @@ def choose_learners(
     people = np.unique(labels[split_identities(labels, held_out, seed).training])
     people = people[:identities] if identities else people
     if len(people) < 2:
-        raise UserError(f"config.identities={identities}: a recogniser needs two people or more to tell apart")
+        raise UserError(f"config.identities={identities}: a recognizer needs two people or more to tell apart")
     generator = streams.generator(seed, "images held out")
     training, validation, alone = [], [], []
     most = int(np.bincount(labels[np.isin(labels, people)]).max())

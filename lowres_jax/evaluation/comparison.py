@@ -27,12 +27,12 @@ _HIGHEST_RANK = 100
 
 @dataclass(frozen=True)
 class Curve:
-    """The curves of one method under one recogniser; what was not measured is None.
+    """The curves of one method under one recognizer; what was not measured is None.
 
     Attributes:
       upscaler: method, "none" for the original (HR) and "raw" for the unenlarged image.
       lr_size: side of the low-resolution image in pixels; None where upscaler is "none".
-      recognizer: name of the recogniser.
+      recognizer: name of the recognizer.
       verification_roc: (FAR, TAR), fractions, each of shape (n,), FAR ascending.
       dir_at_far: (FAR, DIR at rank 1 over mated probes), fractions, each of shape (n,), FAR ascending.
       cmc: (ranks from 1, DIR with any score over mated probes), each of shape (n,).
@@ -48,7 +48,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Judged:
-    """What one method scored under one recogniser.
+    """What one method scored under one recognizer.
 
     Attributes:
       estimates: protocol -> estimate.
@@ -133,13 +133,13 @@ def _quality(
 def rows(
     recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects, taught: Collection[str] = ()
 ) -> list[dict[str, Any]]:
-    """The rows of results.json for one recogniser: at every LR size the originals, the methods, the raw images.
+    """The rows of results.json for one recognizer: at every LR size the originals, the methods, the raw images.
 
     Args:
       recognizer: name.
       judged: see `judge`.
       subjects: images and pairs.
-      taught: upscalers that the recogniser was in a loss of; their rows are marked.
+      taught: upscalers that the recognizer was in a loss of; their rows are marked.
     """
     originals = next(each for method, each in judged.items() if method.upscaler == NONE)
     found = []

@@ -1,4 +1,4 @@
-"""One pass of one method over a set of aligned crops: enlarge, recognise, measure image quality.
+"""One pass of one method over a set of aligned crops: enlarge, recognize, measure image quality.
 
 Passes stream: crops are decoded in the background, a batch at a time, and only templates and per-image figures stay.
 These are kept in files, image by image, so that a stopped comparison goes on where it was, and a comparison of a subset
@@ -43,7 +43,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, order=True)
 class Method:
-    """What is done to a crop before it is recognised: reduced to `lr_size`, then enlarged by `upscaler`."""
+    """What is done to a crop before it is recognized: reduced to `lr_size`, then enlarged by `upscaler`."""
 
     lr_size: int
     upscaler: str
@@ -53,7 +53,7 @@ class Method:
 
 
 class Measurement:
-    """What one method under one recogniser has left so far of a set of N images, and the file it is kept in.
+    """What one method under one recognizer has left so far of a set of N images, and the file it is kept in.
 
     Attributes:
       done: (N,) bool: which images have been measured; the other arrays hold nothing elsewhere.
@@ -147,8 +147,8 @@ def measure(
       indices: (n,) which records.
       upscaler: enlarges the LR images; None exactly for "none" and "raw".
       recognizers: by name.
-      measurements: by the recogniser's name.
-      batch_size: images per call; the ragged last batch is padded by upscaler and recogniser.
+      measurements: by the recognizer's name.
+      batch_size: images per call; the ragged last batch is padded by upscaler and recognizer.
       progress: told how many images each batch had.
       degradation: what happens to a crop on its way to low resolution.
     """

@@ -38,7 +38,7 @@ class HeldOut:
 
         Args:
           enlarged: (B, H, H, 3) in [0, 1].
-          judge: a recogniser.
+          judge: a recognizer.
         """
         yield "psnr", float(np.minimum(image_quality.psnr(enlarged, self.high), 100.0).mean())
         yield "ssim", float(image_quality.ssim(enlarged, self.high).mean())
@@ -86,7 +86,7 @@ class View1:
 
         Args:
           images: (N, H, H, 3), enlarged or the originals.
-          judge: a recogniser.
+          judge: a recognizer.
         """
         return self.accuracy_of(judge.templates(images))
 

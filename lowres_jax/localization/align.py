@@ -59,7 +59,7 @@ def crop_transform(face: Face | None, image_shape: tuple[int, ...], size: int = 
       size: side of the crop in pixels.
 
     Returns:
-      (2, 3) float64 matrix between pixel centres, as `cv2.warpAffine` takes it.
+      (2, 3) float64 matrix between pixel centers, as `cv2.warpAffine` takes it.
     """
     if face is not None and face.landmarks is not None:
         return similarity_transform(face.landmarks, TEMPLATE * (size / TEMPLATE_SIZE))
@@ -73,7 +73,7 @@ def crop_transform(face: Face | None, image_shape: tuple[int, ...], size: int = 
         centre = width * _PICTURE_CENTRE[0], height * _PICTURE_CENTRE[1]
         side = min(height, width) * _PICTURE_SIDE
     scale = size / max(side, 1.0)
-    # Pixel centres: the crop's left edge, -0.5, lies on the square's left edge.
+    # Pixel centers: the crop's left edge, -0.5, lies on the square's left edge.
     left, top = centre[0] - side / 2 - 0.5, centre[1] - side / 2 - 0.5
     return np.asarray([[scale, 0.0, -0.5 - scale * left], [0.0, scale, -0.5 - scale * top]])
 

@@ -60,7 +60,7 @@ class Candidates:
         return (points * self._sides()[:, None] + self.boxes[:, None, :2] - 1).astype(np.float32)
 
     def squared(self) -> "Candidates":
-        """Every box as the square around it with the same centre."""
+        """Every box as the square around it with the same center."""
         centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         half = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1, initial=-np.inf)[:, None] / 2
         return replace(self, boxes=np.concatenate([centres - half, centres + half], axis=1))

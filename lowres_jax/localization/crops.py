@@ -31,7 +31,7 @@ def crop_and_resize(stack: jax.Array, sizes: jax.Array, image: jax.Array, boxes:
 
 
 def _sample(low: jax.Array, high: jax.Array, length: jax.Array, side: int) -> tuple[jax.Array, ...]:
-    """Along one axis: the two neighbours of every sample, the second's share, and whether the sample is inside."""
+    """Along one axis: the two neighbors of every sample, the second's share, and whether the sample is inside."""
     first = low / length * (length - 1)
     step = (high - low) / length * (length - 1) / (side - 1)
     position = first[:, None] + jnp.arange(side) * step[:, None]

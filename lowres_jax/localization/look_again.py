@@ -82,7 +82,7 @@ def shrink_large(
 
 
 def scaled(face: Face, factor: float) -> Face:
-    """The same face in a picture enlarged by a factor; landmarks are between pixel centres."""
+    """The same face in a picture enlarged by a factor; landmarks are between pixel centers."""
     landmarks = None if face.landmarks is None else ((face.landmarks + 0.5) * factor - 0.5).astype(np.float32)
     return dataclasses.replace(face, box=(face.box * factor).astype(np.float32), landmarks=landmarks)
 

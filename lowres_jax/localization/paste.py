@@ -9,7 +9,7 @@ from lowres_jax.localization.detector import Face
 # The mask is a rounded square: one within this part of the crop's half side, zero from the second on.
 _OPAQUE, _TRANSPARENT = 0.65, 0.97
 _ROUNDNESS = 4  # 2 is an ellipse, infinity the square itself
-# Colours are matched over neighbourhoods of this part of the crop's side.
+# Colors are matched over neighbourhoods of this part of the crop's side.
 _COLOUR_REACH = 0.08
 _SMALLEST_CROP = 8
 # OpenCV's warp addresses pixels by 16-bit numbers.
@@ -46,7 +46,7 @@ def cut_face(image: np.ndarray, face: Face, size: int) -> np.ndarray:
 def enlarged_transform(matrix: np.ndarray, scale: int) -> np.ndarray:
     """The same similarity between a photograph and a crop that are both enlarged.
 
-    Pixel p of an image becomes pixels scale * p ... scale * p + scale - 1, so that centres go to
+    Pixel p of an image becomes pixels scale * p ... scale * p + scale - 1, so that centers go to
     scale * (p + 1/2) - 1/2.
 
     Args:
@@ -73,7 +73,7 @@ def soft_mask(size: int) -> np.ndarray:
 def paste(photograph: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> None:
     """Lays a crop softly over the photograph it was cut from; nothing beyond the crop's square is touched.
 
-    Only detail is taken from the crop. Its colours, averaged over a neighbourhood, are set to the photograph's:
+    Only detail is taken from the crop. Its colors, averaged over a neighbourhood, are set to the photograph's:
     adversarially trained networks shift them by several levels of 255, which would show as a patch.
 
     Args:

@@ -5,7 +5,7 @@ import numpy as np
 
 
 def variance_of_laplacian(image: np.ndarray) -> float:
-    """Variance of the 3 x 3 Laplacian of the grey image on the 0-255 scale (Pech-Pacheco et al., ICPR 2000).
+    """Variance of the 3 x 3 Laplacian of the gray image on the 0-255 scale (Pech-Pacheco et al., ICPR 2000).
 
     Args:
       image: (H, W, 3) float32 RGB in [0, 1].

@@ -192,7 +192,7 @@ def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView |
 
 
 def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, kept: KeptTemplates) -> Enrolment:
-    """Enrols one face of each picture.
+    """Enrolls one face of each picture.
 
     Args:
       reader: finds faces and makes templates.

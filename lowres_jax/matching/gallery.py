@@ -1,4 +1,4 @@
-"""From pictures to faces ready for a recogniser, and a gallery of known people to search them in."""
+"""From pictures to faces ready for a recognizer, and a gallery of known people to search them in."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ _BATCH_PIXELS = 8_000_000
 
 @dataclass(frozen=True)
 class FaceView:
-    """A face as the recogniser gets it.
+    """A face as the recognizer gets it.
 
     Attributes:
       face: where the detector found it.
@@ -129,7 +129,7 @@ class FaceReader:
                 yield Picture(path, content.shape, own)
 
     def crop(self, path: Path, view: FaceView) -> np.ndarray:
-        """The crop of a face that was found before, (128, 128, 3) uint8; a grey one if the picture has gone."""
+        """The crop of a face that was found before, (128, 128, 3) uint8; a gray one if the picture has gone."""
         try:
             image = images.read_image(path)
         except images.UnreadableImageError:
@@ -203,7 +203,7 @@ class Gallery:
     """
 
     def __init__(self, templates: Mapping[str, Sequence[np.ndarray]]):
-        """Enrols people.
+        """Enrolls people.
 
         Args:
           templates: name -> one unit vector or more.

@@ -1,7 +1,7 @@
 """Model cards: the file that stands behind a model's name.
 
 `cards/NAME.toml` says which module makes the model (its class is `Model`), with which sizes, which reader turns which
-weight file into its variables, and under which licence. A name is a file: there is no other registry.
+weight file into its variables, and under which license. A name is a file: there is no other registry.
 """
 
 import importlib

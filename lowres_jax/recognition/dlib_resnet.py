@@ -1,4 +1,4 @@
-"""dlib's face recogniser, the outside judge: no model of this project was ever trained against it.
+"""dlib's face recognizer, the outside judge: no model of this project was ever trained against it.
 
 A ResNet of 29 convolutions that Davis King trained on some three million faces, run by dlib itself (package `dlib-bin`,
 the extra "judges") on the CPU: 15 to 30 faces a second. http://blog.dlib.net/2017/02/high-quality-face-recognition.html
@@ -14,7 +14,7 @@ from lowres_jax.localization.align import TEMPLATE, TEMPLATE_SIZE, similarity_tr
 from lowres_jax.pretrained import cards
 
 _CHIP = 150
-# Where dlib's alignment (get_face_chip with padding .25) brings the eyes' centres, the nose's tip and the mouth's
+# Where dlib's alignment (get_face_chip with padding .25) brings the eyes' centers, the nose's tip and the mouth's
 # corners: from the mean face shape in dlib/image_transforms/interpolation.h.
 _PADDING = 0.25
 _MEAN_SHAPE = np.asarray(
@@ -56,10 +56,10 @@ class DlibRecognizer:
         try:
             self._network = dlib.face_recognition_model_v1(str(path))
         except RuntimeError as error:
-            raise UserError(f"{path}: not dlib's face recogniser ({str(error).strip()})") from error
+            raise UserError(f"{path}: not dlib's face recognizer ({str(error).strip()})") from error
 
     def templates(self, images: np.ndarray) -> np.ndarray:
-        """See `Recognizer.templates`; an image smaller than 128 is enlarged by nearest neighbour first."""
+        """See `Recognizer.templates`; an image smaller than 128 is enlarged by nearest neighbor first."""
         found = np.zeros((len(images), self.dimension), np.float32)
         for start in interruptible(range(0, len(images), _BATCH)):
             chips = [chip(image) for image in images[start : start + _BATCH]]

@@ -1,4 +1,4 @@
-"""A record's crop -> one row of a recogniser's training batch, on the host."""
+"""A record's crop -> one row of a recognizer's training batch, on the host."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ _ENLARGEMENTS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 class FaceSamples:
     """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
 
-    Where a teacher's templates are learnt they hold teacher_image too, of the same shape: the crop before it was made
+    Where a teacher's templates are learned they hold teacher_image too, of the same shape: the crop before it was made
     small or cut, so that a student learns of such a face what the teacher sees in the whole, large one.
     """
 

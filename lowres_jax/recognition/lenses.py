@@ -20,15 +20,15 @@ from lowres_jax.super_resolution.recipe import Lens
 
 
 def identity_lenses(recognizers: Sequence[Recognizer], weight: float, shares: Sequence[float] = ()) -> list[Lens]:
-    """Recognisers whose embeddings an identity loss compares.
+    """Recognizers whose embeddings an identity loss compares.
 
     Args:
       recognizers: of the loss.
       weight: of the whole loss.
-      shares: of each recogniser in it, brought to a sum of 1; none: equal ones.
+      shares: of each recognizer in it, brought to a sum of 1; none: equal ones.
 
     Raises:
-      UserError: a recogniser is not differentiable.
+      UserError: a recognizer is not differentiable.
     """
     shares = list(shares) or [1.0] * len(recognizers)
     lenses = []
@@ -46,7 +46,7 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", 
     """The features of one layer of a network, for a perceptual loss.
 
     Args:
-      network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recogniser.
+      network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recognizer.
       layer: whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
       weight: of the loss.
       weights: a weight file; VGG19 has none of its own.
@@ -61,7 +61,7 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", 
         if not weights:
             raise UserError(
                 "config.losses.perceptual.weights is empty: VGG19 needs a Keras weight file "
-                "(keras.applications.VGG19); without one compare features of a recogniser, as "
+                "(keras.applications.VGG19); without one compare features of a recognizer, as "
                 "--config.losses.perceptual.network=sface --config.losses.perceptual.layer=conv_5_relu"
             )
         variables = keras_h5.vgg19(weights)
@@ -114,7 +114,7 @@ def _check_layer(network: str, layer: str, valid: Sequence[str]) -> None:
 def _differentiable(recognizer: Recognizer) -> NetworkRecognizer:
     if not isinstance(recognizer, NetworkRecognizer):
         raise UserError(
-            f"recogniser {recognizer.name!r}: is not differentiable and cannot be part of a loss; it may judge "
+            f"recognizer {recognizer.name!r}: is not differentiable and cannot be part of a loss; it may judge "
             "(--config.judge)"
         )
     return recognizer

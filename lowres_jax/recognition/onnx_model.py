@@ -1,4 +1,4 @@
-"""Any face recogniser as an ONNX file, run by onnxruntime (the extra "judges"): for judging only."""
+"""Any face recognizer as an ONNX file, run by onnxruntime (the extra "judges"): for judging only."""
 
 import hashlib
 from pathlib import Path
@@ -44,7 +44,7 @@ class OnnxRecognizer:
     name = NAME
 
     def __init__(self, config: ConfigDict):
-        """Loads the network and tries it on a grey picture.
+        """Loads the network and tries it on a gray picture.
 
         Args:
           config: see `default_config`.
@@ -55,7 +55,7 @@ class OnnxRecognizer:
         """
         path = Path(config.path)
         if not config.path or not path.is_file():
-            raise UserError(f"config.onnx.path={config.path}: no such file; give the recogniser's .onnx file")
+            raise UserError(f"config.onnx.path={config.path}: no such file; give the recognizer's .onnx file")
         try:
             import onnxruntime
         except ImportError as error:
@@ -78,7 +78,7 @@ class OnnxRecognizer:
         if len(inputs) != 1 or wrong:
             raise UserError(
                 f"{path}: takes {len(inputs)} input(s), the first of shape {shape}, not one of {size}x{size} pixels "
-                "with three colours; set --config.onnx.input_size"
+                "with three colors; set --config.onnx.input_size"
             )
         fixed = isinstance(shape[0], int) and shape[0] > 0
         self._batch = shape[0] if fixed else _BATCH
@@ -125,7 +125,7 @@ def _first_line(error: Exception) -> str:
 
 
 def identity(config: ConfigDict) -> str:
-    """What measurements by such a recogniser depend on: the file's content and the settings."""
+    """What measurements by such a recognizer depend on: the file's content and the settings."""
     path = Path(config.path)
     content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     return repr((content, sorted((key, value) for key, value in config.items() if key != "path")))

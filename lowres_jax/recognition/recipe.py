@@ -1,4 +1,4 @@
-"""What a training of a recogniser is made of: the keys of its config, checked."""
+"""What a training of a recognizer is made of: the keys of its config, checked."""
 
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -14,10 +14,10 @@ RESNET = "recognition.resnet"
 
 
 KEYS = session.KEYS | {
-    "held_out": Key(0.0, "Share of the people, of whom nothing is learnt.", least=0, below=1),
+    "held_out": Key(0.0, "Share of the people, of whom nothing is learned.", least=0, below=1),
     "identities": Key(0, "People of the set, the first ones; 0: all.", least=0),
     "held_out_images": Key(
-        0.0, "Share of everybody's images, for the accuracy among the people learnt.", least=0, below=1
+        0.0, "Share of everybody's images, for the accuracy among the people learned.", least=0, below=1
     ),
     "balanced": Key(False, "Everybody as often as the person with most images, instead of every image once."),
     "size": Key(112, "Side of the input, in pixels.", least=32, most=1024),
@@ -31,7 +31,7 @@ KEYS = session.KEYS | {
     "low_resolution": {
         "share": Key(
             0.0,
-            "Of the crops, reduced to one of the sizes and enlarged again, so that small faces are learnt too.",
+            "Of the crops, reduced to one of the sizes and enlarged again, so that small faces are learned too.",
             least=0,
             most=1,
         ),
@@ -71,7 +71,7 @@ KEYS = session.KEYS | {
         },
         "distillation": {
             "weight": Key(0.0, "Of 1 - cosine to the teacher's template; 0: without it.", least=0),
-            "teacher": Key("sface", "Recognizer whose templates are learnt.", filled=True),
+            "teacher": Key("sface", "Recognizer whose templates are learned.", filled=True),
         },
     },
     "optimizer": optimizers.KEYS,
@@ -83,7 +83,7 @@ KEYS = session.KEYS | {
 
 
 def default_config() -> ConfigDict:
-    """All keys of a training of a recogniser; configs/recognizer*.py change some."""
+    """All keys of a training of a recognizer; configs/recognizer*.py change some."""
     config = config_keys.new(KEYS, "train_recognizer")
     config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4})
     return config
@@ -131,7 +131,7 @@ def check(config: ConfigDict) -> None:
         if stem not in resnet.STEMS:
             raise UserError(f"config.model.fields.stem={stem!r}: {configuration.nearest(stem, resnet.STEMS)}")
     if not config.losses.classification.weight and not config.losses.distillation.weight:
-        raise UserError("config.losses: nothing is learnt; give a weight to classification or distillation")
+        raise UserError("config.losses: nothing is learned; give a weight to classification or distillation")
     if config.low_resolution.degraded and degradations.Degradation.of(config.degradation).plain:
         raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
 

@@ -17,7 +17,7 @@ from lowres_jax.recognition import dlib_resnet, onnx_model
 
 
 class Recognizer(Protocol):
-    """What every stage knows of a recogniser.
+    """What every stage knows of a recognizer.
 
     Attributes:
       name: as in its model card.
@@ -48,7 +48,7 @@ class NetworkRecognizer:
     def __init__(
         self, name: str, module: nn.Module, variables: Any, input_size: int, flip_sum: bool = False, batch_size: int = 0
     ):
-        """Makes a recogniser of a module.
+        """Makes a recognizer of a module.
 
         Args:
           name: of its model card.
@@ -93,16 +93,16 @@ def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: 
 
 
 def load_recognizer(name: str, weights: str = "", flip_sum: bool = False, onnx: ConfigDict | None = None) -> Recognizer:
-    """Loads a recogniser by the name of its model card; those that are no Flax modules by their own programs.
+    """Loads a recognizer by the name of its model card; those that are no Flax modules by their own programs.
 
     Args:
-      name: a card of a recogniser in `lowres_jax/pretrained/cards`, as "sface"; or "onnx".
+      name: a card of a recognizer in `lowres_jax/pretrained/cards`, as "sface"; or "onnx".
       weights: path of a weight file to use instead of the card's own; it is not compared with the card's checksum.
       flip_sum: see `NetworkRecognizer`.
       onnx: of "onnx", see `onnx_model.default_config`.
 
     Raises:
-      UserError: no such recogniser; its weights are missing, damaged or another network's; dlib is not installed, or
+      UserError: no such recognizer; its weights are missing, damaged or another network's; dlib is not installed, or
         asked for a sum over mirrors.
     """
     card = None if name == onnx_model.NAME and onnx is not None else cards.load_card(name, "recognition")

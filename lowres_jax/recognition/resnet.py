@@ -24,7 +24,7 @@ DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
     100: ((3, 13, 30, 3), False),
 }
 STEMS = ("imagenet", "face")
-# ImageNet's mean colour as Caffe's networks subtract it, in BGR on the 0-255 scale.
+# ImageNet's mean color as Caffe's networks subtract it, in BGR on the 0-255 scale.
 _MEAN_BGR = (103.939, 116.779, 123.68)
 
 
@@ -36,7 +36,7 @@ class Backbone(nn.Module):
       stride_in_3x3: v1.5 of ResNet-50.
       stem: "imagenet" is a 7x7 convolution of stride 2 and a max pooling of stride 2; "face" a 3x3 one of stride 1
         (InsightFace), four times the pixels and the work for crops of 112 px.
-      epsilon: of batch normalisation (Keras 1.001e-5; the tfjs copy of its weights 1e-3).
+      epsilon: of batch normalization (Keras 1.001e-5; the tfjs copy of its weights 1e-3).
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
       dtype: of the computation; parameters and batch statistics are float32.
@@ -130,7 +130,7 @@ class Model(nn.Module):
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
-        """(B, H, W, 3) RGB in [0, 1] -> (B, embedding) templates, not normalised; or (B, classes) logits.
+        """(B, H, W, 3) RGB in [0, 1] -> (B, embedding) templates, not normalized; or (B, classes) logits.
 
         In training with dropout, a random stream "dropout" is needed.
         """

@@ -1,4 +1,4 @@
-"""SFace: the face recogniser of OpenCV Zoo, a MobileNet that gives templates of 128 numbers.
+"""SFace: the face recognizer of OpenCV Zoo, a MobileNet that gives templates of 128 numbers.
 
 Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition", IEEE TIP 2021. The network is
 MobileNet (Howard et al., 2017, https://arxiv.org/abs/1704.04861) at full width, without the first stride, with PReLU,
@@ -21,7 +21,7 @@ class ShiftedConvolution(nn.Module):
 
     For the two kinds of layer where a matrix product has nothing to do: many outputs from very few channels, and
     depthwise. XLA's CPU back end has no quick code for either (its grouped convolution is about ten times slower),
-    while it fuses these products with the normalisation and activation that follow (benchmarks/recognizer_speed.py).
+    while it fuses these products with the normalization and activation that follow (benchmarks/recognizer_speed.py).
 
     Attributes:
       features: channels of the result; None for a depthwise convolution.
@@ -163,7 +163,7 @@ pixel_product.defvjp(_product_forward, _product_backward)
 
 
 class FixedNorm(nn.Module):
-    """Batch normalisation by running statistics, always; nothing of it has a gradient.
+    """Batch normalization by running statistics, always; nothing of it has a gradient.
 
     Attributes:
       epsilon: added to the variance.
@@ -187,7 +187,7 @@ class Model(nn.Module):
     """Aligned face -> embedding.
 
     9.67 million parameters. Differentiable with respect to the input, to the kernels of its convolutions and to the
-    last layer: what is trained on from the published weights (configs/recognizer_small.py). Normalisation and slopes
+    last layer: what is trained on from the published weights (configs/recognizer_small.py). Normalization and slopes
     stay as published, in training too: a small set's batches would undo what millions of faces have settled.
 
     Attributes:
@@ -209,7 +209,7 @@ class Model(nn.Module):
           train: whether it is trained, which changes nothing here; see the class.
 
         Returns:
-          (B, dimension) float32, not normalised; its direction is the template.
+          (B, dimension) float32, not normalized; its direction is the template.
         """
         x = (images * 255.0 - 127.5) / 128.0
         x = ShiftedConvolution(self.widths[0], name="conv_1")(x)

@@ -1,4 +1,4 @@
-"""What the training of a recogniser starts from: nothing, ImageNet's weights, or another training's result."""
+"""What the training of a recognizer starts from: nothing, ImageNet's weights, or another training's result."""
 
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ def _found(start: str) -> dict[str, Any]:
         path = path / "best.safetensors"
     if not path.is_file():
         raise UserError(
-            f"config.start={start}: {path} is not there; 'imagenet', a recogniser's name, a weight file, or a workdir"
+            f"config.start={start}: {path} is not there; 'imagenet', a recognizer's name, a weight file, or a workdir"
         )
     found = safetensors_weights.variables(path) if path.suffix == ".safetensors" else resnet_weights.resnet50(path)
     found["params"].pop("predictions", None)

@@ -1,4 +1,4 @@
-"""Training of a recogniser as pure functions: classification under a margin, distillation from a teacher, or both.
+"""Training of a recognizer as pure functions: classification under a margin, distillation from a teacher, or both.
 
 The classes' vectors are divided between the devices (partial fully connected, An et al., https://arxiv.org/abs/2010.05222,
 without its sampling), so that a million of them fit: every device computes the logits of its own classes for the whole
@@ -36,7 +36,7 @@ class Trainer:
 
     Attributes:
       recognizer: (B, size, size, 3) in [0, 1] -> (B, D).
-      teacher: whose templates are learnt; None where nobody's are.
+      teacher: whose templates are learned; None where nobody's are.
       classes: people.
       config: see `recipe.default_config`.
       steps: of the whole training.
@@ -58,7 +58,7 @@ class Trainer:
         """The state before the first step, as host arrays.
 
         Args:
-          start: variables of the recogniser to start from; None: drawn at random.
+          start: variables of the recognizer to start from; None: drawn at random.
         """
         seed = self.config.seed
         variables = start or draw(self.recognizer, streams.key(seed, RECOGNIZER), self.config.size)
@@ -203,7 +203,7 @@ class Trainer:
         plain = jax.lax.stop_gradient(plain)
         others = jax.lax.pmax(jnp.where(real & ~right, plain, _NOWHERE).max(axis=1), AXIS)
         own = jax.lax.psum(jnp.sum(jnp.where(right, plain, 0.0), axis=1), AXIS)
-        # Ties are wrong: of a recogniser that sees everybody alike nothing is right.
+        # Ties are wrong: of a recognizer that sees everybody alike nothing is right.
         return {"classification": loss, "accuracy": jnp.mean(own > others)}, statistics
 
     def _optimizer(self) -> optax.GradientTransformation:
@@ -226,12 +226,12 @@ def make(config: ConfigDict, classes: int, steps: int, teacher: Lens | None = No
 
 
 def result(state: TrainState) -> dict[str, Any]:
-    """What a training is for: the recogniser's variables, averaged where they are."""
+    """What a training is for: the recognizer's variables, averaged where they are."""
     return state.networks[RECOGNIZER].variables if state.ema is None else state.ema
 
 
 def draw(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
-    """Random variables of a recogniser."""
+    """Random variables of a recognizer."""
     variables = jax.jit(networks.alone(module).init)(seed, jnp.zeros((1, size, size, 3)))
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
@@ -241,7 +241,7 @@ def _moved(average: jax.Array, value: jax.Array) -> jax.Array:
 
 
 def _thawed(before: Network, after: Network, thawed: jax.Array) -> Network:
-    """The backbone and its optimiser as they were until it may move; the embedding moves from the start."""
+    """The backbone and its optimizer as they were until it may move; the embedding moves from the start."""
 
     def chosen(path: tuple[Any, ...], old: jax.Array, new: jax.Array) -> jax.Array:
         frozen = any(getattr(part, "key", None) == optimizers.BACKBONE for part in path)

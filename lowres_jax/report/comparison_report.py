@@ -1,4 +1,4 @@
-"""What a comparison tells its reader beside the figures: what was compared, on what, under which licences, and how."""
+"""What a comparison tells its reader beside the figures: what was compared, on what, under which licenses, and how."""
 
 import json
 import math
@@ -83,14 +83,14 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
 
 
 def _taught_by(name: str, room: str) -> set[str]:
-    """The recognisers in a model's losses."""
+    """The recognizers in a model's losses."""
     return set(cards.load_card(name, room).training.get("judges", "").split(", ")) - {""}
 
 
 def taught(upscalers: Sequence[str], recognizer: str) -> list[str]:
-    """The upscalers in one of whose losses a recogniser was, by the model cards.
+    """The upscalers in one of whose losses a recognizer was, by the model cards.
 
-    A recogniser that has learnt another's templates sees as that one does.
+    A recognizer that has learned another's templates sees as that one does.
     """
     if recognizer == onnx_model.NAME:
         return []
@@ -99,20 +99,20 @@ def taught(upscalers: Sequence[str], recognizer: str) -> list[str]:
 
 
 def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> list[str]:
-    """A remark on every upscaler that was trained against a recogniser that judges it here."""
+    """A remark on every upscaler that was trained against a recognizer that judges it here."""
     found = []
     for name in upscalers:
         both = [printed(judge) for judge in recognizers if taught([name], judge)]
         if both:
             found.append(
                 f"{printed(name)} was trained against {joined(both)}: what {joined(both)} says of it here is no "
-                "independent judgement. Look at the other recognisers, or add one (--config.recognizers=sface,dlib)."
+                "independent judgement. Look at the other recognizers, or add one (--config.recognizers=sface,dlib)."
             )
     return found
 
 
 def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
-    """What was used -> its licence and source: of the prepared set, and of every model's weights, from its card."""
+    """What was used -> its license and source: of the prepared set, and of every model's weights, from its card."""
     info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))
     found = {"Faces": " ".join(info[key] for key in ("description", "citation") if info.get(key))}
     for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):

@@ -13,7 +13,7 @@ from lowres_jax.report.drawn_text import drawable
 
 _TILE, _GAP, _MARGIN, _TEXT_LINE = 128, 14, 28, 19
 _PAPER, _INK, _MUTED, _LINE = (255, 255, 255), (32, 33, 36), (110, 114, 120), (222, 224, 228)
-# Okabe and Ito's blue and vermilion, which colour-blind people tell apart; a match is framed and ticked as well.
+# Okabe and Ito's blue and vermilion, which color-blind people tell apart; a match is framed and ticked as well.
 _MATCH, _NO_MATCH = (0, 114, 178), (213, 94, 0)
 _FRAME = 4
 
@@ -42,7 +42,7 @@ class Row:
     Attributes:
       source: file name and number of the face.
       cut: (s, s, 3) uint8 as the photograph has it.
-      crop: (128, 128, 3) uint8 as the recogniser got it.
+      crop: (128, 128, 3) uint8 as the recognizer got it.
       how: what was done to it, as "32 px, enlarged by srresnet".
       verdict: name or "unknown".
       threshold: similarity.
@@ -104,7 +104,7 @@ def write_sheet(path: Path, title: str, rows: Sequence[Row], notes: Sequence[str
 
 def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int, left: int, matches: int) -> None:
     plain, small, answer = _font(14), _font(13), _font(18, "DejaVuSans-Bold.ttf")
-    # Nearest neighbour: the pixels that there are, not more.
+    # Nearest neighbor: the pixels that there are, not more.
     pixels = Image.fromarray(row.cut).resize((_TILE, _TILE), Image.Resampling.NEAREST)
     sheet.paste(pixels, (_MARGIN, top))
     sheet.paste(Image.fromarray(row.crop), (_MARGIN + _TILE + _GAP, top))

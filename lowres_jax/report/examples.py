@@ -41,7 +41,7 @@ def choose_turned(
     The methods take turns, each with the widest change of its score against the threshold that is left.
 
     Args:
-      recognizer: name of the recogniser.
+      recognizer: name of the recognizer.
       judged: of every method.
       reference: name of the upscaler that the others are compared with.
       subjects: images and pairs.
@@ -169,7 +169,7 @@ def turned_pair(
 
     Args:
       turned: the pair.
-      judged: of every method, under its recogniser.
+      judged: of every method, under its recognizer.
       reference: name of the upscaler that it is compared with.
       subjects: images and pairs.
       pictures: of both.

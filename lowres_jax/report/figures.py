@@ -1,6 +1,6 @@
-"""The report's pictures: faces as PNG data URIs, plots as inline SVG that follows the page's colours.
+"""The report's pictures: faces as PNG data URIs, plots as inline SVG that follows the page's colors.
 
-Matplotlib draws with stand-in colours; these become CSS variables, so that one drawing serves light, dark and print.
+Matplotlib draws with stand-in colors; these become CSS variables, so that one drawing serves light, dark and print.
 """
 
 import base64
@@ -20,7 +20,7 @@ from lowres_jax.report.wording import MINUS
 _INK, _MUTED, _GRID, _PAGE = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--line", _PAGE: "--page"}
 
-# The stylesheet defines --series-0 to --series-6 (colour-blind-safe: Okabe and Ito, 2008, darker on light paper).
+# The stylesheet defines --series-0 to --series-6 (color-blind-safe: Okabe and Ito, 2008, darker on light paper).
 SERIES_COLOURS = 7
 _DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
@@ -32,7 +32,7 @@ _HIGHEST_RANK = 50
 
 @dataclass(frozen=True)
 class Style:
-    """A method's look in every plot: a CSS colour, matplotlib's stand-in for it, a dash pattern and a line width."""
+    """A method's look in every plot: a CSS color, matplotlib's stand-in for it, a dash pattern and a line width."""
 
     colour: str
     stand_in: str
@@ -60,7 +60,7 @@ class Whisker:
 
 
 def styles(methods: Sequence[str]) -> dict[str, Style]:
-    """One look a method for the whole report: HR and raw LR in ink, interpolations in grey, the others in colour."""
+    """One look a method for the whole report: HR and raw LR in ink, interpolations in gray, the others in color."""
     fixed = {
         "none": Style("var(--ink)", _INK, (0, (1, 1.6)), 1.6),
         "raw": Style("var(--muted)", _MUTED, (0, (1, 3)), 1.4),
@@ -77,7 +77,7 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
 
 
 def png_uri(image: np.ndarray) -> str:
-    """A float32 RGB image in [0, 1] as a lossless data URI; grey pictures take one channel."""
+    """A float32 RGB image in [0, 1] as a lossless data URI; gray pictures take one channel."""
     pixels = to_uint8(image)
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
         pixels = pixels[..., 0]

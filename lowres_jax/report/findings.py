@@ -26,16 +26,16 @@ _Entry = tuple[str, tuple[float, ...]]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one LR size under one recogniser showed.
+    """What one LR size under one recognizer showed.
 
     Attributes:
       lr_size: side of the low-resolution image in pixels.
-      recognizer: name of the recogniser.
+      recognizer: name of the recognizer.
       winners: protocol -> super-resolution methods (no interpolation) that beat the reference there, best first; only
         protocols whose difference was measured.
       headline: the finding in one sentence.
       details: further sentences: the other methods, bilinear, the share of the loss recovered.
-      taught: methods in whose loss the recogniser was.
+      taught: methods in whose loss the recognizer was.
     """
 
     lr_size: int | None
@@ -81,7 +81,7 @@ def find(group: Group) -> Finding:
 
 
 def answer(findings: Sequence[Finding]) -> list[str]:
-    """The shortest answer to "does super-resolution help?": one sentence or two for each recogniser."""
+    """The shortest answer to "does super-resolution help?": one sentence or two for each recognizer."""
     answers = []
     for recognizer in dict.fromkeys(finding.recognizer for finding in findings):
         sentences = []

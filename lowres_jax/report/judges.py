@@ -1,4 +1,4 @@
-"""The recognisers beside each other: where they disagree on a method, and how good each is as a judge."""
+"""The recognizers beside each other: where they disagree on a method, and how good each is as a judge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -56,13 +56,13 @@ PUBLISHED = (
 
 
 def disagreements(groups: Sequence[Group]) -> list[str]:
-    """Names every method of which one recogniser says another thing than the next: one sentence for each protocol.
+    """Names every method of which one recognizer says another thing than the next: one sentence for each protocol.
 
     Args:
       groups: see `table.group_rows`.
 
     Returns:
-      Sentences; one that says that all agree; or none where fewer than two recognisers judged the same methods.
+      Sentences; one that says that all agree; or none where fewer than two recognizers judged the same methods.
     """
     sentences, compared = [], False
     for lr_size in dict.fromkeys(group.lr_size for group in groups):
@@ -107,14 +107,14 @@ def _views(said: Sequence[tuple[Group, Verdict]], method: str, protocol: str, na
 
 
 def side_by_side(groups: Sequence[Group], published: Sequence[Published]) -> dict[str, Any] | None:
-    """Every recogniser on the originals and on the largest faces made small, beside what others published.
+    """Every recognizer on the originals and on the largest faces made small, beside what others published.
 
     Args:
       groups: see `table.group_rows`.
       published: rows to put beside them; none where the images are others.
 
     Returns:
-      heads, and rows of name, input, cells; None where there is only one recogniser and nothing beside it.
+      heads, and rows of name, input, cells; None where there is only one recognizer and nothing beside it.
     """
     recognizers = list(dict.fromkeys(group.recognizer for group in groups))
     if len(recognizers) + len(published) < 2:

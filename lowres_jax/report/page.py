@@ -160,7 +160,7 @@ def _curve_figures(
     own.sort(key=lambda curve: place.get(curve.upscaler, len(place)))
 
     def lines(points: str) -> list[figures.Line]:
-        # Methods in colour are drawn last, over the grey references.
+        # Methods in color are drawn last, over the gray references.
         drawn = [(curve, getattr(curve, points)) for curve in own if getattr(curve, points) is not None]
         drawn.sort(key=lambda entry: page_tables.kind(entry[0].upscaler) == "method")
         return [figures.Line(curve.upscaler, np.asarray(x), np.asarray(y)) for curve, (x, y) in drawn]

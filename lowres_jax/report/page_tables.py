@@ -16,7 +16,7 @@ def kind(method: str) -> str:
 
 
 def glances(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """One matrix a recogniser: methods against (LR size, protocol), each cell the verdict against the reference."""
+    """One matrix a recognizer: methods against (LR size, protocol), each cell the verdict against the reference."""
     found = []
     for recognizer in dict.fromkeys(group.recognizer for group in groups):
         own = [group for group in groups if group.recognizer == recognizer and group.reference()]

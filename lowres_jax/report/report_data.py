@@ -28,11 +28,11 @@ class TurnedPair:
     Attributes:
       upscaler: the method.
       lr_size: side of the low-resolution images in pixels.
-      recognizer: name of the recogniser.
+      recognizer: name of the recognizer.
       outcome: "right" where the method is right and the reference wrong, "wrong" the other way round.
       same: whether the two pictures really show one person.
       names: who is on the first and the second picture.
-      images: the two pictures as the method gave them to the recogniser, float32 RGB in [0, 1].
+      images: the two pictures as the method gave them to the recognizer, float32 RGB in [0, 1].
       reference_images: the two as the reference gave them.
       score: cosine similarity under the method.
       threshold: the method's threshold on this pair's fold.
@@ -72,11 +72,11 @@ class ReportData:
       turned: see `TurnedPair`.
       detector_gallery: PNG file content, or None.
       detector_caption: what the gallery shows.
-      quality_space: colour space and border of PSNR and SSIM, written beside the numbers.
+      quality_space: color space and border of PSNR and SSIM, written beside the numbers.
       false_accept_rule: at which threshold `false_accepts` was counted, completing "counted at ...".
-      licences: what was used -> its licence and source, in words.
+      licences: what was used -> its license and source, in words.
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
-      published: what others published of their recognisers on the same images.
+      published: what others published of their recognizers on the same images.
       command: command line that made the report.
       duration: seconds that the run took.
     """

@@ -1,4 +1,4 @@
-"""results.json arranged for reading: one group for each LR size and recogniser, and its table in the terminal."""
+"""results.json arranged for reading: one group for each LR size and recognizer, and its table in the terminal."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +20,11 @@ SEARCHER = ("searcher", "dir_at_far_1e-2")
 
 @dataclass
 class Group:
-    """All rows of one LR size under one recogniser.
+    """All rows of one LR size under one recognizer.
 
     Attributes:
       lr_size: side of the low-resolution image in pixels; None where only originals were measured.
-      recognizer: name of the recogniser.
+      recognizer: name of the recognizer.
       methods: upscalers in the order of the results, without ceiling and floor.
       rows: (upscaler, protocol) -> row of results.json.
     """
@@ -41,11 +41,11 @@ class Group:
         return [name for name in (CEILING, *self.methods, FLOOR) if name in measured]
 
     def is_taught(self, upscaler: str) -> bool:
-        """Whether the recogniser was in the method's loss: then it is no independent judge of it."""
+        """Whether the recognizer was in the method's loss: then it is no independent judge of it."""
         return any(row.get("judge_in_loss") for (own, _), row in self.rows.items() if own == upscaler)
 
     def printed(self, upscaler: str) -> str:
-        """The method's name, marked where the recogniser was in its loss."""
+        """The method's name, marked where the recognizer was in its loss."""
         return wording.printed(upscaler) + (f" {wording.TAUGHT}" if self.is_taught(upscaler) else "")
 
     def value(self, upscaler: str, protocol: str, name: str) -> float | None:
@@ -84,11 +84,11 @@ class Group:
 
 
 def group_rows(results: Mapping[str, Any]) -> list[Group]:
-    """Arranges the rows: recognisers in their order, within each the LR sizes from large to small.
+    """Arranges the rows: recognizers in their order, within each the LR sizes from large to small.
 
     A row of upscaler "none" joins the group of its own LR size and those that have no such row of their own (there
-    without its differences, if there are several sizes); image-quality rows without a recogniser join the groups of
-    every recogniser.
+    without its differences, if there are several sizes); image-quality rows without a recognizer join the groups of
+    every recognizer.
 
     Raises:
       UserError: a row lacks a key or names an unknown protocol.
@@ -142,7 +142,7 @@ def best(group: Group, protocol: str, name: str) -> str | None:
 
 
 def print_table(results: Mapping[str, Any]) -> str:
-    """The results as a table for the terminal: a block for each LR size and recogniser, rates in per cent.
+    """The results as a table for the terminal: a block for each LR size and recognizer, rates in per cent.
 
     Returns:
       Text of several lines, about 120 characters wide.

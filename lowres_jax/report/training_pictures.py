@@ -51,7 +51,7 @@ def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: fl
     axes = figure.subplots()
     edges = np.geomspace(max(1.0, sharpness.min()), max(2.0, sharpness.max()), 40).tolist()
     axes.hist(sharpness, edges, color="#c8ccd2", label=f"all {len(sharpness):,} crops")
-    axes.hist(chosen, edges, color="#0072b2", label=f"the {len(chosen):,} learnt from")
+    axes.hist(chosen, edges, color="#0072b2", label=f"the {len(chosen):,} learned from")
     if threshold > 0:
         axes.axvline(threshold, color="#d55e00", label=f"threshold {threshold:g}")
     axes.set(xscale="log", xlabel="sharpness: variance of the Laplacian", ylabel="crops")

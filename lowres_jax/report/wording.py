@@ -126,7 +126,7 @@ def metric_order(names: Sequence[str]) -> list[str]:
 
 
 def printed(name: str | None) -> str:
-    """The name of an upscaler or recogniser as text shows it."""
+    """The name of an upscaler or recognizer as text shows it."""
     return _PRINTED_NAMES.get(name or "", name or "")
 
 
@@ -254,7 +254,7 @@ def undetected_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for undetected, images in counts.items():
         of = f" of {images:,.0f} images" if images else ""
         if undetected:
-            sentences.append(f"In {undetected:,.0f}{of} no face was found; they stay in, as the picture's centre crop.")
+            sentences.append(f"In {undetected:,.0f}{of} no face was found; they stay in, as the picture's center crop.")
         else:
             sentences.append(f"A face was found in every one{of}; nothing was left out.")
     return sentences

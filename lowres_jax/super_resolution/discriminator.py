@@ -21,7 +21,7 @@ class Model(nn.Module):
         parameters, any image size).
       width: factor of all channels.
       spectral_norm: divides each layer's kernel by its largest singular value (Miyato et al., arXiv:1802.05957) and
-        leaves batch normalisation out.
+        leaves batch normalization out.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training.
       dtype: of the computation; parameters and statistics are float32.

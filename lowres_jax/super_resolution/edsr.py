@@ -1,4 +1,4 @@
-"""EDSR: residual blocks without batch normalisation (Lim et al., arXiv:1707.02921, figure 3)."""
+"""EDSR: residual blocks without batch normalization (Lim et al., arXiv:1707.02921, figure 3)."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from flax import linen as nn
 from lowres_jax.convolution import Conv
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
-# Mean colour of the training pictures on the 0-255 scale, RGB, as the published TensorFlow weights want it.
+# Mean color of the training pictures on the 0-255 scale, RGB, as the published TensorFlow weights want it.
 MEAN_RGB = (114.3563, 111.5615, 103.1546)
 
 

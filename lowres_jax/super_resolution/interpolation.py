@@ -13,7 +13,7 @@ class Model:
     """Interpolation.
 
     Attributes:
-      method: "bilinear" or "bicubic" (a = -0.75), both with half-pixel centres and replicated borders.
+      method: "bilinear" or "bicubic" (a = -0.75), both with half-pixel centers and replicated borders.
       scale: enlargement of each side.
     """
 

@@ -55,7 +55,7 @@ def edge(logits: jax.Array, edges: jax.Array) -> jax.Array:
 
 
 def identity(made: jax.Array, real: jax.Array) -> jax.Array:
-    """Mean of 1 - cosine of two images' embeddings under a recogniser.
+    """Mean of 1 - cosine of two images' embeddings under a recognizer.
 
     Args:
       made: (B, D) embeddings of the network's output; need not be unit vectors.

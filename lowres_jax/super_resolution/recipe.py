@@ -152,7 +152,7 @@ def check(config: ConfigDict) -> None:
         )
     if not any(config.losses[name].weight for name in config.losses):
         raise UserError(
-            "config.losses: nothing is learnt; give a weight to one of them, as --config.losses.pixel.weight=1"
+            "config.losses: nothing is learned; give a weight to one of them, as --config.losses.pixel.weight=1"
         )
     sees_edges = config.losses.adversarial.weight and config.discriminator.sees == "rgb_and_edges"
     if sees_edges and not config.losses.edge.weight:
@@ -162,7 +162,7 @@ def check(config: ConfigDict) -> None:
         )
     shares = config.losses.identity.shares
     if shares and len(shares) != len(configuration.names(config.losses.identity.recognizers)):
-        raise UserError(f"config.losses.identity.shares={tuple(shares)}: one for each recogniser, or none")
+        raise UserError(f"config.losses.identity.shares={tuple(shares)}: one for each recognizer, or none")
 
 
 def build_generator(config: ConfigDict) -> nn.Module:
@@ -186,7 +186,7 @@ def build_discriminator(config: ConfigDict) -> nn.Module | None:
 
 @dataclass(frozen=True)
 class Lens:
-    """A fixed network through which a loss looks at images: a recogniser, or a network of features.
+    """A fixed network through which a loss looks at images: a recognizer, or a network of features.
 
     Attributes:
       name: of the network.

@@ -107,6 +107,6 @@ def centre(crop: np.ndarray, size: int) -> np.ndarray:
 
 
 def edge_map(crop: np.ndarray) -> np.ndarray:
-    """Canny's edges (PAMI 1986) of a grey crop, thresholds 50 and 150: (H, W, 3) uint8 -> (H, W, 1) uint8, 0 or 1."""
+    """Canny's edges (PAMI 1986) of a gray crop, thresholds 50 and 150: (H, W, 3) uint8 -> (H, W, 1) uint8, 0 or 1."""
     grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
     return (cv2.Canny(grey, *_CANNY_THRESHOLDS) > 0).astype(np.uint8)[..., None]

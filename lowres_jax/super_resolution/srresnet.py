@@ -35,7 +35,7 @@ class Model(nn.Module):
       scale: enlargement of each side, a power of two.
       blocks: residual blocks.
       features: channels of the trunk.
-      epsilon: of batch normalisation.
+      epsilon: of batch normalization.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
       edge_head: whether the network also tells where edges are (Canny model).
@@ -57,7 +57,7 @@ class Model(nn.Module):
 
         Args:
           images: (B, H, W, 3) in [0, 1].
-          train: whether batch normalisation uses the batch's statistics (and updates `batch_stats`).
+          train: whether batch normalization uses the batch's statistics (and updates `batch_stats`).
 
         Returns:
           (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]. With `edge_head`

@@ -1,6 +1,6 @@
 """Pictures of any size through a network that is compiled for one tile, without seams and with constant memory.
 
-Neighbouring tiles share `overlap` pixels. Three eighths of them at each tile's edge, where the network sees its own
+Neighboring tiles share `overlap` pixels. Three eighths of them at each tile's edge, where the network sees its own
 padding instead of the picture, are thrown away; over the quarter between, one tile fades linearly into the next. Where
 three eighths of the overlap exceed the network's reach, the result is the whole picture's own. Tiles of 128 that share
 32 pixels differ from the whole picture by at most, in levels of 255: SRResNet, EDSR .01; SRGAN .1; ESRGAN, which
@@ -26,7 +26,7 @@ def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overla
       upscaler: any.
       image: (H, W, 3) float32 RGB in [0, 1].
       tile: side of a tile in pixels of the picture.
-      overlap: how many pixels neighbouring tiles share at least, from 0 to half a tile.
+      overlap: how many pixels neighboring tiles share at least, from 0 to half a tile.
 
     Returns:
       (scale * H, scale * W, 3) float32 RGB in [0, 1].

@@ -36,7 +36,7 @@ class Trainer:
       generator: (B, h, h, 3) in [0, 1] -> (B, scale * h, scale * h, 3), and edge logits with an edge head.
       discriminator: None where nothing is adversarial.
       perceptual: network whose features are compared; None where nothing is.
-      identity: recognisers whose embeddings are compared.
+      identity: recognizers whose embeddings are compared.
       config: see `recipe.default_config`.
       steps: of the whole training.
     """

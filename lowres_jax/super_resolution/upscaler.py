@@ -164,7 +164,7 @@ def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
 
 
 def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:
-    """Enlarges LR faces to the size that recognisers take, by the rules of the comparison protocol.
+    """Enlarges LR faces to the size that recognizers take, by the rules of the comparison protocol.
 
     The upscaler is applied once; again as long as another application does not pass `size` (a x4 model at 8 px is
     applied twice, at 16 px once; one of scale 1 is applied once). What then is not `size` is resized: bicubic where it

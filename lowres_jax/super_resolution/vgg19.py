@@ -6,7 +6,7 @@ from flax import linen as nn
 
 from lowres_jax.convolution import Conv
 
-# Mean colour of ImageNet on the 0-255 scale, BGR, as the published weights want it.
+# Mean color of ImageNet on the 0-255 scale, BGR, as the published weights want it.
 _MEAN_BGR = (103.939, 116.779, 123.68)
 _CONVOLUTIONS = (2, 2, 4, 4, 4)  # in each block
 _WIDTHS = (64, 128, 256, 512, 512)

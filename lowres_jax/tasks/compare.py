@@ -1,4 +1,4 @@
-"""Compares upscalers: every one, at every LR size, under every recogniser, through both protocols, with a report."""
+"""Compares upscalers: every one, at every LR size, under every recognizer, through both protocols, with a report."""
 
 import functools
 import time
@@ -32,7 +32,7 @@ from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_r
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
 _MEASUREMENT_VERSION = 2
-# What takes as long as recognising an image, in an upscaler: for the estimate of the time left.
+# What takes as long as recognizing an image, in an upscaler: for the estimate of the time left.
 _MULTIPLICATIONS_OF_RECOGNITION = 8e8
 
 Measurements = dict[Method, dict[str, Measurement]]
@@ -242,7 +242,7 @@ def _measure(
 
 
 def _work(method: Method, upscaler: Upscaler | None) -> int:
-    """Roughly how long an image takes, in tenths of recognising one, so that the time left means something.
+    """Roughly how long an image takes, in tenths of recognizing one, so that the time left means something.
 
     A convolutional network multiplies each parameter about once for each pixel of the LR image.
     """

@@ -92,7 +92,7 @@ def _read(path: Path, counts: _Counts, bar: tqdm) -> images.DecodedImage | None:
 
 
 def _write(path: Path, image: np.ndarray, source: images.DecodedImage, counts: _Counts, whole: bool = True) -> bool:
-    """Writes a result: grey where its picture is, with its transparency where it is the picture as a whole."""
+    """Writes a result: gray where its picture is, with its transparency where it is the picture as a whole."""
     alpha = None
     if whole and source.alpha is not None:
         alpha = resize.resize(source.alpha, *image.shape[:2])

@@ -121,14 +121,14 @@ def _settings(training: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); it is written by the task train") from error
     if "module" not in settings.get("model", {}):
-        raise UserError(f"{path}: names no module: of a version before recognisers had one; train it again")
+        raise UserError(f"{path}: names no module: of a version before recognizers had one; train it again")
     if "judges" not in settings:
         raise UserError(f"{path}: does not say who judged it: of an earlier version; train it again")
     return settings
 
 
 def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
-    """A recogniser's best evaluation, and its variables.
+    """A recognizer's best evaluation, and its variables.
 
     Raises:
       UserError: there was none yet.

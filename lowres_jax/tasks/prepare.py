@@ -271,7 +271,7 @@ def _describe(place: Path, summary: dict[str, Any], seconds: float) -> None:
         f"({photographs / max(seconds, 1e-9):.0f} images/s)"
     )
     if summary["undetected"]:
-        print(f"no face found in {len(summary['undetected']):,}, centre crops: {_listed(summary['undetected'])}")
+        print(f"no face found in {len(summary['undetected']):,}, center crops: {_listed(summary['undetected'])}")
     if summary["unreadable"]:
         print(f"not readable, left out: {len(summary['unreadable']):,}: {_listed(summary['unreadable'])}")
 

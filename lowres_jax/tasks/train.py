@@ -88,7 +88,7 @@ def chosen_records(config: ConfigDict, source: RecordSource) -> training_set.Spl
 
 
 def _origin(config: ConfigDict) -> dict[str, Any]:
-    """See `training.origins`; features of a recogniser are that recogniser's view, too."""
+    """See `training.origins`; features of a recognizer are that recognizer's view, too."""
     identity, perceptual = config.losses.identity, config.losses.perceptual
     names = configuration.names(identity.recognizers) if identity.weight else []
     if perceptual.weight and perceptual.network in cards.names("recognition"):

@@ -1,4 +1,4 @@
-"""Trains a recogniser on identities; stopped at any moment, it goes on to the same bits."""
+"""Trains a recognizer on identities; stopped at any moment, it goes on to the same bits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ KEYS = recipe.KEYS
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
-    """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recogniser so far.
+    """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recognizer so far.
 
     Args:
       config: see `recognition.recipe.default_config`.
@@ -89,7 +89,7 @@ def _introduce(config: ConfigDict, workdir: Path, learners: Learners, state: Tra
 
 
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """The first of those with the highest accuracy on View 1, whose recogniser is kept; without View 1 the last.
+    """The first of those with the highest accuracy on View 1, whose recognizer is kept; without View 1 the last.
 
     What counts is the mean of the accuracy as the pictures are and made small.
 
@@ -107,7 +107,7 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, An
 
 @dataclass
 class _Evaluation:
-    """Evaluates the recogniser on process 0; what never changes is read at the first time."""
+    """Evaluates the recognizer on process 0; what never changes is read at the first time."""
 
     config: ConfigDict
     training: Trainer
@@ -119,7 +119,7 @@ class _Evaluation:
     _view1: View1 | None = None
 
     def __call__(self, state: TrainState) -> None:
-        """Prints and writes the figures; keeps the recogniser if it is the best so far."""
+        """Prints and writes the figures; keeps the recognizer if it is the best so far."""
         step = int(devices.fetch(state.step))
         variables = devices.fetch(trainer.result(state))
         module = networks.alone(self.training.recognizer)
@@ -139,7 +139,7 @@ class _Evaluation:
         self.progress.evaluated(step, figures, {})
 
     def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:
-        """Share of the images held out that are given to the right one of the people learnt."""
+        """Share of the images held out that are given to the right one of the people learned."""
         params = devices.fetch(state.networks[trainer.HEAD].params)
         classes = params["sharded_classes"][:, : self.learners.classes]
         right = 0

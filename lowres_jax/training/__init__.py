@@ -1,1 +1,1 @@
-"""What every trainer shares: loop, state, optimisers, devices, checkpoints, metrics. Knows no stage."""
+"""What every trainer shares: loop, state, optimizers, devices, checkpoints, metrics. Knows no stage."""

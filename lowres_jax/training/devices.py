@@ -61,7 +61,7 @@ def check_batch_size(batch_size: int) -> None:
 def placement(tree: Any) -> Any:
     """How a state lies on the devices, a PartitionSpec for each array: whole on each, or divided.
 
-    Divided is what has a key that begins with "sharded", by its last axis; so is what an optimiser keeps for it, whose
+    Divided is what has a key that begins with "sharded", by its last axis; so is what an optimizer keeps for it, whose
     trees have the same keys. The axis must be a multiple of the devices.
     """
 

@@ -1,4 +1,4 @@
-"""Optimisers and learning-rate schedules from optax, by config."""
+"""Optimizers and learning-rate schedules from optax, by config."""
 
 from typing import Any
 
@@ -81,13 +81,13 @@ def clip_by_sharded_norm(limit: float) -> optax.GradientTransformation:
 def make_optimizer(
     config: ConfigDict, steps: int, sharded: bool = False, frozen_steps: int = 0
 ) -> optax.GradientTransformation:
-    """The optimiser of a network.
+    """The optimizer of a network.
 
     Args:
       config: see `default_config`.
       steps: of the training.
       sharded: whether the parameters are divided between the devices.
-      frozen_steps: in which what is named "backbone" rests, as somebody else sees to. It has an optimiser of its own,
+      frozen_steps: in which what is named "backbone" rests, as somebody else sees to. It has an optimizer of its own,
         whose counts and schedule begin when it thaws: with the counts of the others Adam's first updates would be
         several times too large.
 

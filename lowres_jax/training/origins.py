@@ -1,4 +1,4 @@
-"""What a training's result comes from beside its data: who judged it while it learnt, and by which weights."""
+"""What a training's result comes from beside its data: who judged it while it learned, and by which weights."""
 
 import hashlib
 import json
@@ -37,7 +37,7 @@ def origin(recognizers: Iterable[str], start: str, files: Iterable[str] = ()) ->
       files: weight files that the config names.
 
     Returns:
-      judges: names of all recognisers that judged what is learnt, in this training, in what it starts from, or as
+      judges: names of all recognizers that judged what is learned, in this training, in what it starts from, or as
       their teachers did; networks: name or path -> SHA-256 of the weights of those that judge now.
     """
     names = list(dict.fromkeys(recognizers))

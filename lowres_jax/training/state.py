@@ -20,8 +20,8 @@ class Network:
 
     Attributes:
       params: float32.
-      batch_stats: running statistics of batch normalisation, power iterations of spectral normalisation; may be empty.
-      opt_state: of its optimiser.
+      batch_stats: running statistics of batch normalization, power iterations of spectral normalization; may be empty.
+      opt_state: of its optimizer.
     """
 
     params: Tree
@@ -34,7 +34,7 @@ class Network:
         return {"params": self.params, "batch_stats": self.batch_stats}
 
     def updated(self, optimizer: optax.GradientTransformation, gradient: Tree, batch_stats: Tree) -> "Network":
-        """After one step of the optimiser."""
+        """After one step of the optimizer."""
         updates, opt_state = optimizer.update(gradient, self.opt_state, self.params)
         return Network(optax.apply_updates(self.params, updates), batch_stats, opt_state)
 

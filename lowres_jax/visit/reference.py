@@ -58,7 +58,7 @@ def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = Fals
 
     Args:
       faces: (FACES, 128, 128, 3) uint8 RGB.
-      configs: of the trainings of which a step is made, by name: with `losses.identity` generators, else recognisers.
+      configs: of the trainings of which a step is made, by name: with `losses.identity` generators, else recognizers.
       small: with thin networks, for a rehearsal on a processor.
     """
     images = faces.astype(np.float32) / np.float32(255.0)
@@ -110,7 +110,7 @@ def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:
     rows = expected if name.startswith("step") else expected.reshape(1, -1)
     sizes = np.sqrt(np.mean(rows**2, axis=1))
     errors = np.sqrt(np.mean((rows - found.reshape(rows.shape)) ** 2, axis=1))
-    # A gradient that should be zero, as of a bias before normalisation, is measured by what is usual for the others.
+    # A gradient that should be zero, as of a bias before normalization, is measured by what is usual for the others.
     return float(np.max(errors / np.maximum(sizes, 0.1 * np.median(sizes[sizes > 0]))))
 
 

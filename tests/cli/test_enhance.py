@@ -358,12 +358,12 @@ def mode(path: Path) -> str:
 
 
 def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
-    """A network tints a grey picture by some levels."""
+    """A network tints a gray picture by some levels."""
     astronaut = astronaut[:128, 24:152]  # around the face
     images.write_image(tmp_path / "in" / "a.png", images.to_grey(astronaut))
     Image.fromarray(images.to_uint8(images.to_grey(astronaut))).save(
         tmp_path / "in" / "b.png"
-    )  # grey in three channels
+    )  # gray in three channels
     enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler="srgan", paste_back=True), tmp_path)
     for name in ("a_face1.png", "a_x4.png", "b_face1.png", "b_x4.png"):
         assert mode(tmp_path / "out" / name) == "L"
@@ -392,7 +392,7 @@ def test_transparency_is_enlarged_along(
     assert found.alpha is not None
     assert found.alpha.shape == (800, 800)
     np.testing.assert_allclose(found.alpha[[100, 700], [50, 50]], [1.0, 0.2], atol=0.01)
-    # Colours are the picture's own, not mixed with white.
+    # Colors are the picture's own, not mixed with white.
     expected = load_upscaler("bicubic")(astronaut[None])[0]
     assert np.abs(found.rgb[680:, 40:760] - expected[680:, 40:760]).max() < 0.01
     assert mode(tmp_path / "out" / "a_face1.png") == "RGB"

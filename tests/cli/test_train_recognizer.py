@@ -70,7 +70,7 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
-def test_a_recogniser_gets_a_name(
+def test_a_recognizer_gets_a_name(
     straight: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     evaluations = json.loads((straight / "evaluations.json").read_text())
@@ -138,7 +138,7 @@ def test_two_processes_give_what_one_gives(straight: Path, data: Path, tmp_path:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"identities": 1}, "config.identities=1: a recogniser needs two people"),
+        ({"identities": 1}, "config.identities=1: a recognizer needs two people"),
         ({"start": "nowhere.h5"}, "config.start=nowhere.h5: nowhere.h5 is not there"),
         ({"losses.distillation.weight": 1.0, "losses.distillation.teacher": "sfase"}, "'sfase'.*did you mean 'sface'"),
         ({"batch_size": 0}, "config.batch_size=0"),

@@ -64,7 +64,7 @@ def test_16_bit_grey_keeps_its_range(suffix: str) -> None:
 def test_16_bit_colour_keeps_its_range(suffix: str) -> None:
     colour = np.array([[[65535, 0, 32768], [256, 65280, 1000]]], np.uint16)
     content = cv2.imencode(suffix, colour[..., ::-1])[1].tobytes()
-    # Pillow keeps the upper eight bits of 16-bit colour.
+    # Pillow keeps the upper eight bits of 16-bit color.
     np.testing.assert_allclose(images.decode_image(content, "colour16"), colour / 65535, atol=1 / 255)
 
 
@@ -157,7 +157,7 @@ def test_writing_rounds_clips_and_reads_back(tmp_path: Path) -> None:
     image = np.array([[[-0.5, 0.0, 1.5], [0.1, 0.5, 254.6 / 255]]], np.float32)
     path = tmp_path / "new" / "picture.png"
     images.write_image(path, image)
-    # 25.5 and 127.5 round to the even neighbour.
+    # 25.5 and 127.5 round to the even neighbor.
     np.testing.assert_array_equal(images.to_uint8(images.read_image(path)), [[[0, 0, 255], [26, 128, 255]]])
     with pytest.raises(UserError, match="names no picture format"):
         images.write_image(tmp_path / "picture.txt", image)
@@ -208,7 +208,7 @@ def test_a_damaged_profile_is_not_the_pixels(profile: bytes) -> None:
     content = encoded(Image.fromarray(COLOURS), "png", icc_profile=profile)
     np.testing.assert_array_equal(images.decode_image(content, "picture"), COLOURS.astype(np.float32) / 255)
     grey = encoded(Image.fromarray(COLOURS[..., 0]), "png", icc_profile=wide_gamut_profile())
-    assert images.decode_picture(grey, "grey with a colour profile").grey
+    assert images.decode_picture(grey, "gray with a color profile").grey
 
 
 def test_srgb_stays_as_it_is() -> None:

@@ -77,7 +77,7 @@ def test_nearest_repeats_pixels() -> None:
 
 
 def test_nearest_takes_the_pixel_that_the_centre_lies_in() -> None:
-    # 32 -> 112: the centre of output pixel x is at (x + 1/2) 2/7.
+    # 32 -> 112: the center of output pixel x is at (x + 1/2) 2/7.
     image = np.repeat(np.arange(32, dtype=np.float32)[None, :, None], 3, axis=2).repeat(32, 0)
     expected = np.floor((np.arange(112) + 0.5) * 2 / 7)
     np.testing.assert_array_equal(resize.nearest(image, 112, 112)[0, :, 0], expected)

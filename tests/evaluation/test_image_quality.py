@@ -1,4 +1,4 @@
-"""PSNR and SSIM against scikit-image; the luma of known colours."""
+"""PSNR and SSIM against scikit-image; the luma of known colors."""
 
 import numpy as np
 import pytest

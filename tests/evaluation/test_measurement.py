@@ -13,7 +13,7 @@ from lowres_jax.super_resolution.upscaler import load_upscaler
 
 
 class Recognizer:
-    """Takes the mean colour of the four quarters as the template, and remembers how many images it saw."""
+    """Takes the mean color of the four quarters as the template, and remembers how many images it saw."""
 
     name, input_size, dimension = "quarters", 128, 12
 

@@ -82,7 +82,7 @@ def test_haar_gets_landmarks_that_turn_the_crop(photograph: np.ndarray) -> None:
 
 
 class OnlyInside:
-    """Finds a face in the middle of anything whose outermost pixels are all one colour in each row and column."""
+    """Finds a face in the middle of anything whose outermost pixels are all one color in each row and column."""
 
     name, sure_score = "mtcnn", 0.9
 
@@ -133,7 +133,7 @@ def test_factor_and_coordinates_by_hand() -> None:
     _, by = look_again.shrink_large(np.zeros((8000, 10000, 1), np.float32))
     assert by == 0.55
     assert look_again.shrink_large(np.zeros((2000, 4000, 1), np.float32))[1] == 1.0
-    # The centre of pixel 3 lies 3.5 from the border; doubled, 7, which is between pixels 6 and 7.
+    # The center of pixel 3 lies 3.5 from the border; doubled, 7, which is between pixels 6 and 7.
     face = look_again.scaled(Face(np.asarray([1, 2, 3, 4], np.float32), 0.5, np.full((5, 2), 3.0, np.float32)), 2.0)
     np.testing.assert_array_equal(face.box, [2, 4, 6, 8])
     np.testing.assert_array_equal(face.landmarks, np.full((5, 2), 6.5))

@@ -124,7 +124,7 @@ def test_pyramid_of_an_lfw_image():
 
 
 def test_suppression_by_hand():
-    # Neighbours share half of each other, a third of their union.
+    # Neighbors share half of each other, a third of their union.
     three = np.asarray([[0, 0, 10, 10], [5, 0, 15, 10], [10, 0, 20, 10]], float)
 
     shared = boxes.overlap_of_union(three, three)

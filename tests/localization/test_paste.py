@@ -37,7 +37,7 @@ def test_enlarged_transform_by_hand() -> None:
     # Crop pixel = photograph pixel - (10, 20). Enlarged by 4, the shift is 40 and 80.
     matrix = np.asarray([[1.0, 0.0, -10.0], [0.0, 1.0, -20.0]])
     np.testing.assert_allclose(paste.enlarged_transform(matrix, 4), [[1, 0, -40], [0, 1, -80]])
-    # Half size: photograph pixels 0 and 1 make crop pixel 0, so that their common border, 0.5, is its centre, 0.
+    # Half size: photograph pixels 0 and 1 make crop pixel 0, so that their common border, 0.5, is its center, 0.
     matrix = np.asarray([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25]])
     np.testing.assert_allclose(paste.enlarged_transform(matrix, 4), matrix)
 
@@ -113,7 +113,7 @@ def test_a_crop_at_the_border_or_beyond_it() -> None:
 
 
 def test_a_finer_crop_is_averaged() -> None:
-    """A crop of 4 times the photograph's resolution with stripes of one pixel comes out grey, not striped."""
+    """A crop of 4 times the photograph's resolution with stripes of one pixel comes out gray, not striped."""
     crop = np.zeros((80, 80, 3), np.float32)
     crop[:, ::2] = 1.0
     photograph = np.full((40, 40, 3), 128, np.uint8)

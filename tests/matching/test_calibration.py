@@ -13,7 +13,7 @@ from lowres_jax.super_resolution.upscaler import Upscalers
 
 
 class Source:
-    """A prepared set of 128x128 images, each of one grey value that its template follows from."""
+    """A prepared set of 128x128 images, each of one gray value that its template follows from."""
 
     def __init__(self, directory: Path, greys: np.ndarray, labels: np.ndarray):
         self.directory, self._greys, self.labels = directory, greys, labels
@@ -27,7 +27,7 @@ class Source:
 
 
 class Recognizer:
-    """Grey value g -> the unit vector at the angle g degrees."""
+    """Gray value g -> the unit vector at the angle g degrees."""
 
     name, input_size, dimension = "sface", 112, 2
 
@@ -41,7 +41,7 @@ class Recognizer:
 
 
 class Upscaler:
-    """Enlarges by 4 and makes every picture 60 grey values darker: invented detail that makes people alike."""
+    """Enlarges by 4 and makes every picture 60 gray values darker: invented detail that makes people alike."""
 
     name, scale, made_for = "bicubic", 4, 0
     card = cards.load_card("bicubic", "super_resolution")
@@ -52,7 +52,7 @@ class Upscaler:
 
 @pytest.fixture
 def make(tmp_path, monkeypatch):
-    """Makes the calibration of a set of grey values."""
+    """Makes the calibration of a set of gray values."""
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path / "cache"))
 
     def made(greys, labels, images: int = 0) -> tuple[Calibration, Recognizer]:

@@ -86,7 +86,7 @@ def test_every_readable_picture_has_its_record(prepared, lfw_folder):
     assert source.names.tolist() == ["Ann_Astronaut"] * 2 + ["Bob_Blank"] * 4
     assert source.detected.tolist() == [True, True, False, False, False, False]
     assert "6 records of 2 people" in output
-    assert "no face found in 4, centre crops: Bob_Blank/Bob_Blank_0001.png" in output
+    assert "no face found in 4, center crops: Bob_Blank/Bob_Blank_0001.png" in output
     assert "not readable, left out: 3: Bob_Blank/Bob_Blank_0005.jpg: the file is empty" in output
     summary = json.loads((source.directory / "preparation.json").read_text())
     assert [line.split(":")[0] for line in summary["unreadable"]] == [

@@ -144,7 +144,7 @@ def test_the_command(cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     for name, content in FILES.items():
         (folder / name).write_bytes(content)
     fetch.main(["made"])
-    assert capsys.readouterr().out.strip() == f"made: {folder} (made==1.0; licence: none)"
+    assert capsys.readouterr().out.strip() == f"made: {folder} (made==1.0; license: none)"
     with pytest.raises(UserError, match="name what to fetch: dlib, edsr, made, portraits, resnet50"):
         fetch.main([])
     result = subprocess.run(

@@ -1,4 +1,4 @@
-"""Trains small recognisers for some steps on as many simulated devices as asked; run by test_trainer.py.
+"""Trains small recognizers for some steps on as many simulated devices as asked; run by test_trainer.py.
 
 python sharded_head.py DEVICES FOLDER KIND ...
 """
@@ -19,7 +19,7 @@ CLIP_NORM = 0.5  # less than the gradients have
 
 
 class Small(nn.Module):
-    """A recogniser of two layers."""
+    """A recognizer of two layers."""
 
     axis_name: str | None = devices.AXIS
 

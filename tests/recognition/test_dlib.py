@@ -1,4 +1,4 @@
-"""dlib's recogniser: the geometry of its chips, what it says where it is missing, and real faces where it is there."""
+"""dlib's recognizer: the geometry of its chips, what it says where it is missing, and real faces where it is there."""
 
 import builtins
 import importlib.util
@@ -18,7 +18,7 @@ from lowres_jax.recognition.recognizer import load_network, load_recognizer
 
 def test_chips_are_dlibs_alignment_of_the_same_landmarks() -> None:
     # A dot on each eye of the aligned crop comes to lie where the transform of the landmarks says, near dlib's own
-    # place for it: by hand, the left eye's centre at (.25 + .2255) / 1.5 of 150.
+    # place for it: by hand, the left eye's center at (.25 + .2255) / 1.5 of 150.
     np.testing.assert_allclose(dlib_resnet.CHIP_TEMPLATE[0], [47.55, 46.60], atol=0.01)
     crop = np.zeros((128, 128, 3), np.float32)
     for x, y in TEMPLATE[:2] * 128 / 112:
@@ -53,7 +53,7 @@ def test_what_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 @pytest.mark.skipif(importlib.util.find_spec("dlib") is None, reason="the extra 'judges' is not installed")
 def test_real_faces(orl_faces: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "no.dat").write_bytes(b"no network")
-    with pytest.raises(UserError, match=r"no\.dat: not dlib's face recogniser"):
+    with pytest.raises(UserError, match=r"no\.dat: not dlib's face recognizer"):
         load_recognizer("dlib", str(tmp_path / "no.dat"))
     try:
         weights.find_fetched_file("dlib", "dlib_face_recognition_resnet_model_v1.dat")

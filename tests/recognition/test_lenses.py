@@ -16,7 +16,7 @@ BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 
 
 class Opaque:
-    """A recogniser that is no network of ours."""
+    """A recognizer that is no network of ours."""
 
     name, input_size, dimension = "opaque", 112, 2
 
@@ -24,12 +24,12 @@ class Opaque:
         return np.tile(np.float32([1, 0]), (len(images), 1))
 
 
-def test_a_recogniser_that_is_not_differentiable_is_refused() -> None:
-    with pytest.raises(UserError, match=r"recogniser 'opaque': is not differentiable"):
+def test_a_recognizer_that_is_not_differentiable_is_refused() -> None:
+    with pytest.raises(UserError, match=r"recognizer 'opaque': is not differentiable"):
         identity_lenses([Opaque()], 0.1)
 
 
-def test_identity_sees_what_the_recogniser_sees(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
+def test_identity_sees_what_the_recognizer_sees(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
     lens, other = identity_lenses([recognizer, recognizer], 0.4, (3.0, 1.0))
     assert (lens.weight, other.weight) == pytest.approx((0.3, 0.1))
     embeddings = np.asarray(jax.jit(lens.apply)(lens.variables, orl_faces[:2]))

@@ -1,4 +1,4 @@
-"""Recognisers as ONNX files: a small exported network, run by onnxruntime or, where that is missing, by onnx itself."""
+"""Recognizers as ONNX files: a small exported network, run by onnxruntime or, where that is missing, by onnx itself."""
 
 import importlib.util
 import sys
@@ -52,7 +52,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def export(path: Path, shape: list[int | str], axes: list[int], outputs: int = 8) -> Path:
-    """Mean colour over the pixels, times a matrix: what comes out can be worked out by hand."""
+    """Mean color over the pixels, times a matrix: what comes out can be worked out by hand."""
     nodes = [
         helper.make_node("ReduceMean", ["image"], ["mean"], axes=axes, keepdims=0),
         helper.make_node("MatMul", ["mean", "weights"], ["template"]),

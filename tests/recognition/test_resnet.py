@@ -65,7 +65,7 @@ def parameters(module: resnet.Model) -> int:
         # Torchvision's 11,689,512 and 21,797,672, less 513,000 of the top, and a bias for each convolution's channel.
         (resnet.Model(depth=18, embedding=0), 11_176_512 + 4_800),
         (resnet.Model(depth=34, embedding=0), 21_284_672 + 8_512),
-        # The field's head: a batch normalisation, 2048 x 512 + 512, and a normalisation without scale.
+        # The field's head: a batch normalization, 2048 x 512 + 512, and a normalization without scale.
         (resnet.Model(), 23_534_592 + 2 * 2048 + 2048 * 512 + 512 + 512),
     ],
     ids=["50 with a top", "50", "18", "34", "50 with the field's head"],
@@ -140,13 +140,13 @@ def test_weights_of_another_network_are_one_line(tmp_path: Path, keras: Path) ->
         resnet_weights.resnet50(tmp_path / "other.h5")
 
 
-def test_the_head_normalises_and_drops(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_head_normalizes_and_drops(monkeypatch: pytest.MonkeyPatch) -> None:
     module = resnet.Model(depth=18, embedding=8, dropout=0.5)
     images = jax.random.uniform(jax.random.key(1), (6, 32, 32, 3))
     variables = jax.jit(module.init)(jax.random.key(0), images)
     train = jax.jit(functools.partial(module.apply, train=True, mutable=["batch_stats"]))
     trained, changed = train(variables, images, rngs={"dropout": jax.random.key(2)})
-    # The last normalisation makes every number of the template zero mean and unit variance over the batch.
+    # The last normalization makes every number of the template zero mean and unit variance over the batch.
     np.testing.assert_allclose(trained.mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(trained.std(0), 1, atol=1e-2)
     assert np.abs(changed["batch_stats"]["norm_out"]["mean"]).max() > 0
@@ -171,7 +171,7 @@ def test_a_perceptual_loss_sees_a_layers_features(keras: Path, monkeypatch: pyte
     images = np.random.default_rng(1).random((1, 64, 64, 3)).astype(np.float32)
     found = lens.apply(lens.variables, images)
     assert found.shape == (1, 16, 16, 64)
-    # By hand: the stem, then the first 1x1 convolution and its normalisation.
+    # By hand: the stem, then the first 1x1 convolution and its normalization.
     params, stats = lens.variables["params"], lens.variables["batch_stats"]
 
     def norm(features: jax.Array, name: str) -> jax.Array:

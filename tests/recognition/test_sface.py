@@ -1,4 +1,4 @@
-"""SFace against OpenCV's own run of the same file, and what a recogniser does with images of any number and size."""
+"""SFace against OpenCV's own run of the same file, and what a recognizer does with images of any number and size."""
 
 import cv2
 import jax
@@ -19,7 +19,7 @@ def orl_templates(recognizer, orl_faces) -> np.ndarray:
 
 
 def opencv_templates(faces: np.ndarray) -> np.ndarray:
-    """OpenCV takes 112x112 BGR in 0-255, one by one, and gives embeddings that are not normalised."""
+    """OpenCV takes 112x112 BGR in 0-255, one by one, and gives embeddings that are not normalized."""
     network = cv2.FaceRecognizerSF.create(str(cards.weight_path(cards.load_card("sface", "recognition"))), "")
     features = [network.feature(np.ascontiguousarray(images.to_uint8(face)[..., ::-1]))[0].copy() for face in faces]
     return np.stack([feature / np.linalg.norm(feature) for feature in features])

@@ -50,7 +50,7 @@ def test_a_product_on_each_pixel() -> None:
     np.testing.assert_allclose(found[1], jnp.einsum("bhwc,bhwd->cd", images, weights), atol=1e-5)
 
 
-def test_a_normalisation_that_stays_as_it_is() -> None:
+def test_a_normalization_that_stays_as_it_is() -> None:
     rng = np.random.default_rng(0)
     inputs, variance = rng.normal(size=(3, 4)), rng.uniform(0.5, 2.0, 4)
     scale, bias, mean = rng.normal(size=(3, 4))

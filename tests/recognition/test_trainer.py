@@ -1,4 +1,4 @@
-"""A recogniser's training: its step against a plain one, on eight devices as on one, and what must not move."""
+"""A recognizer's training: its step against a plain one, on eight devices as on one, and what must not move."""
 
 import dataclasses
 import functools
@@ -53,7 +53,7 @@ def test_classes_divided_between_eight_devices_give_what_one_gives(
     for name in one:
         np.testing.assert_allclose(eight[name], one[name], rtol=2e-4, atol=2e-5, err_msg=name)
     (name,) = (name for name in eight if name.endswith("params/sharded_classes"))
-    # 120 classes in 128 places: the others only fill up, and nothing is learnt there.
+    # 120 classes in 128 places: the others only fill up, and nothing is learned there.
     assert eight[name].shape == (8, 128)
     np.testing.assert_array_equal(eight[name][:, sharded_head.CLASSES :], 0.0)
     assert np.abs(eight[name][:, : sharded_head.CLASSES]).max() > 0.01
@@ -63,7 +63,7 @@ def test_classes_divided_between_eight_devices_give_what_one_gives(
 def test_a_step_is_that_of_the_plain_loss(
     trained: dict[tuple[int, str], dict[str, np.ndarray]], kind: margins.Kind
 ) -> None:
-    """The same four steps written down plainly: all classes at once, one optimiser over everything."""
+    """The same four steps written down plainly: all classes at once, one optimizer over everything."""
     config, module = sharded_head.settings(kind), sharded_head.Small(axis_name=None)
     training = trainer.Trainer(sharded_head.Small(), None, sharded_head.CLASSES, config, sharded_head.STEPS)
     start = training.init()
@@ -202,7 +202,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
             "losses.classification.kind=arcfase: did you mean 'arcface'",
         ),
         (("model.fields.depth", 51), "config.model.fields.depth=51: choose of 18, 34, 50, 100"),
-        (("losses.classification.weight", 0.0), "nothing is learnt"),
+        (("losses.classification.weight", 0.0), "nothing is learned"),
         (("held_out_images", 1.0), "config.held_out_images=1: must be a number, 0 or more, below 1"),
         (("size", 8), "config.size=8: must be a whole number, from 32 to 1,024"),
         (("zoom", 0.6), r"config\.zoom=0\.6: must be a number, from 0 to 0\.5"),
@@ -316,7 +316,7 @@ def test_the_teacher_is_shown_the_crop_before_it_was_made_small() -> None:
         assert row["image"].std() < 0.5 * crop.std()
 
 
-def test_what_is_learnt_of_a_teacher() -> None:
+def test_what_is_learned_of_a_teacher() -> None:
     """One less the mean cosine of the student's template of one image and the teacher's of the other."""
     config = small_config()
     config.losses.classification.weight, config.losses.distillation.weight = 0.0, 1.0

@@ -1,4 +1,4 @@
-"""What the report shows of a comparison beside its figures: pictures, the gallery, licences."""
+"""What the report shows of a comparison beside its figures: pictures, the gallery, licenses."""
 
 from pathlib import Path
 

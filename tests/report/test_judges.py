@@ -1,4 +1,4 @@
-"""The recognisers beside each other: disagreements in words, marks of judges in a loss, and published figures."""
+"""The recognizers beside each other: disagreements in words, marks of judges in a loss, and published figures."""
 
 import html
 import re
@@ -104,7 +104,7 @@ def text_of(page: str) -> str:
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
-def test_recognisers_side_by_side() -> None:
+def test_recognizers_side_by_side() -> None:
     table = judges.side_by_side(group_rows(results()), PUBLISHED)
     assert table is not None
     assert table["heads"] == ["Accuracy", "Standard error", "AUC", "DIR at FAR 1 %", "DIR at FAR 1 %, of all"]
@@ -120,7 +120,7 @@ def test_recognisers_side_by_side() -> None:
 
 
 @pytest.mark.parametrize(("count", "shown"), [(1, False), (2, True)])
-def test_one_recogniser_alone_needs_no_table(count: int, shown: bool) -> None:
+def test_one_recognizer_alone_needs_no_table(count: int, shown: bool) -> None:
     rows = [each for each in results()["rows"] if each["recognizer"] in ("sface", "dlib")[:count]]
     assert (judges.side_by_side(group_rows({"rows": rows}), ()) is not None) == shown
     assert ("beside each other" in render(ReportData({"rows": rows}))) == shown

@@ -466,7 +466,7 @@ def test_missing_parts_leave_a_whole_page(tmp_path: Path, results):
     assert print_table(results)
 
 
-def test_image_quality_without_a_recogniser_joins_every_recogniser():
+def test_image_quality_without_a_recognizer_joins_every_recognizer():
     rows = [
         row("srgan", "lfw", {"accuracy": 0.9}),
         row("srgan", "lfw", {"accuracy": 0.8}, recognizer="resnet50"),
@@ -483,7 +483,7 @@ def test_undetected_faces_are_told():
     rows = [row("srgan", "lfw", {}, images=6000, undetected=36), row("srgan", IDENTIFICATION, {}, undetected=36)]
     rows[1]["images"] = 13233
     assert wording.undetected_sentences(rows) == [
-        "In 36 of 13,233 images no face was found; they stay in, as the picture's centre crop."
+        "In 36 of 13,233 images no face was found; they stay in, as the picture's center crop."
     ]
 
 

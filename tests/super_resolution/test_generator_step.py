@@ -1,4 +1,4 @@
-"""The generator's step against one that is written down here, without the package's own losses and optimisers."""
+"""The generator's step against one that is written down here, without the package's own losses and optimizers."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adver
 
 
 def settings() -> ConfigDict:
-    """All losses, each with a weight of its own; two optimisers of different rates."""
+    """All losses, each with a weight of its own; two optimizers of different rates."""
     config = recipe.default_config()
     config.model.fields.update({"blocks": 1, "features": 8})
     config.hr_size, config.batch_size, config.steps, config.ema = SIZE, BATCH, STEPS, DECAY

@@ -75,7 +75,7 @@ def test_published_sizes(module: nn.Module, millions: float) -> None:
     assert parameter_count(module) / 1e6 == pytest.approx(millions, rel=0.004)
 
 
-def test_batch_normalisation_trains_and_then_uses_what_it_learned() -> None:
+def test_batch_normalization_trains_and_then_uses_what_it_learned() -> None:
     module = srresnet.Model(blocks=1, features=8, momentum=0.75)
     images = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
     variables = module.init(jax.random.key(0), images)
@@ -93,7 +93,7 @@ def test_batch_normalisation_trains_and_then_uses_what_it_learned() -> None:
     # Statistics begin at mean 0 and variance 1, and a quarter of each batch's goes in.
     np.testing.assert_allclose(found["mean"], 0.25 * features.mean((0, 1, 2)), atol=1e-6)
     np.testing.assert_allclose(found["var"], 0.75 + 0.25 * features.var((0, 1, 2)), rtol=1e-5)
-    # In training a batch is normalised by itself, otherwise by the running statistics.
+    # In training a batch is normalized by itself, otherwise by the running statistics.
     assert np.abs(module.apply(variables, images) - trained).max() > 1e-3
     assert np.abs(module.apply(variables | changed, images) - module.apply(variables, images)).max() > 1e-4
 

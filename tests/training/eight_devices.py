@@ -2,7 +2,7 @@
 
     python tests/training/eight_devices.py RESULT.npz
 
-SGD, since Adam hides a gradient that is some times too large; batch normalisation in both networks; losses that look
+SGD, since Adam hides a gradient that is some times too large; batch normalization in both networks; losses that look
 over the border of a device.
 """
 
@@ -19,7 +19,7 @@ from lowres_jax.super_resolution import recipe, trainer
 from lowres_jax.training import checkpoints, devices
 
 # Of the adversarial run one: at the kinks of leaky ReLUs and of L1 a difference in the last bit becomes one of percents
-# within three steps (seen with another optimisation level of XLA); no order of additions is the right one.
+# within three steps (seen with another optimization level of XLA); no order of additions is the right one.
 STEPS, ADVERSARIAL_STEPS = 3, 1
 
 

@@ -46,7 +46,7 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path: Path) -> None:
         np.testing.assert_array_equal(leaf, expected[name], err_msg=name)
 
 
-def test_the_result_is_read_without_knowing_the_optimiser(tmp_path: Path) -> None:
+def test_the_result_is_read_without_knowing_the_optimizer(tmp_path: Path) -> None:
     saved(tmp_path, 3)
     checkpoints = Checkpoints(tmp_path)
     kept = checkpoints.read()

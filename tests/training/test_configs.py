@@ -52,7 +52,7 @@ def test_variants_add_up_and_a_wrong_one_is_named() -> None:
         get("canny:rbg")
 
 
-def test_the_recogniser_for_small_faces_is_sface() -> None:
+def test_the_recognizer_for_small_faces_is_sface() -> None:
     config = get("recognizer_small")
     recognition_recipe.check(config)
     module = recognition_recipe.build(config)

@@ -1,4 +1,4 @@
-"""Optimisers by hand: the first update, what is refused, clipping over devices, averages of accumulated updates."""
+"""Optimizers by hand: the first update, what is refused, clipping over devices, averages of accumulated updates."""
 
 from typing import Any
 

@@ -112,7 +112,7 @@ def test_who_reads_a_workdir_changes_nothing_in_it(straight: Path) -> None:
         ({"crops": -1}, r"config\.crops=-1: must be a whole number, 0 or more"),
         ({"log_steps": 0}, r"config\.log_steps=0: must be a whole number, 1 or more"),
         ({"checkpoints_kept": 0}, r"config\.checkpoints_kept=0: must be a whole number, 1 or more"),
-        ({"losses": {"pixel": {"weight": 0.0}}}, r"config\.losses: nothing is learnt; give a weight to one of them"),
+        ({"losses": {"pixel": {"weight": 0.0}}}, r"config\.losses: nothing is learned; give a weight to one of them"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_before_the_workdir_is_claimed(

@@ -1,4 +1,4 @@
-"""State, moving average, optimisers and schedules against numbers worked by hand."""
+"""State, moving average, optimizers and schedules against numbers worked by hand."""
 
 import math
 

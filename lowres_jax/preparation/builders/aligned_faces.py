@@ -53,7 +53,7 @@ class Counts:
     Attributes:
       photographs: how many there were.
       people: how many identities are in the records.
-      undetected: source names of those without a face, which fell back to the centre crop.
+      undetected: source names of those without a face, which fell back to the center crop.
       unreadable: one line for each that is no readable picture and has no record.
     """
 
@@ -206,7 +206,7 @@ def _decode(photograph: Photograph) -> tuple[Photograph, np.ndarray | images.Unr
 
 
 def encode(crop: np.ndarray, image_format: str) -> bytes:
-    """A float32 RGB crop in [0, 1] as PNG, or as JPEG of quality 95 without colour subsampling."""
+    """A float32 RGB crop in [0, 1] as PNG, or as JPEG of quality 95 without color subsampling."""
     if image_format == "png":
         # The light compression: a tenth larger than the heaviest, several times as quick.
         ending, options = ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]

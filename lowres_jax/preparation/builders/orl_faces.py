@@ -1,4 +1,4 @@
-"""The ORL (AT&T) faces: 40 people x 10 grey pictures of 92 x 112, the set that comes with the dependencies."""
+"""The ORL (AT&T) faces: 40 people x 10 gray pictures of 92 x 112, the set that comes with the dependencies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ class Builder(AlignedFaces):
     name = "orl_faces"
     DESCRIPTION = "ORL database of faces, aligned. Credit: AT&T Laboratories Cambridge."
     CITATION = (
-        "Samaria and Harter, Parameterisation of a stochastic model for human face identification, WACV 1994, "
+        "Samaria and Harter, Parameterization of a stochastic model for human face identification, WACV 1994, "
         "https://doi.org/10.1109/ACV.1994.341300"
     )
 

