@@ -149,7 +149,11 @@ class Trainer:
         return losses.adversarial_generator(seen_made, seen_real, self.config.losses.adversarial.kind, mean_of_all)
 
     def _discriminator_gradient(self, state: TrainState, made: jax.Array, real: jax.Array) -> tuple[Any, Any, Terms]:
-        """The discriminator's gradient, statistics and losses on the same images."""
+        """The discriminator's gradient, statistics and losses on the same images, which it sees in [0, 1].
+
+        The gradient penalty, R1, is of the sum of the batch's logits. Batch normalization couples the images of a
+        batch, so the slope by an image holds what it does to the others' logits too; `spectral_norm` does not.
+        """
         module, player, config = self.discriminator, state.networks[DISCRIMINATOR], self.config.losses.adversarial
         assert module is not None
 

@@ -17,7 +17,7 @@ RATE, PLAYER_RATE, DECAY = 0.05, 0.02, 0.9
 WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adversarial": 0.05}
 
 
-def settings() -> ConfigDict:
+def settings(sees: str = "rgb_and_edges", penalty: float = 0.0) -> ConfigDict:
     """All losses, each with a weight of its own; two optimizers of different rates."""
     config = recipe.default_config()
     config.model.fields.update({"blocks": 1, "features": 8})
@@ -27,7 +27,8 @@ def settings() -> ConfigDict:
     config.losses.perceptual.update({"weight": WEIGHTS["perceptual"], "kind": "l1", "scale": 0.5})
     config.losses.identity.weight = WEIGHTS["identity"]
     config.losses.adversarial.update({"weight": WEIGHTS["adversarial"], "kind": "vanilla"})
-    config.discriminator.update({"sees": "rgb_and_edges", "head": "pooled", "width": 1 / 16})
+    config.losses.adversarial.gradient_penalty = penalty
+    config.discriminator.update({"sees": sees, "head": "pooled", "width": 1 / 16})
     config.optimizer.update({"name": "sgd", "learning_rate": RATE, "b1": 0.0})
     config.discriminator_optimizer.update({"name": "sgd", "learning_rate": PLAYER_RATE, "b1": 0.0})
     return config
@@ -61,8 +62,10 @@ def cross_entropy(logits: jax.Array, target: Any) -> jax.Array:
     return -jnp.mean(target * jnp.log(probability) + (1 - target) * jnp.log(1 - probability))
 
 
-def plain_step(modules: Any, values: dict[str, Any], batch: dict[str, np.ndarray], step: int) -> dict[str, float]:
-    """One step, as the papers have it; changes `values`."""
+def plain_step(
+    modules: Any, values: dict[str, Any], batch: dict[str, np.ndarray], step: int, sees: str, penalty: float
+) -> dict[str, float]:
+    """One step, as the papers have it; changes `values`. The discriminator sees images in [0, 1]."""
     generator, player = modules
     perceptual, identity = lenses()
     high, edges = batch["image"].astype(np.float32) / 255, batch["edges"].astype(np.float32)
@@ -80,7 +83,7 @@ def plain_step(modules: Any, values: dict[str, Any], batch: dict[str, np.ndarray
 
     def generator_loss(params: Any) -> Any:
         (image, logits), changed = made_of(params)
-        shown = jnp.concatenate([image, 1 / (1 + jnp.exp(-logits))], axis=-1)
+        shown = image if sees == "rgb" else jnp.concatenate([image, 1 / (1 + jnp.exp(-logits))], axis=-1)
         ours, theirs = (identity.apply(identity.variables, each) for each in (image, high))
         cosine = (ours * theirs).sum(1) / jnp.sqrt((ours**2).sum(1) * (theirs**2).sum(1))
         terms = {
@@ -93,25 +96,34 @@ def plain_step(modules: Any, values: dict[str, Any], batch: dict[str, np.ndarray
         return sum(WEIGHTS[name] * term for name, term in terms.items()), (terms, changed["batch_stats"], shown)
 
     gradient, (terms, stats, shown) = jax.grad(generator_loss, has_aux=True)(values["params"])
-    real = jnp.concatenate([high, edges], axis=-1)
+    real = high if sees == "rgb" else jnp.concatenate([high, edges], axis=-1)
 
     def player_loss(params: Any) -> Any:
         on_real, changed = seen_by(params, values["player_stats"], real)
         on_made, changed = seen_by(params, changed, shown)
-        return (cross_entropy(on_real, 1.0) + cross_entropy(on_made, 0.0)) / 2, changed
+        game = (cross_entropy(on_real, 1.0) + cross_entropy(on_made, 0.0)) / 2
+        # R1 (Mescheder et al., arXiv:1801.04406, equation 9). Batch normalization couples the images: the slope by an
+        # image is that of all logits of the batch.
+        slopes = jax.grad(lambda images: seen_by(params, values["player_stats"], images)[0].sum())(real)
+        squares = (slopes**2).sum(axis=(1, 2, 3)).mean() / 2
+        return game + penalty * squares, (game, squares, changed)
 
-    (loss, player_stats), player_gradient = jax.value_and_grad(player_loss, has_aux=True)(values["player"])
+    (_, (loss, squares, player_stats)), player_gradient = jax.value_and_grad(player_loss, has_aux=True)(
+        values["player"]
+    )
     values["params"] = jax.tree.map(lambda old, slope: old - RATE * slope, values["params"], gradient)
     values["player"] = jax.tree.map(lambda old, slope: old - PLAYER_RATE * slope, values["player"], player_gradient)
     values["stats"], values["player_stats"] = stats, player_stats
     share = min(DECAY, (1 + step) / (10 + step))
     values["ema"] = jax.tree.map(lambda old, new: share * old + (1 - share) * new, values["ema"], values["params"])
-    return {name: float(term) for name, term in terms.items()} | {"discriminator": float(loss)}
+    found = {name: float(term) for name, term in terms.items()} | {"discriminator": float(loss)}
+    return found | ({"gradient_penalty": float(squares)} if penalty else {})
 
 
-def test_a_step_is_the_one_written_down_here() -> None:
+@pytest.mark.parametrize(("sees", "penalty"), [("rgb_and_edges", 0.0), ("rgb", 0.3)])
+def test_a_step_is_the_one_written_down_here(sees: str, penalty: float) -> None:
     perceptual, identity = lenses()
-    training = trainer.make(settings(), STEPS, perceptual, [identity])
+    training = trainer.make(settings(sees, penalty), STEPS, perceptual, [identity])
     state = training.init()
     own, player = state.networks["generator"], state.networks["discriminator"]
     values = {
@@ -127,7 +139,7 @@ def test_a_step_is_the_one_written_down_here() -> None:
     placed, constants = devices.replicate(state), devices.replicate(training.constants)
     for number, batch in enumerate(batches()):
         placed, metrics = lifted(placed, constants, devices.divide(batch))
-        expected = plain_step(modules, values, batch, number)
+        expected = plain_step(modules, values, batch, number, sees, penalty)
         found = {name.removesuffix("_judge"): float(value) for name, value in devices.fetch(metrics).items()}
         for name, value in expected.items():
             assert found[name] == pytest.approx(value, rel=2e-4), (number, name)
