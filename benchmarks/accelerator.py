@@ -29,14 +29,14 @@ from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
 from lowres_jax.localization import mtcnn
-from lowres_jax.recognition import recipe as recognition_recipe
 from lowres_jax.recognition import resnet
+from lowres_jax.recognition import train_config as recognition_recipe
 from lowres_jax.recognition import trainer as recognizer_trainer
-from lowres_jax.recognition.lenses import identity_lenses
+from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.super_resolution import edsr, recipe, rrdbnet, srresnet
+from lowres_jax.super_resolution import edsr, rrdbnet, srresnet, train_config
 from lowres_jax.super_resolution import trainer as generator_trainer
-from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.training import devices, session
 from lowres_jax.visit import reference, results
 
@@ -98,8 +98,8 @@ def generator_step(
     crops = np.random.default_rng(0).integers(0, 256, (64, size, size, 3), np.uint8)
     for way in ways:
         config.compute_dtype = WAYS[way][1]
-        lenses = identity_lenses([load_network("sface")], settings.weight) if settings.weight else []
-        training, samples = generator_trainer.make(config, 1000, None, lenses), Samples(config)
+        lenses = identity_networks([load_network("sface")], settings.weight) if settings.weight else []
+        training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)
         step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), range(64))
         for batch in batches:
             generator = np.random.default_rng(0)
@@ -141,7 +141,7 @@ class _Crops:
 
 def _step(state: Any, step: Any, constants: Any, rows: dict[str, np.ndarray], way: str, seconds: float) -> Figures:
     """Figures of a training step; of a loop XLA counts the operations once, so that they are a step's."""
-    lifted = devices.lift(precision.at(WAYS[way][0], step), state, stacked=True)
+    lifted = devices.data_parallel(precision.at(WAYS[way][0], step), state, stacked=True)
     fixed, batch, place = devices.replicate(constants), devices.divide(rows, stacked=True), [devices.replicate(state)]
     program, flop, compiling = compiled(lifted, place[0], fixed, batch)
 
@@ -181,7 +181,7 @@ def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
     sets = sorted(path.parent for path in folder.glob("*/*/*/dataset_info.json") if path.parts[-4] != "lfw")
     if not sets:
         return
-    source, samples = RecordSource(sets[0]), Samples(recipe.default_config())
+    source, samples = RecordSource(sets[0]), Transform(train_config.default_config())
     batch, threads = 64, len(os.sched_getaffinity(0))
     for name, choices in (("decoded on the host", None), ("chosen for the device", samples.choices)):
         batches = pipeline.batches(source, batch, 0, samples, threads=threads, choices=choices)
@@ -201,11 +201,11 @@ def templates(small: bool, seconds: float) -> Iterator[tuple[str, Figures]]:
 def profile(config: ConfigDict, batch: int) -> Iterator[tuple[str, Figures]]:
     """What the time of a generator's step goes into: the largest of its operations, by JAX's profiler."""
     crops = np.random.default_rng(0).integers(0, 256, (64, config.hr_size, config.hr_size, 3), np.uint8)
-    lenses = identity_lenses([load_network("sface")], config.losses.identity.weight)
-    training, samples = generator_trainer.make(config, 1000, None, lenses), Samples(config)
+    lenses = identity_networks([load_network("sface")], config.losses.identity.weight)
+    training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)
     step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), range(64))
     state = training.init()
-    lifted = devices.lift(precision.at(precision.DEVICE, step), state)
+    lifted = devices.data_parallel(precision.at(precision.DEVICE, step), state)
     fixed, place = devices.replicate(constants), devices.replicate(state)
     rows = devices.divide({"row": np.arange(batch, dtype=np.int32) % 64, "mirrored": np.zeros(batch, bool)})
     place, _ = lifted(place, fixed, rows)
@@ -284,7 +284,7 @@ def cases(small: bool) -> Iterator[Callable[[], Iterator[tuple[str, Figures]]]]:
     fields = {"blocks": 1, "features": 16} if small else {}
 
     def generator(scale: int, identity: bool, adversarial: bool = False) -> ConfigDict:
-        config = recipe.default_config()
+        config = train_config.default_config()
         config.steps = 1000
         config.model.fields.update({"scale": scale, **fields})
         config.losses.identity.weight = 0.1 if identity else 0.0

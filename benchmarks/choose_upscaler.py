@@ -1,4 +1,4 @@
-"""Upscalers on LFW's View 1, which is for choosing, by a recognizer that none of them was trained against.
+"""UpscalerBySize on LFW's View 1, which is for choosing, by a recognizer that none of them was trained against.
 
     python -m lowres_jax.pretrained.fetch dlib && pip install 'lowres-jax[judges]'
     python benchmarks/choose_upscaler.py --judge dlib --size 32 bicubic srresnet identity

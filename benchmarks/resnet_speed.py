@@ -23,11 +23,11 @@ _PEOPLE, _SIZE = 1000, 112
 
 def ours(batch: int, rounds: int) -> dict[str, float]:
     """Images/s of our step and of templates."""
-    from lowres_jax.recognition import recipe, trainer
+    from lowres_jax.recognition import train_config, trainer
     from lowres_jax.recognition.recognizer import NetworkRecognizer
     from lowres_jax.training import devices, networks
 
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.size, config.model.fields.embedding, config.steps = _SIZE, 0, 1000
     config.losses.classification.update({"kind": "softmax", "scale": 1.0, "margin": 0.0})
     config.optimizer.update({"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0})
@@ -38,7 +38,10 @@ def ours(batch: int, rounds: int) -> dict[str, float]:
         "label": generator.integers(0, _PEOPLE, batch),
     }
     start = training.init()
-    step, constants = devices.lift(training.step, start), devices.replicate(training.constants(np.arange(_PEOPLE)))
+    step, constants = (
+        devices.data_parallel(training.step, start),
+        devices.replicate(training.constants(np.arange(_PEOPLE))),
+    )
     state = [devices.replicate(start)]
 
     def run(step: Callable = step, constants: dict = constants) -> None:

@@ -44,21 +44,21 @@ def matrix_rate() -> float:
 
 def ours(batch: int, rounds: int) -> dict[str, float]:
     """Images/s of our steps and inference."""
-    from lowres_jax.recognition.lenses import identity_lenses
+    from lowres_jax.recognition.loss_networks import identity_networks
     from lowres_jax.recognition.recognizer import load_recognizer
-    from lowres_jax.super_resolution import recipe, trainer
+    from lowres_jax.super_resolution import train_config, trainer
     from lowres_jax.training import devices
 
     generator = np.random.default_rng(0)
     images = {"image": generator.integers(0, 256, (batch, 128, 128, 3), np.uint8)}
     found = {}
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.steps, config.ema = 1000, 0.0
     for name, weight in (("training step", 0.0), ("identity step", 0.1)):
         config.losses.identity.weight = weight
-        lenses = identity_lenses([load_recognizer("sface")], weight) if weight else []
+        lenses = identity_networks([load_recognizer("sface")], weight) if weight else []
         training = trainer.make(config, config.steps, identity=lenses)
-        step, constants = devices.lift(training.step), devices.replicate(training.constants)
+        step, constants = devices.data_parallel(training.step), devices.replicate(training.constants)
         state = [devices.replicate(training.init())]
 
         def run(step: Callable = step, constants: dict = constants, state: list = state) -> None:

@@ -19,12 +19,12 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variants "rgb", "smoke", "rgb,smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.sharpness, config.crops = 180.0, 5_000  # the original's threshold is not known; CASIA-mini's median is 270
     config.losses.pixel.update({"kind": "mse", "scale": 2.0})  # images in [-1, 1]
     config.losses.edge.weight = 1.0
@@ -32,7 +32,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.discriminator.sees = "rgb_and_edges"
     config.optimizer.learning_rate = config.discriminator_optimizer.learning_rate = 1e-4
     config.epochs = 100.0
-    return recipe.variant(config, variant, rgb=_rgb)
+    return train_config.variant(config, variant, rgb=_rgb)
 
 
 def _rgb(config: ConfigDict) -> ConfigDict:

@@ -10,9 +10,9 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    return recipe.variant(recipe.edsr(scale=4), variant)
+    return train_config.variant(train_config.edsr(scale=4), variant)

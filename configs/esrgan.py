@@ -8,12 +8,12 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.model.module = "super_resolution.rrdbnet"
     config.start = "esrgan"
     config.losses.pixel.update({"weight": 1e-2, "kind": "l1"})
@@ -25,4 +25,4 @@ def get_config(variant: str = "") -> ConfigDict:
             {"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.125, 0.25, 0.5, 0.75), "decay_factor": 0.5}
         )
     config.steps = 20_000
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

@@ -17,13 +17,13 @@ model "identity_footage". Degraded faces of people held out: PSNR 24.90 (bicubic
 from ml_collections import ConfigDict
 
 from lowres_jax.data import degradations
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variants "footage", "smoke", "footage,smoke"."""
-    config = recipe.identity(scale=4, start="srresnet")
-    return recipe.variant(config, variant, footage=_footage)
+    config = train_config.identity(scale=4, start="srresnet")
+    return train_config.variant(config, variant, footage=_footage)
 
 
 def _footage(config: ConfigDict) -> ConfigDict:

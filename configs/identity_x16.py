@@ -9,10 +9,10 @@ docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.identity(scale=16, start="identity_x8")  # a fourth doubling is drawn at random
-    return recipe.variant(config, variant)
+    config = train_config.identity(scale=16, start="identity_x8")  # a fourth doubling is drawn at random
+    return train_config.variant(config, variant)

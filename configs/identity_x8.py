@@ -10,10 +10,10 @@ is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recognizer
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.identity(scale=8, start="identity")  # a third doubling is drawn at random
-    return recipe.variant(config, variant)
+    config = train_config.identity(scale=8, start="identity")  # a third doubling is drawn at random
+    return train_config.variant(config, variant)

@@ -15,15 +15,15 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.sharpness, config.crops = 180.0, 5_000  # the original's threshold is not known; CASIA-mini's median is 270
     config.losses.pixel.update({"kind": "mse", "scale": 2.0})  # images in [-1, 1]
     config.losses.adversarial.update({"weight": 1e-4, "kind": "vanilla"})
     config.optimizer.learning_rate = config.discriminator_optimizer.learning_rate = 1e-4
     config.epochs = 100.0
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

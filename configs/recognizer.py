@@ -13,12 +13,12 @@ two and with the settings that docs/training.md names: LFW 89.95 % (.72; the ori
 
 from ml_collections import ConfigDict
 
-from lowres_jax.recognition import recipe
+from lowres_jax.recognition import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.start, config.frozen_steps = "imagenet", 500
     config.low_resolution.share = 0.5
     config.brightness = 0.2
@@ -29,4 +29,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optimizer.update({"name": "sgd", "learning_rate": 0.02, "weight_decay": 5e-4, "clip_norm": 5.0})
     config.optimizer.update({"schedule": "cosine", "warmup_steps": 200})
     config.ema = 0.999
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

@@ -11,16 +11,16 @@ A student of SFace is no independent judge of models that were trained against S
 
 from ml_collections import ConfigDict
 
-from lowres_jax.recognition import recipe
+from lowres_jax.recognition import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.distillation()
+    config = train_config.distillation()
     config.model.fields.update({"depth": 18, "embedding": 128, "dropout": 0.0})
     config.low_resolution.share = 0.5
     config.brightness = 0.2
     config.optimizer.learning_rate = 1e-3
     config.epochs = 20.0
     config.ema = 0.999
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

@@ -12,12 +12,12 @@ its optimizer and rate; these are Keras's usual ones.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.recognition import recipe
+from lowres_jax.recognition import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.start = "imagenet"
     config.identities, config.held_out_images = 1000, 0.2
     config.size, config.flip = 128, False
@@ -26,4 +26,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.optimizer.update({"name": "adam", "learning_rate": 1e-4, "weight_decay": 0.0})
     config.batch_size = 32
     config.epochs = 10.0
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

@@ -16,12 +16,12 @@ A student of SFace is no independent judge of models that were trained against S
 from ml_collections import ConfigDict
 
 from lowres_jax.data import degradations
-from lowres_jax.recognition import recipe
+from lowres_jax.recognition import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.distillation()
+    config = train_config.distillation()
     config.model = ConfigDict({"module": "recognition.sface", "fields": {}}, convert_dict=True)
     config.start = "sface"
     config.low_resolution.update({"share": 0.75, "sizes": (8, 10, 12, 14, 16, 20, 24, 32, 48), "degraded": 0.5})
@@ -30,4 +30,4 @@ def get_config(variant: str = "") -> ConfigDict:
     config.epochs = 6.0
     config.ema = 0.998
     config.view1_lr_size = 16
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

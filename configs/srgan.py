@@ -8,12 +8,12 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variant "smoke"."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.start = "srresnet"  # the published one; or --config.start=workdirs/srresnet
     config.losses.pixel.weight = 0.0
     # The paper compares VGG19's conv5_4, whose weights no package ships:
@@ -25,4 +25,4 @@ def get_config(variant: str = "") -> ConfigDict:
     for optimizer in (config.optimizer, config.discriminator_optimizer):
         optimizer.update({"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.5,), "decay_factor": 0.1})
     config.steps = 20_000
-    return recipe.variant(config, variant)
+    return train_config.variant(config, variant)

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from lowres_jax import interruption, precision
+from lowres_jax import precision, signals
 
 _ROWS = "rows"
 
@@ -19,7 +19,7 @@ def default_batch_size() -> int:
     return max(16, 8 * jax.local_device_count()) if jax.default_backend() == "cpu" else 256 * jax.local_device_count()
 
 
-class RowMap:
+class BatchedApply:
     """A function of images, compiled once for each batch shape, its rows divided between the local devices.
 
     A single image is computed by one device, sixteen on two devices by eight each. Products are float32 on every device
@@ -66,7 +66,7 @@ class RowMap:
         function = functools.partial(self._compiled[devices], self._placed[devices][1])
         results: list[np.ndarray] = []
         pending: tuple[jax.Array, int] | None = None
-        for start in interruption.interruptible(range(0, count, batch_size)):
+        for start in signals.interruptible(range(0, count, batch_size)):
             batch = images[start : start + batch_size]
             padding = [(0, batch_size - len(batch))] + [(0, 0)] * (images.ndim - 1)
             running = function(self._prepare(np.pad(batch, padding))), len(batch)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lowres_jax import interruption, names
+from lowres_jax import filenames, signals
 from lowres_jax.errors import UserError
 
 # Of the temporary file's name, which must not be longer than a file system takes where the file's own is not.
@@ -37,7 +37,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_PREFIX_CHARACTERS]}-")
         unfinished = Path(temporary)
-        with interruption.at_forced_end(lambda: unfinished.unlink(missing_ok=True)), os.fdopen(handle, "wb") as file:
+        with signals.at_forced_end(lambda: unfinished.unlink(missing_ok=True)), os.fdopen(handle, "wb") as file:
             yield file
         mask = os.umask(0)
         os.umask(mask)
@@ -45,7 +45,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        kind = RefusedNameError if names.is_refused_name(error) else UserError
+        kind = RefusedNameError if filenames.is_refused_name(error) else UserError
         raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if temporary is not None and os.path.exists(temporary):

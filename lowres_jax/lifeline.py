@@ -15,7 +15,7 @@ import threading
 import time
 from typing import Any
 
-from lowres_jax import __version__, interruption
+from lowres_jax import __version__, signals
 from lowres_jax.errors import UserError
 
 _POLL = 0.2
@@ -80,7 +80,7 @@ class Lifeline:
     def _end(self, reason: str) -> None:
         if self.number == 0:
             self._say({"ended": reason})
-        interruption.end_now(f"error: {reason}; {_AGAIN}", 1)
+        signals.end_now(f"error: {reason}; {_AGAIN}", 1)
 
 
 class _State:
@@ -157,7 +157,7 @@ def _gather(address: str, port: int, count: int, deadline: float, seconds: float
         on_error.callback(_close, came)
         listener.settimeout(_POLL)
         while len(came) < count - 1:
-            interruption.check()
+            signals.check()
             if time.monotonic() > deadline:
                 missing = ", ".join(str(each) for each in range(1, count) if each not in came)
                 late = f"process {missing} did not come within {seconds:g} s"
@@ -212,7 +212,7 @@ def _join(
 ) -> socket.socket:
     """The others' part: finds process 0 and waits for its word."""
     while True:
-        interruption.check()
+        signals.check()
         try:
             peer = socket.create_connection(place, timeout=1.0)
             break
@@ -229,7 +229,7 @@ def _join(
     peer.settimeout(_POLL)
     content = b""
     while not content.endswith(b"\n"):
-        interruption.check()
+        signals.check()
         try:
             part = peer.recv(1)  # what follows the line is for who watches
         except TimeoutError:

@@ -17,7 +17,7 @@ from types import ModuleType
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import command, config_keys, configuration, interruption, runtime, tasks
+from lowres_jax import cli, config_keys, configuration, runtime, signals, tasks
 from lowres_jax.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
@@ -82,7 +82,7 @@ def main(argv: list[str]) -> None:
     configuration.expand_paths(_CONFIG.value)
     runtime.initialize(_CONFIG.value)
     task = _task(_CONFIG.value)
-    interruption.check()
+    signals.check()
     task.run(_CONFIG.value, workdir)
 
 
@@ -101,15 +101,15 @@ def _task(config: ConfigDict) -> ModuleType:
 
 
 def run() -> None:
-    """Entry point; see `command.run`."""
+    """Entry point; see `cli.run`."""
     if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        command.run(lambda: print(_help(sys.argv[1:])))
+        cli.run(lambda: print(_help(sys.argv[1:])))
         return
     if any(argument.startswith("--jax") for argument in sys.argv[1:]):
         import jax
 
         jax.config.parse_flags_with_absl()
-    command.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
+    cli.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
 
 
 if __name__ == "__main__":

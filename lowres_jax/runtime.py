@@ -62,7 +62,7 @@ def initialize(config: ConfigDict) -> None:
 
     Args:
       config: `platform` ("cpu", "gpu", "tpu", or "" for the best there is) is read if present; likewise `coordinator`
-        and what belongs to it (see `processes.connect`).
+        and what belongs to it (see `distributed.connect`).
 
     Raises:
       UserError: the platform asked for is not available, or the processes of a run do not find together.
@@ -81,9 +81,9 @@ def initialize(config: ConfigDict) -> None:
         # Nothing else is looked for, so that all there is to compute on is the processor.
         jax.config.update("jax_platforms", "cpu")
     if "coordinator" in config:
-        from lowres_jax import processes
+        from lowres_jax import distributed
 
-        processes.connect(config)
+        distributed.connect(config)
     if not platform:
         return
     # Left to itself JAX takes an accelerator where there is one.

@@ -11,8 +11,8 @@ from comparisons import NOISE
 from lowres_jax import runtime
 from lowres_jax.data import images
 from lowres_jax.evaluation import comparison, verification
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.pretrained import weights
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 
@@ -57,16 +57,16 @@ def recognizer() -> NetworkRecognizer:
 
 
 @pytest.fixture(scope="session")
-def subjects() -> Subjects:
+def subjects() -> EvaluationSet:
     """48 people with six images each, the last four with one."""
     labels = np.concatenate([np.repeat(np.arange(44), 6), np.arange(44, 48)])
     pairs, same, folds = verification.make_pairs(labels[:264], 8, 60, seed=0)
     names = np.asarray([f"person_{label}" for label in labels])
-    return Subjects(np.arange(268), labels, names, np.arange(268) % 100 != 0, pairs, same, folds)
+    return EvaluationSet(np.arange(268), labels, names, np.arange(268) % 100 != 0, pairs, same, folds)
 
 
 @pytest.fixture(scope="session")
-def measurements(subjects: Subjects) -> dict[Method, Measurement]:
+def measurements(subjects: EvaluationSet) -> dict[Method, Measurement]:
     generator = np.random.default_rng(0)
     centres = generator.normal(size=(48, 24))
     noise = generator.normal(size=(268, 24))
@@ -86,11 +86,11 @@ def measurements(subjects: Subjects) -> dict[Method, Measurement]:
 
 
 @pytest.fixture(scope="session")
-def judged(subjects: Subjects, measurements: dict[Method, Measurement]) -> dict[Method, comparison.Judged]:
+def judged(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> dict[Method, comparison.Judged]:
     return comparison.judge("sface", measurements.items(), subjects, resamples=400, seed=0)
 
 
 @pytest.fixture(scope="session")
-def rows(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> dict[tuple, dict]:
+def rows(subjects: EvaluationSet, judged: dict[Method, comparison.Judged]) -> dict[tuple, dict]:
     found = comparison.rows("sface", judged, subjects)
     return {(row["lr_size"], row["upscaler"], row["protocol"]): row for row in found}

@@ -12,7 +12,7 @@ from lowres_jax import __version__
 
 _PROGRAM = """
 import sys
-from lowres_jax import command, lifeline
+from lowres_jax import cli, lifeline
 from lowres_jax.errors import UserError
 address, number, count, seconds = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
 def program():
@@ -22,7 +22,7 @@ def program():
     if word == "fail":
         raise UserError("the disk is full")
     lifeline.leave()
-command.run(program)
+cli.run(program)
 """
 
 

@@ -10,7 +10,7 @@ import pytest
 from flax import linen as nn
 
 from lowres_jax import precision
-from lowres_jax.batching import RowMap
+from lowres_jax.batching import BatchedApply
 from lowres_jax.evaluation import identification, image_quality
 from lowres_jax.localization import mtcnn
 from lowres_jax.recognition.recognizer import NetworkRecognizer
@@ -53,7 +53,7 @@ def test_the_look_finds_a_rough_product() -> None:
 
 
 def test_whatever_is_applied_to_rows() -> None:
-    mapped = RowMap(Small().apply)
+    mapped = BatchedApply(Small().apply)
     mapped(VARIABLES, np.asarray(IMAGES))
     (compiled,) = mapped._compiled.values()
     assert precisions(compiled, VARIABLES, IMAGES) == {(HIGHEST, HIGHEST)}

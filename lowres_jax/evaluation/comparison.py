@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from lowres_jax import interruption
+from lowres_jax import signals
 from lowres_jax.evaluation import (
+    bootstrap,
     identification,
-    identification_resamples,
+    identification_bootstrap,
     image_quality,
-    intervals,
     results,
     verification,
-    verification_resamples,
+    verification_bootstrap,
 )
-from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.evaluation.bootstrap import Estimate
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.evaluation.verification import VerificationResult
 
 REFERENCES = ("bicubic", "bilinear")
@@ -66,7 +66,7 @@ class Judged:
 def judge(
     recognizer: str,
     measurements: Iterable[tuple[Method, Measurement]],
-    subjects: Subjects,
+    subjects: EvaluationSet,
     resamples: int,
     seed: int,
     searcher: bool = False,
@@ -82,11 +82,11 @@ def judge(
       searcher: whether all-against-all is done a second time, with the originals enrolled.
     """
     people = subjects.people
-    people_counts = intervals.draw_counts(int(people.max()) + 1, resamples, seed)
-    fold_counts = intervals.draw_counts(len(np.unique(subjects.folds)), resamples, seed)
+    people_counts = bootstrap.draw_counts(int(people.max()) + 1, resamples, seed)
+    fold_counts = bootstrap.draw_counts(len(np.unique(subjects.folds)), resamples, seed)
     judged: dict[Method, Judged] = {}
     originals: tuple[np.ndarray, identification.ProbeStatistics, np.ndarray] | None = None
-    for method, measurement in interruption.interruptible(measurements):
+    for method, measurement in signals.interruptible(measurements):
         templates = measurement.templates[subjects.images]
         statistics = identification.probe_statistics(templates, subjects.labels)
         scores = image_quality.identity_cosine(templates[subjects.pairs[:, 0]], templates[subjects.pairs[:, 1]])
@@ -96,14 +96,14 @@ def judge(
             originals = templates, statistics, scores
         verified = verification.evaluate_pairs(scores, subjects.same, subjects.folds)
         estimates = {
-            "all_against_all": identification_resamples.estimate(statistics, originals[1], people, people_counts),
-            "lfw": verification_resamples.estimate(scores, originals[2], subjects.same, subjects.folds, fold_counts),
+            "all_against_all": identification_bootstrap.estimate(statistics, originals[1], people, people_counts),
+            "lfw": verification_bootstrap.estimate(scores, originals[2], subjects.same, subjects.folds, fold_counts),
         }
         if searcher:
             crossed = statistics
             if method.upscaler != NONE:
                 crossed = identification.probe_statistics(templates, subjects.labels, originals[0])
-            estimates["searcher"] = identification_resamples.estimate(crossed, originals[1], people, people_counts)
+            estimates["searcher"] = identification_bootstrap.estimate(crossed, originals[1], people, people_counts)
         if method.upscaler != NONE:
             estimates["image_quality"] = _quality(method, measurement, subjects, originals[0], people_counts)
         points = identification.operating_points(statistics)
@@ -120,18 +120,18 @@ def judge(
 
 
 def _quality(
-    method: Method, measurement: Measurement, subjects: Subjects, originals: np.ndarray, counts: np.ndarray
+    method: Method, measurement: Measurement, subjects: EvaluationSet, originals: np.ndarray, counts: np.ndarray
 ) -> Estimate:
     templates = measurement.templates[subjects.images]
     values = {"identity_cosine": image_quality.identity_cosine(templates, originals)}
     if method.upscaler != RAW:
         values |= {"psnr": measurement.psnr[subjects.images], "ssim": measurement.ssim[subjects.images]}
-    estimate = intervals.mean_estimate(values, subjects.people, counts)
+    estimate = bootstrap.mean_estimate(values, subjects.people, counts)
     return Estimate({**estimate.metrics, "images_per_second": measurement.images_per_second}, estimate.samples)
 
 
 def rows(
-    recognizer: str, judged: Mapping[Method, Judged], subjects: Subjects, taught: Collection[str] = ()
+    recognizer: str, judged: Mapping[Method, Judged], subjects: EvaluationSet, taught: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """The rows of results.json for one recognizer: at every LR size the originals, the methods, the raw images.
 

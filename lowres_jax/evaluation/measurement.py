@@ -17,7 +17,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lowres_jax import interruption
+from lowres_jax import signals
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
 from lowres_jax.files import write_atomically
@@ -155,9 +155,9 @@ def measure(
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     saved = time.monotonic()
     try:
-        with interruption.at_forced_end(lambda: _save(measurements)):
+        with signals.at_forced_end(lambda: _save(measurements)):
             for number, (batch, crops) in enumerate(zip(batches, crop_batches(source, batches), strict=True)):
-                interruption.check()
+                signals.check()
                 images = crops if method.upscaler == NONE else degradation.reduced(crops, method.lr_size, batch)
                 quality = None
                 if upscaler is not None:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import intervals
-from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.evaluation import bootstrap
+from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.files import write_atomically
 
 _KEYS = ("dataset", "created", "versions", "rows")
@@ -53,11 +53,11 @@ def row(
         "recognizer": recognizer,
         "protocol": protocol,
         "metrics": _finite({name: (value,) for name, value in estimate.metrics.items()}, scalar=True),
-        "interval": _finite({name: intervals.interval(samples) for name, samples in resampled.items()}),
+        "interval": _finite({name: bootstrap.interval(samples) for name, samples in resampled.items()}),
         "difference": {
             reference: _finite(
                 {
-                    name: intervals.difference(estimate, other, name)
+                    name: bootstrap.difference(estimate, other, name)
                     for name in resampled
                     if name in other.samples and np.isfinite(other.samples[name]).all()
                 }

@@ -18,8 +18,8 @@ from lowres_jax.localization import boxes as box_operations
 from lowres_jax.localization.boxes import Candidates
 from lowres_jax.localization.crops import crop_and_resize
 from lowres_jax.localization.detector import Face
-from lowres_jax.localization.look_again import scaled, shrink_large
 from lowres_jax.localization.mtcnn_networks import OutputNetwork, ProposalNetwork, RefinementNetwork
+from lowres_jax.localization.rotated_search import scaled, shrink_large
 from lowres_jax.precision import full_precision
 from lowres_jax.pretrained import mtcnn_weights
 

@@ -22,7 +22,7 @@ from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
-from lowres_jax.super_resolution.upscaler import Upscaler, Upscalers
+from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize
 
 # Raised when a kept template means something else than before.
 _VERSION = 1
@@ -87,7 +87,7 @@ class Calibration:
         self,
         directory: Path,
         recognizer: Recognizer,
-        upscalers: Upscalers,
+        upscalers: UpscalerBySize,
         images: int,
         seed: int,
         pictures: Sequence[int] = (1,),

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lowres_jax import interruption
+from lowres_jax import signals
 from lowres_jax.files import write_atomically
 from lowres_jax.localization.detector import Face, Rule
 from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery
@@ -201,7 +201,7 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
       kept: what was read before; gets what is read now.
     """
     person_of = {path: name for name, paths in people.items() for path in paths}
-    digests = {path: _digest(path) for path in interruption.interruptible(list(person_of))}
+    digests = {path: _digest(path) for path in signals.interruptible(list(person_of))}
     results: dict[Path, tuple[int, FaceView | None]] = {}
     for path, digest in digests.items():
         known = kept.get(digest)
@@ -211,7 +211,7 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
     skipped = Skipped()
     saved = time.monotonic()
     try:
-        with interruption.at_forced_end(kept.save):
+        with signals.at_forced_end(kept.save):
             pictures = tqdm(reader.read(missing), total=len(missing), desc="enrol", unit="picture", disable=not missing)
             for picture in pictures:
                 if picture.problem:

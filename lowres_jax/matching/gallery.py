@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lowres_jax import names
+from lowres_jax import filenames
 from lowres_jax.data import images
 from lowres_jax.data.picture_files import is_hidden
-from lowres_jax.interruption import interruptible
-from lowres_jax.localization import look_again, paste
+from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
 from lowres_jax.recognition.recognizer import Recognizer
-from lowres_jax.super_resolution.upscaler import Upscalers, enlarge_to
+from lowres_jax.signals import interruptible
+from lowres_jax.super_resolution.upscaler import UpscalerBySize, enlarge_to
 
 # Small faces are cut to one of these sides: few programs are compiled, and the threshold is measured for each.
 CUT_SIZES = (8, 16, 24, 32, 48, 64)
@@ -78,13 +78,13 @@ class FaceReader:
       upscalers: for small faces.
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
-      look_again: see `look_again.detect`.
+      look_again: see `rotated_search.detect`.
     """
 
     def __init__(
         self,
         detector: Detector,
-        upscalers: Upscalers,
+        upscalers: UpscalerBySize,
         recognizer: Recognizer,
         small_face: int,
         look_again: bool = True,
@@ -116,7 +116,9 @@ class FaceReader:
         readable = [content for _, content in contents if not isinstance(content, str)]
         faces = [
             (image, face)
-            for image, found in zip(readable, look_again.detect(self.detector, readable, self.look_again), strict=True)
+            for image, found in zip(
+                readable, rotated_search.detect(self.detector, readable, self.look_again), strict=True
+            )
             # From left to right, so that numbers can be matched with the picture.
             for face in sorted(found, key=lambda face: float(face.box[0]))
         ]
@@ -249,10 +251,10 @@ def people_in(folder: Path, paths: Sequence[Path]) -> dict[str, list[Path]]:
     people: dict[str, list[Path]] = {}
     if folder.is_dir():
         subfolders = [each.name for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name)]
-        people = {names.of_person(name): [] for name in subfolders}
+        people = {filenames.of_person(name): [] for name in subfolders}
     for path in paths:
         inside = path.relative_to(folder).parts if folder.is_dir() else (path.name,)
-        people.setdefault(names.of_person(inside[0] if len(inside) > 1 else path.stem), []).append(path)
+        people.setdefault(filenames.of_person(inside[0] if len(inside) > 1 else path.stem), []).append(path)
     return dict(sorted(people.items()))
 
 
@@ -265,7 +267,7 @@ def people_of_several_folders(folder: Path, people: Mapping[str, Sequence[Path]]
     found = {}
     for name, paths in people.items():
         inside = [path.relative_to(folder).parts for path in paths] if folder.is_dir() else []
-        subfolders = sorted({names.printable(parts[1]) for parts in inside if len(parts) > 2})
+        subfolders = sorted({filenames.printable(parts[1]) for parts in inside if len(parts) > 2})
         if len(subfolders) > 1:
             found[name] = subfolders
     return found

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from lowres_jax import names
+from lowres_jax import filenames
 from lowres_jax.data import picture_files
 from lowres_jax.data.picture_files import PictureFiles
 from lowres_jax.errors import UserError
@@ -44,9 +44,9 @@ def open_archive(path: Path) -> Photographs:
         # Only then does the archive have to be read out of order.
         with (_zip if is_zip else _tar)(path, in_order=not disordered) as members:
             for relative, content in zip(relatives, members.read(targets), strict=True):
-                yield Photograph(person(relative), names.printable(str(relative)), content)
+                yield Photograph(person(relative), filenames.printable(str(relative)), content)
 
-    sources = [names.printable(str(relative)) for relative in relatives]
+    sources = [filenames.printable(str(relative)) for relative in relatives]
     return Photographs([person(relative) for relative in relatives], read, sources, remarks=pictures.remarks(path))
 
 

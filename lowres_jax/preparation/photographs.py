@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lowres_jax import names
+from lowres_jax import filenames
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 
@@ -85,7 +85,7 @@ def read_bytes(file: Path) -> bytes:
 
 def person(relative: PurePosixPath) -> str:
     """Whose picture it is: the name of its folder."""
-    return names.of_person(relative.parent.name or relative.stem)
+    return filenames.of_person(relative.parent.name or relative.stem)
 
 
 def _folder(folder: Path) -> Photographs:
@@ -97,7 +97,7 @@ def _folder(folder: Path) -> Photographs:
             raise
         raise UserError(f"{error}; an archive is given itself: --config.source={archives[0]}") from error
     relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
-    sources = [names.printable(str(relative)) for relative in relatives]
+    sources = [filenames.printable(str(relative)) for relative in relatives]
 
     def read() -> Iterator[Photograph]:
         for file, relative, source in zip(found.paths, relatives, sources, strict=True):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lowres_jax import command, configuration, interruption
+from lowres_jax import cli, configuration, signals
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained.weights import fetched_folder, verified
 
@@ -132,7 +132,7 @@ def fetch(name: str) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as temporary,
-        interruption.at_forced_end(lambda: shutil.rmtree(temporary, ignore_errors=True)),
+        signals.at_forced_end(lambda: shutil.rmtree(temporary, ignore_errors=True)),
     ):
         archive = _download(source, Path(temporary))
         unpacked = Path(temporary) / "files"
@@ -189,7 +189,7 @@ def _run(command: list[str]) -> list[str]:
     ):
         try:
             while process.poll() is None:
-                interruption.check()
+                signals.check()
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
         finally:
             process.kill()
@@ -216,10 +216,10 @@ def main(names: list[str]) -> None:
     """Fetches what is named on the command line."""
     if not names:
         raise UserError(f"name what to fetch: {', '.join(sorted(SOURCES))}")
-    for name in interruption.interruptible(names):
+    for name in signals.interruptible(names):
         folder = fetch(name)
         print(f"{name}: {folder} ({SOURCES[name].requirement}; license: {SOURCES[name].licence})")
 
 
 if __name__ == "__main__":
-    command.run(lambda: main(sys.argv[1:]))
+    cli.run(lambda: main(sys.argv[1:]))

@@ -9,7 +9,7 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax.batching import RowMap
+from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
@@ -65,11 +65,11 @@ class NetworkRecognizer:
         self.batch_size = batch_size
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
-        self._embed = RowMap(
+        self._embed = BatchedApply(
             functools.partial(_unit_templates, module.apply, flip_sum=flip_sum),
             lambda batch: resize.fit(batch, input_size),
         )
-        self._plain = RowMap(module.apply, lambda batch: resize.fit(batch, input_size))
+        self._plain = BatchedApply(module.apply, lambda batch: resize.fit(batch, input_size))
 
     def templates(self, images: np.ndarray) -> np.ndarray:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""

@@ -18,10 +18,10 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax import streams
-from lowres_jax.recognition import margins, recipe
-from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.recognition import margins, train_config
 from lowres_jax.training import devices, networks, optimizers
 from lowres_jax.training.devices import AXIS
+from lowres_jax.training.loss_networks import FrozenNetwork
 from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
 
 RECOGNIZER, HEAD = "recognizer", "head"
@@ -38,12 +38,12 @@ class Trainer:
       recognizer: (B, size, size, 3) in [0, 1] -> (B, D).
       teacher: whose templates are learned; None where nobody's are.
       classes: people.
-      config: see `recipe.default_config`.
+      config: see `train_config.default_config`.
       steps: of the whole training.
     """
 
     recognizer: nn.Module
-    teacher: Lens | None
+    teacher: FrozenNetwork | None
     classes: int
     config: ConfigDict
     steps: int
@@ -61,7 +61,7 @@ class Trainer:
           start: variables of the recognizer to start from; None: drawn at random.
         """
         seed = self.config.seed
-        variables = start or draw(self.recognizer, streams.key(seed, RECOGNIZER), self.config.size)
+        variables = start or init_variables(self.recognizer, streams.key(seed, RECOGNIZER), self.config.size)
         networks = {RECOGNIZER: network(variables, self._optimizer())}
         if self.config.losses.classification.weight:
             dimension = self._dimension(variables)
@@ -93,7 +93,7 @@ class Trainer:
     def step(
         self, state: TrainState, constants: dict[str, Any], batch: dict[str, jax.Array]
     ) -> tuple[TrainState, dict[str, jax.Array]]:
-        """One step of one device; `training.devices.lift` makes it one of all.
+        """One step of one device; `training.devices.data_parallel` makes it one of all.
 
         Args:
           state: of the training; of the head's classes this device's share.
@@ -214,15 +214,15 @@ class Trainer:
         return optimizers.make_optimizer(self.config.optimizer, self.steps, sharded=True)
 
 
-def make(config: ConfigDict, classes: int, steps: int, teacher: Lens | None = None) -> Trainer:
+def make(config: ConfigDict, classes: int, steps: int, teacher: FrozenNetwork | None = None) -> Trainer:
     """The trainer of a config.
 
     Raises:
       UserError: a setting is wrong.
     """
-    recipe.check(config)
+    train_config.check(config)
     optimizers.make_optimizer(config.optimizer, steps)
-    return Trainer(recipe.build(config), teacher, classes, config, steps)
+    return Trainer(train_config.build(config), teacher, classes, config, steps)
 
 
 def result(state: TrainState) -> dict[str, Any]:
@@ -230,7 +230,7 @@ def result(state: TrainState) -> dict[str, Any]:
     return state.networks[RECOGNIZER].variables if state.ema is None else state.ema
 
 
-def draw(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
+def init_variables(module: nn.Module, seed: jax.Array, size: int) -> dict[str, Any]:
     """Random variables of a recognizer."""
     variables = jax.jit(networks.alone(module).init)(seed, jnp.zeros((1, size, size, 3)))
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}

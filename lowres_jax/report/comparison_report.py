@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax.evaluation import verification_resamples
-from lowres_jax.evaluation.identification_resamples import FARS
-from lowres_jax.evaluation.subjects import Subjects
+from lowres_jax.evaluation import verification_bootstrap
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
+from lowres_jax.evaluation.identification_bootstrap import FARS
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.report.wording import joined, printed
@@ -21,14 +21,14 @@ from lowres_jax.report.wording import joined, printed
 _FEW_FALSE_ACCEPTS = 10
 
 
-def described(subjects: Subjects) -> str:
+def described(subjects: EvaluationSet) -> str:
     """The images in words: "400 images of 40 people; 1,200 pairs in 10 folds"."""
     people = len(np.unique(subjects.labels))
     pairs = f"{len(subjects.pairs):,} pairs in {len(np.unique(subjects.folds))} folds"
     return f"{len(subjects.images):,} images of {people:,} people; {pairs}"
 
 
-def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]:
+def notes(subjects: EvaluationSet, config: ConfigDict, made_pairs: bool) -> list[str]:
     """Remarks on the data and the run.
 
     Args:
@@ -72,10 +72,10 @@ def notes(subjects: Subjects, config: ConfigDict, made_pairs: bool) -> list[str]
         f"Intervals: {config.resamples:,} resamples of the {people:,} people (identification, picture) and of the "
         f"{folds} folds (pairs), the same for every method, thresholds chosen again in each."
     )
-    if folds < verification_resamples.FEWEST_FOLDS:
+    if folds < verification_bootstrap.FEWEST_FOLDS:
         found.append(
             f"{folds} folds are too few to carry an interval, so pair accuracies stand without one: with fewer than "
-            f"{verification_resamples.FEWEST_FOLDS} folds, all may differ in one direction by chance."
+            f"{verification_bootstrap.FEWEST_FOLDS} folds, all may differ in one direction by chance."
         )
     if config.flip_sum:
         found.append("Templates are the sum of the embeddings of an image and its mirror.")

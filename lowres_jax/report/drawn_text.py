@@ -6,12 +6,12 @@ import anyascii
 from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
 
-from lowres_jax import names
+from lowres_jax import filenames
 
 
 def drawable(text: str, font: ImageFont.FreeTypeFont) -> str:
     """Text in characters that a font has: others are written in Latin letters ("张三" as "ZhangSan")."""
-    text = names.printable(text)
+    text = filenames.printable(text)
     has = _characters(str(font.path))
     return "".join(each if ord(each) in has or each.isspace() else anyascii.anyascii(each) for each in text)
 

@@ -8,8 +8,8 @@ import numpy as np
 from lowres_jax.batching import default_batch_size
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation.comparison import Judged
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import CROP_SIZE, PLAIN, RAW, Method
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report.report_data import GridFace, TurnedPair
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 
@@ -34,7 +34,7 @@ def choose_people(names: np.ndarray, people: int, seed: int) -> np.ndarray:
 
 
 def choose_turned(
-    recognizer: str, judged: Mapping[Method, Judged], reference: str, subjects: Subjects, count: int
+    recognizer: str, judged: Mapping[Method, Judged], reference: str, subjects: EvaluationSet, count: int
 ) -> list[Turned]:
     """Pairs that super-resolution turned right against the reference, then pairs that it turned wrong.
 
@@ -68,7 +68,7 @@ def choose_turned(
     return found
 
 
-def _turned(method: Judged, reference: Judged, subjects: Subjects, right: bool) -> np.ndarray:
+def _turned(method: Judged, reference: Judged, subjects: EvaluationSet, right: bool) -> np.ndarray:
     """Numbers of the pairs that only the method decides rightly (or only the reference), widest change first."""
     margins, reference_margins = (
         each.scores - each.verification.thresholds_of(subjects.folds) for each in (method, reference)
@@ -120,7 +120,7 @@ class Pictures:
 
 
 def wanted(
-    people: Sequence[int], methods: Sequence[Method], turned: Sequence[Turned], reference: str, subjects: Subjects
+    people: Sequence[int], methods: Sequence[Method], turned: Sequence[Turned], reference: str, subjects: EvaluationSet
 ) -> dict[Method, list[int]]:
     """The pictures that a report needs: method -> image numbers.
 
@@ -163,7 +163,7 @@ def grid_faces(
 
 
 def turned_pair(
-    turned: Turned, judged: Mapping[Method, Judged], reference: str, subjects: Subjects, pictures: Pictures
+    turned: Turned, judged: Mapping[Method, Judged], reference: str, subjects: EvaluationSet, pictures: Pictures
 ) -> TurnedPair:
     """One example for the report.
 

@@ -11,11 +11,11 @@ import numpy as np
 from markupsafe import Markup
 
 from lowres_jax.files import write_atomically
-from lowres_jax.interruption import interruptible
 from lowres_jax.report import figures, findings, judges, page_tables, wording
 from lowres_jax.report.report_data import Curve, GridFace, ReportData, TurnedPair
 from lowres_jax.report.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
 from lowres_jax.report.wording import Verdict
+from lowres_jax.signals import interruptible
 
 
 def write_report(path: str | Path, data: ReportData) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lowres_jax import names
+from lowres_jax import filenames
 from lowres_jax.matching.calibration import Calibration, Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
-from lowres_jax.super_resolution.upscaler import Upscalers
+from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
 UNKNOWN = "unknown"
 # A rate that rests on fewer false accepts is hardly known.
@@ -25,10 +25,12 @@ def verdict(answer: Answer, pair: bool) -> str:
 
 def source(answer: Answer) -> str:
     """Which face of which file."""
-    return names.printable(answer.path.name) + (f", face {answer.number} of {answer.count}" if answer.count > 1 else "")
+    return filenames.printable(answer.path.name) + (
+        f", face {answer.number} of {answer.count}" if answer.count > 1 else ""
+    )
 
 
-def how(view: FaceView, upscalers: Upscalers) -> str:
+def how(view: FaceView, upscalers: UpscalerBySize) -> str:
     """How large a face was, and what was done to it."""
     enlarged = (
         f", cut at {view.cut_size} px and enlarged by {upscalers.of(view.cut_size).name}" if view.cut_size else ""
@@ -37,14 +39,16 @@ def how(view: FaceView, upscalers: Upscalers) -> str:
     return f"{view.native_size} px in the picture{enlarged}{turned}"
 
 
-def line(answer: Answer, ranks: int, upscalers: Upscalers, pair: bool) -> str:
+def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool) -> str:
     """One searched face in one line, with its ranked names; `*` marks those who reach the threshold."""
     accepted = len(answer.accepted)
     ranked = ", ".join(
         f"{match.name} {match.similarity:.3f}{'*' if number < accepted else ''}"
         for number, match in enumerate(answer.matches[:ranks])
     )
-    where = names.printable(str(answer.path)) + (f" face {answer.number}/{answer.count}" if answer.count > 1 else "")
+    where = filenames.printable(str(answer.path)) + (
+        f" face {answer.number}/{answer.count}" if answer.count > 1 else ""
+    )
     return (
         f"{where} ({how(answer.view, upscalers)}): {verdict(answer, pair).upper() if pair else verdict(answer, pair)}"
         f" [{ranked}; threshold {answer.threshold.similarity:.3f}]"
@@ -57,7 +61,7 @@ def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
 
 
-def threshold_line(threshold: Threshold, calibration: Calibration, upscalers: Upscalers) -> str:
+def threshold_line(threshold: Threshold, calibration: Calibration, upscalers: UpscalerBySize) -> str:
     """What a threshold is, and what it rests on."""
     faces = f"searched faces {_condition([threshold.probe_size], upscalers)}"
     if any(size for own in threshold.recipe for size in own):
@@ -83,7 +87,7 @@ def threshold_line(threshold: Threshold, calibration: Calibration, upscalers: Up
     )
 
 
-def _condition(sizes: Sequence[int], upscalers: Upscalers) -> str:
+def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
     enlarged = sorted({size for size in sizes if size})
     if not enlarged:
         return "not enlarged"

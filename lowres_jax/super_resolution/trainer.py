@@ -1,6 +1,6 @@
 """Training of a generator as pure functions: one step for pixel, perceptual, edge, identity and adversarial losses.
 
-Initial, Canny, SRGAN, ESRGAN and the identity model differ by which losses are summed (`recipe`), never by a step of
+Initial, Canny, SRGAN, ESRGAN and the identity model differ by which losses are summed (`train_config`), never by a step of
 their own. A loss of weight zero builds no network and costs nothing.
 """
 
@@ -16,12 +16,12 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax import streams
-from lowres_jax.batching import RowMap
+from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
-from lowres_jax.super_resolution import losses, recipe
-from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.super_resolution import losses, train_config
 from lowres_jax.training import networks, optimizers
 from lowres_jax.training.devices import AXIS
+from lowres_jax.training.loss_networks import FrozenNetwork
 from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
@@ -37,14 +37,14 @@ class Trainer:
       discriminator: None where nothing is adversarial.
       perceptual: network whose features are compared; None where nothing is.
       identity: recognizers whose embeddings are compared.
-      config: see `recipe.default_config`.
+      config: see `train_config.default_config`.
       steps: of the whole training.
     """
 
     generator: nn.Module
     discriminator: nn.Module | None
-    perceptual: Lens | None
-    identity: Sequence[Lens]
+    perceptual: FrozenNetwork | None
+    identity: Sequence[FrozenNetwork]
     config: ConfigDict
     steps: int
 
@@ -56,12 +56,12 @@ class Trainer:
         """
         config = self.config
         size = config.hr_size // config.model.fields.scale
-        variables = start or draw(self.generator, streams.key(config.seed, GENERATOR), (1, size, size, 3))
+        variables = start or init_variables(self.generator, streams.key(config.seed, GENERATOR), (1, size, size, 3))
         networks = {GENERATOR: network(variables, self._optimizer(GENERATOR))}
         if self.discriminator is not None:
             channels = 4 if config.discriminator.sees == "rgb_and_edges" else 3
             shape = (1, config.hr_size, config.hr_size, channels)
-            drawn = draw(self.discriminator, streams.key(config.seed, DISCRIMINATOR), shape)
+            drawn = init_variables(self.discriminator, streams.key(config.seed, DISCRIMINATOR), shape)
             networks[DISCRIMINATOR] = network(drawn, self._optimizer(DISCRIMINATOR))
         ema = networks[GENERATOR].variables if config.ema else None
         return jax.tree.map(np.asarray, new_state(config.seed, networks, ema))
@@ -69,13 +69,13 @@ class Trainer:
     @property
     def constants(self) -> dict[str, Any]:
         """What the step reads and does not change: variables of the fixed networks."""
-        found = {f"identity_{lens.name}": lens.variables for lens in self.identity}
+        found = {f"identity_{frozen.name}": frozen.variables for frozen in self.identity}
         return found | ({"perceptual": self.perceptual.variables} if self.perceptual else {})
 
     def step(
         self, state: TrainState, constants: dict[str, Any], batch: dict[str, jax.Array]
     ) -> tuple[TrainState, Terms]:
-        """One step of one device; `training.devices.lift` makes it one of all.
+        """One step of one device; `training.devices.data_parallel` makes it one of all.
 
         Args:
           state: of the training.
@@ -99,8 +99,8 @@ class Trainer:
             terms = self._image_losses(constants, made, logits, high, edges)
             seen = made
             if self.discriminator is not None:
-                seen = see(made, None if logits is None else jax.nn.sigmoid(logits), config)
-                terms["adversarial"] = self._adversarial(state, seen, see(high, edges, config))
+                seen = discriminator_input(made, None if logits is None else jax.nn.sigmoid(logits), config)
+                terms["adversarial"] = self._adversarial(state, seen, discriminator_input(high, edges, config))
             total = sum(self._weight(name) * term for name, term in terms.items())
             return jnp.asarray(total), (terms, stats, seen)
 
@@ -109,7 +109,7 @@ class Trainer:
         terms["gradient_norm"] = optax.tree.norm(gradient)
         networks = {GENERATOR: self._updated(state, GENERATOR, gradient, stats)}
         if self.discriminator is not None:
-            gradient, stats, own = self._discriminator_gradient(state, seen, see(high, edges, config))
+            gradient, stats, own = self._discriminator_gradient(state, seen, discriminator_input(high, edges, config))
             networks[DISCRIMINATOR] = self._updated(state, DISCRIMINATOR, gradient, stats)
             terms |= own
         ema = state.ema
@@ -129,15 +129,15 @@ class Trainer:
         if self.perceptual is not None:
             ours, theirs = (self.perceptual.apply(constants["perceptual"], images) for images in (made, high))
             terms["perceptual"] = losses.perceptual(ours, theirs, config.perceptual.kind, config.perceptual.scale)
-        for lens in self.identity:
-            ours, theirs = (lens.apply(constants[f"identity_{lens.name}"], images) for images in (made, high))
-            terms[f"identity_{lens.name}"] = losses.identity(ours, theirs)
+        for frozen in self.identity:
+            ours, theirs = (frozen.apply(constants[f"identity_{frozen.name}"], images) for images in (made, high))
+            terms[f"identity_{frozen.name}"] = losses.identity(ours, theirs)
         return terms
 
     def _weight(self, term: str) -> float:
-        for lens in self.identity:
-            if term == f"identity_{lens.name}":
-                return lens.weight
+        for frozen in self.identity:
+            if term == f"identity_{frozen.name}":
+                return frozen.weight
         return self.config.losses[term].weight
 
     def _adversarial(self, state: TrainState, made: jax.Array, real: jax.Array) -> jax.Array:
@@ -182,17 +182,24 @@ class Trainer:
         return optimizers.make_optimizer(config, self.steps)
 
 
-def make(config: ConfigDict, steps: int, perceptual: Lens | None = None, identity: Sequence[Lens] = ()) -> Trainer:
+def make(
+    config: ConfigDict, steps: int, perceptual: FrozenNetwork | None = None, identity: Sequence[FrozenNetwork] = ()
+) -> Trainer:
     """The trainer of a config.
 
     Raises:
       UserError: a setting is wrong.
     """
-    recipe.check(config)
+    train_config.check(config)
     for each in (config.optimizer, config.discriminator_optimizer):
         optimizers.make_optimizer(each, steps)
     return Trainer(
-        recipe.build_generator(config), recipe.build_discriminator(config), perceptual, identity, config, steps
+        train_config.build_generator(config),
+        train_config.build_discriminator(config),
+        perceptual,
+        identity,
+        config,
+        steps,
     )
 
 
@@ -201,7 +208,7 @@ def result(state: TrainState) -> dict[str, Any]:
     return state.networks[GENERATOR].variables if state.ema is None else state.ema
 
 
-def predict(module: nn.Module) -> RowMap:
+def predict(module: nn.Module) -> BatchedApply:
     """(variables, LR images) -> SR images in [0, 1]; an edge head's probabilities are a fourth channel.
 
     In float32, whatever the module is trained in.
@@ -214,10 +221,10 @@ def predict(module: nn.Module) -> RowMap:
             made = jnp.concatenate([made[0], jax.nn.sigmoid(made[1])], axis=-1)
         return jnp.clip(made, 0.0, 1.0)
 
-    return RowMap(enlarge)
+    return BatchedApply(enlarge)
 
 
-def draw(module: nn.Module, seed: jax.Array, shape: tuple[int, ...]) -> dict[str, Any]:
+def init_variables(module: nn.Module, seed: jax.Array, shape: tuple[int, ...]) -> dict[str, Any]:
     """Random variables of a module."""
     variables = jax.jit(module.init)(seed, jnp.zeros(shape))
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
@@ -231,7 +238,7 @@ def apply(module: nn.Module, params: Any, stats: Any, images: jax.Array) -> tupl
     return output, changed.get("batch_stats", stats)
 
 
-def see(images: jax.Array, edges: Any, config: ConfigDict) -> jax.Array:
+def discriminator_input(images: jax.Array, edges: Any, config: ConfigDict) -> jax.Array:
     """What the discriminator is shown: RGB, or RGB and the edge map, from 0 to 1, beside it."""
     if config.discriminator.sees == "rgb":
         return images

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from lowres_jax.batching import RowMap
+from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
@@ -71,10 +71,10 @@ def upscaler_of(card: cards.Card, weights: str = "", interpolation_scale: int = 
         module = dataclasses.replace(module, scale=interpolation_scale)
         return Upscaler(card, module.scale, module)
     variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
-    return Upscaler(card, module.scale, functools.partial(RowMap(module.apply), variables))
+    return Upscaler(card, module.scale, functools.partial(BatchedApply(module.apply), variables))
 
 
-class Upscalers:
+class UpscalerBySize:
     """One upscaler for all faces, or several, of which each face gets the one that is made for its size.
 
     Attributes:
@@ -123,18 +123,18 @@ class Upscalers:
         return [remark for each, faces in own.items() if (remark := size_remark(each, faces))]
 
 
-def load_upscalers(names: str, weights: str = "") -> Upscalers:
+def load_upscaler_by_size(names: str, weights: str = "") -> UpscalerBySize:
     """Loads one upscaler, or several by the names of their cards, as "identity,identity_x8".
 
     Raises:
-      UserError: see `load_upscaler` and `Upscalers`; or weights are given for several.
+      UserError: see `load_upscaler` and `UpscalerBySize`; or weights are given for several.
     """
     separate = [name.strip() for name in names.split(",")]
     if weights and len(separate) > 1:
         raise UserError(
             f"config.weights={weights}: a weight file is for one upscaler, config.upscaler={names} names more"
         )
-    return Upscalers([load_upscaler(name, weights) for name in separate])
+    return UpscalerBySize([load_upscaler(name, weights) for name in separate])
 
 
 def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:

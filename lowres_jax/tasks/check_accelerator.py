@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, interruption
+from lowres_jax import config_keys, configuration, signals
 from lowres_jax.errors import UserError
 from lowres_jax.precision import DEVICE, FULL
 from lowres_jax.settings.visits import CHECK_KEYS as KEYS
@@ -59,7 +59,7 @@ def _checked(folder: Path, described: dict[str, Any], output: Path) -> tuple[dic
     found: dict[str, dict[str, Any]] = {}
     wrong = []
     faces = reference.with_mirrored(expected["faces"])
-    for check in interruption.interruptible(reference.checks(faces, configs, small)):
+    for check in signals.interruptible(reference.checks(faces, configs, small)):
         if check.name not in expected:
             raise UserError(f"{folder / pack.REFERENCE}: has no values of {check.name}; make the pack again")
         begin = time.monotonic()

@@ -17,8 +17,8 @@ from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.comparison import Judged
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.files import try_folder
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
@@ -148,7 +148,7 @@ def planned_methods(config: ConfigDict) -> list[Method]:
     return methods
 
 
-def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:
+def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
     """The images of the set, with LFW's own pairs or pairs made from the identities."""
     labels, names, detected = source.labels, source.names, source.detected
     if source.has_pairs:
@@ -158,9 +158,9 @@ def _subjects(source: RecordSource, config: ConfigDict) -> Subjects:
             )
         found = source.pairs("view2")
         pairs = np.stack([found.first, found.second], axis=1)
-        return Subjects(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
+        return EvaluationSet(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
     try:
-        return Subjects.paired(
+        return EvaluationSet.paired(
             labels,
             names,
             detected,
@@ -182,7 +182,7 @@ def _measure(
     methods: Sequence[Method],
     upscalers: Mapping[str, Upscaler],
     recognizers: Mapping[str, Recognizer],
-    subjects: Subjects,
+    subjects: EvaluationSet,
     folder: Path,
     degradation: Degradation,
 ) -> Measurements:
@@ -262,7 +262,7 @@ def _examples(
     source: RecordSource,
     methods: Sequence[Method],
     upscalers: Mapping[str, Upscaler],
-    subjects: Subjects,
+    subjects: EvaluationSet,
     judged: Mapping[str, Mapping[Method, Judged]],
     degradation: Degradation,
 ) -> tuple[list[GridFace], list[TurnedPair]]:

@@ -10,16 +10,16 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import config_keys
-from lowres_jax.data import images, resize, result_names
+from lowres_jax.data import images, output_paths, resize
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.files import RefusedNameError, try_folder
-from lowres_jax.interruption import interruptible
-from lowres_jax.localization import align, look_again, paste
+from lowres_jax.localization import align, paste, rotated_search
 from lowres_jax.localization.detector import Detector, Face, load_detector
 from lowres_jax.settings.enhance import KEYS
+from lowres_jax.signals import interruptible
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import Upscaler, Upscalers, load_upscaler, load_upscalers
+from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler, load_upscaler_by_size
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 _MAX_ENLARGED_PIXELS = 400_000_000
@@ -61,9 +61,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if output.exists() and not output.is_dir():
         raise UserError(f"config.output={output}: is a file; give a folder")
     files = find_pictures(source)
-    results = result_names.assign(files.paths, source, output, _LONGEST_ENDING)
-    result_names.check(source, output, results, ".png" if config.aligned else "")
-    upscalers = load_upscalers(config.upscaler, config.weights)
+    results = output_paths.assign(files.paths, source, output, _LONGEST_ENDING)
+    output_paths.check(source, output, results, ".png" if config.aligned else "")
+    upscalers = load_upscaler_by_size(config.upscaler, config.weights)
     tiling.check(config.tile, config.overlap)
     detector = None if config.aligned else load_detector(config.detector)
     background = _background(config, upscalers) if config.paste_back else None
@@ -107,7 +107,7 @@ def _write(path: Path, image: np.ndarray, source: images.DecodedImage, counts: _
 
 
 def _enhance_aligned(
-    config: ConfigDict, upscalers: Upscalers, results: dict[Path, Path], counts: _Counts, bar: tqdm
+    config: ConfigDict, upscalers: UpscalerBySize, results: dict[Path, Path], counts: _Counts, bar: tqdm
 ) -> None:
     """Enlarges every picture as it is, those of one size together."""
     waiting: dict[tuple[int, ...], list[tuple[Path, images.DecodedImage]]] = {}
@@ -121,7 +121,7 @@ def _enhance_aligned(
             pictures = [picture.rgb for _, picture in group]
             enlarged = tiling.upscale_each(upscaler, pictures, config.tile, config.overlap)
         for (path, picture), image in zip(group, enlarged, strict=True):
-            counts.pictures += _write(result_names.with_ending(results[path], ".png"), image, picture, counts)
+            counts.pictures += _write(output_paths.with_ending(results[path], ".png"), image, picture, counts)
             bar.update()
 
     for path in interruptible(results):
@@ -145,7 +145,7 @@ def _enhance_aligned(
 def _enhance_photographs(
     config: ConfigDict,
     detector: Detector,
-    upscalers: Upscalers,
+    upscalers: UpscalerBySize,
     background: Upscaler | None,
     results: dict[Path, Path],
     counts: _Counts,
@@ -153,7 +153,7 @@ def _enhance_photographs(
 ) -> None:
     """Finds, cuts and enlarges the faces of every picture; pastes them back where there is a background for them."""
     for chunk in _chunks(_readable(results, counts, bar), config.batch_size):
-        found = look_again.detect(detector, [picture.on_white() for _, picture in chunk], config.look_again)
+        found = rotated_search.detect(detector, [picture.on_white() for _, picture in chunk], config.look_again)
         for (path, picture), faces in interruptible(zip(chunk, found, strict=True)):
             _enhance_photograph(config, upscalers, background, path, picture, faces, results[path], counts)
             bar.update()
@@ -163,7 +163,7 @@ def _enhance_photographs(
 
 def _enhance_photograph(
     config: ConfigDict,
-    upscalers: Upscalers,
+    upscalers: UpscalerBySize,
     background: Upscaler | None,
     path: Path,
     picture: images.DecodedImage,
@@ -178,7 +178,7 @@ def _enhance_photograph(
     enlarged = _enlarge_faces(config, upscalers, image, faces)
     counts.sizes |= {size for _, size, _ in enlarged}
     for number, (crop, _, _) in enumerate(enlarged, start=1):
-        name = result_names.with_ending(result, f"_face{number}.png")
+        name = output_paths.with_ending(result, f"_face{number}.png")
         counts.faces += _write(name, crop, picture, counts, whole=False)
     if background is not None and not _too_large(image, path, background.scale, counts, None):
         photograph = _enlarge_photograph(config, background, picture.rgb, path.name)
@@ -188,7 +188,7 @@ def _enhance_photograph(
             crop = resize.resize(crop, size * scale, size * scale)
             matrix = align.crop_transform(face, image.shape, size)
             paste.paste(photograph, crop, paste.enlarged_transform(matrix, scale))
-        _write(result_names.with_ending(result, f"_x{background.scale}.png"), photograph, picture, counts)
+        _write(output_paths.with_ending(result, f"_x{background.scale}.png"), photograph, picture, counts)
     counts.pictures += 1
     counts.transparent += bool(faces) and picture.alpha is not None
     if not faces:
@@ -197,7 +197,7 @@ def _enhance_photograph(
         counts.turned.append(f"{path} (by {faces[0].turned} degrees)")
 
 
-def _background(config: ConfigDict, upscalers: Upscalers) -> Upscaler:
+def _background(config: ConfigDict, upscalers: UpscalerBySize) -> Upscaler:
     """What enlarges the photograph around the faces: of several upscalers the one for the largest."""
     upscaler = max(upscalers.members, key=lambda each: each.made_for)
     if not config.background or config.background == upscaler.name:
@@ -239,7 +239,7 @@ def _chunks(
 
 
 def _enlarge_faces(
-    config: ConfigDict, upscalers: Upscalers, image: np.ndarray, faces: list[Face]
+    config: ConfigDict, upscalers: UpscalerBySize, image: np.ndarray, faces: list[Face]
 ) -> list[tuple[np.ndarray, int, Face]]:
     """(enlarged aligned crop, its side before the enlargement, face) for each face."""
     sizes = [config.face_size or paste.native_size(face, image.shape) for face in faces]

@@ -16,7 +16,7 @@ from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.settings.exports import KEYS
-from lowres_jax.super_resolution import start
+from lowres_jax.super_resolution import initial_weights
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import BEST, EVALUATIONS
@@ -62,7 +62,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         # The best of its evaluations, which may be another step's than the last.
         trained, tree = _best(training, settings)
     else:
-        step, tree = start.of_training(training)
+        step, tree = initial_weights.of_training(training)
         evaluations = json.loads((training / EVALUATIONS).read_text()) if (training / EVALUATIONS).is_file() else []
         # A training that was stopped has figures of an earlier step, and its card says so.
         before = [each for each in evaluations if each["step"] <= step]

@@ -26,7 +26,7 @@ from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
 from lowres_jax.settings.identify import KEYS
-from lowres_jax.super_resolution.upscaler import Upscalers, load_upscalers
+from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler_by_size
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 1
@@ -51,7 +51,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     try_folder(workdir)
     for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
         print(line)
-    upscalers, recognizer = load_upscalers(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
     if licence := upscalers.licence_remark():
         print(licence)
     reader = FaceReader(load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again)
@@ -181,7 +181,7 @@ def _write_json(
     answers: Sequence[Answer],
     skipped: Skipped,
     calibration: Calibration,
-    upscalers: Upscalers,
+    upscalers: UpscalerBySize,
     notes: Sequence[str],
 ) -> None:
     """Everything that was printed, for programs; rates are fractions, boxes pixels of the picture."""

@@ -8,7 +8,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys, configuration, interruption, runtime
+from lowres_jax import __version__, config_keys, configuration, runtime, signals
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.precision import FULL
@@ -90,7 +90,7 @@ def _add_reference(folder: Path, source: RecordSource, config: ConfigDict) -> No
     expected = {"faces": faces}
     checks = reference.checks(reference.with_mirrored(faces), configs, config.small)
     bar = tqdm(list(checks), desc="reference", unit="network")
-    for check in interruption.interruptible(bar):
+    for check in signals.interruptible(bar):
         bar.set_postfix_str(check.name)
         expected[check.name] = check.compute(FULL)
     np.savez_compressed(folder / pack.REFERENCE, **expected)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from typing import Any
 from absl import logging
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, interruption, runtime
+from lowres_jax import config_keys, configuration, runtime, signals
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.preparation import builders
@@ -230,7 +230,7 @@ def _temporary_folder(data_dir: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
     try:
-        with interruption.at_forced_end(remove):
+        with signals.at_forced_end(remove):
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -255,7 +255,7 @@ def _put_in_place(written: Path, place: Path, temporary: Path) -> None:
             os.replace(before, place)
 
     try:
-        with interruption.at_forced_end(put_back):
+        with signals.at_forced_end(put_back):
             place.parent.mkdir(parents=True, exist_ok=True)
             if place.exists():
                 os.replace(place, before)

@@ -13,23 +13,23 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from lowres_jax import configuration, runtime, streams
-from lowres_jax.data import training_set
+from lowres_jax.data import splits
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
 from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition.lenses import identity_lenses, perceptual_lens
+from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
 from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
-from lowres_jax.super_resolution import recipe, start, trainer
-from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.super_resolution import initial_weights, train_config, trainer
 from lowres_jax.super_resolution.trainer import Trainer
+from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.training import devices, origins, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 
-KEYS = recipe.KEYS
+KEYS = train_config.KEYS
 AfterEvaluation = Callable[[int, Any, Mapping[str, float]], None]
 
 
@@ -45,14 +45,14 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
       UserError: a setting is wrong, data or weights are missing, the workdir is another training's, a loss is not
         finite, or the disk is full.
     """
-    recipe.check(config)
+    train_config.check(config)
     devices.check_batch_size(config.batch_size)
     source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
-    samples, chosen = Samples(config), chosen_records(config, source)
+    samples, chosen = Transform(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
     training = build_trainer(config, steps)
     # All that can be wrong is looked at before the workdir is claimed.
-    state = training.init(start.variables(config, training.generator))
+    state = training.init(initial_weights.variables(config, training.generator))
     session.run(
         config,
         workdir,
@@ -71,7 +71,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     )
 
 
-def chosen_records(config: ConfigDict, source: RecordSource) -> training_set.Split:
+def chosen_records(config: ConfigDict, source: RecordSource) -> splits.Split:
     """The records to learn from and to validate on.
 
     Raises:
@@ -82,9 +82,9 @@ def chosen_records(config: ConfigDict, source: RecordSource) -> training_set.Spl
             f"config.hr_size={config.hr_size}: the crops of {source.directory} have {source[0]['image'].shape[0]} "
             "pixels; choose less, or prepare the set with a larger --config.crop_size"
         )
-    split = training_set.split_identities(source.labels, config.held_out, config.seed)
-    sharp = training_set.choose_sharp(source.sharpness, split.training, config.sharpness, config.crops, config.seed)
-    return training_set.Split(sharp, split.validation)
+    split = splits.split_identities(source.labels, config.held_out, config.seed)
+    sharp = splits.choose_sharp(source.sharpness, split.training, config.sharpness, config.crops, config.seed)
+    return splits.Split(sharp, split.validation)
 
 
 def _origin(config: ConfigDict) -> dict[str, Any]:
@@ -106,16 +106,16 @@ def build_trainer(config: ConfigDict, steps: int) -> Trainer:
     perceptual = None
     if settings.perceptual.weight:
         each = settings.perceptual
-        perceptual = perceptual_lens(each.network, each.layer, each.weight, each.weights, each.after_activation)
+        perceptual = perceptual_network(each.network, each.layer, each.weight, each.weights, each.after_activation)
     names = configuration.names(settings.identity.recognizers) if settings.identity.weight else []
-    lenses = identity_lenses(
+    identity = identity_networks(
         [load_network(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()
     )
-    return trainer.make(config, steps, perceptual, lenses)
+    return trainer.make(config, steps, perceptual, identity)
 
 
 def _introduce(
-    config: ConfigDict, workdir: Path, source: RecordSource, chosen: training_set.Split, state: TrainState, steps: int
+    config: ConfigDict, workdir: Path, source: RecordSource, chosen: splits.Split, state: TrainState, steps: int
 ) -> None:
     """Says what is trained on what."""
     sizes = {
@@ -149,7 +149,7 @@ class Evaluation:
     training: Trainer
     source: RecordSource
     positions: np.ndarray
-    samples: Samples
+    samples: Transform
     progress: Progress
     workdir: Path
     after_evaluation: AfterEvaluation | None = None

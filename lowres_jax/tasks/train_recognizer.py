@@ -11,39 +11,39 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax import runtime
-from lowres_jax.data import training_set
+from lowres_jax.data import splits
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import RecordSource, open_records, version_directory
-from lowres_jax.data.training_set import Learners
+from lowres_jax.data.splits import ClassSplit
 from lowres_jax.evaluation.validation import View1, bicubic
 from lowres_jax.pretrained import safetensors_weights
-from lowres_jax.recognition import recipe, start_weights, trainer
-from lowres_jax.recognition.face_samples import FaceSamples
-from lowres_jax.recognition.lenses import identity_lenses
+from lowres_jax.recognition import initial_weights, train_config, trainer
+from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.recognition.trainer import Trainer
+from lowres_jax.recognition.transform import FaceTransform
 from lowres_jax.training import devices, networks, origins, session
 from lowres_jax.training.progress import BEST, Progress
 from lowres_jax.training.state import TrainState
 
-KEYS = recipe.KEYS
+KEYS = train_config.KEYS
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recognizer so far.
 
     Args:
-      config: see `recognition.recipe.default_config`.
+      config: see `recognition.train_config.default_config`.
       workdir: of this training alone.
 
     Raises:
       UserError: a setting is wrong, data or weights are missing, somebody has too few images, the workdir is another
         training's, a loss is not finite, or the disk is full.
     """
-    recipe.check(config)
+    train_config.check(config)
     devices.check_batch_size(config.batch_size)
     source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
-    learners = training_set.choose_learners(
+    learners = splits.split_classes(
         source.labels,
         source.names,
         config.identities,
@@ -54,9 +54,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     )
     steps = config.steps or math.ceil(config.epochs * len(learners.training) / config.batch_size)
     distillation = config.losses.distillation
-    teacher = identity_lenses([load_network(distillation.teacher)], 1.0)[0] if distillation.weight else None
+    teacher = identity_networks([load_network(distillation.teacher)], 1.0)[0] if distillation.weight else None
     training = trainer.make(config, learners.classes, steps, teacher)
-    samples = FaceSamples(config)
+    samples = FaceTransform(config)
     session.run(
         config,
         workdir,
@@ -64,7 +64,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         source,
         learners.training,
         samples,
-        training.init(start_weights.variables(config, training.recognizer)),
+        training.init(initial_weights.variables(config, training.recognizer)),
         training.constants(learners.class_of),
         training.step,
         steps,
@@ -73,7 +73,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     )
 
 
-def _introduce(config: ConfigDict, workdir: Path, learners: Learners, state: TrainState, steps: int) -> None:
+def _introduce(config: ConfigDict, workdir: Path, learners: ClassSplit, state: TrainState, steps: int) -> None:
     """Says what is trained on what."""
     counts = {
         name: sum(leaf.size for leaf in jax.tree.leaves(network.params)) for name, network in state.networks.items()
@@ -112,8 +112,8 @@ class _Evaluation:
     config: ConfigDict
     training: Trainer
     source: RecordSource
-    learners: Learners
-    samples: FaceSamples
+    learners: ClassSplit
+    samples: FaceTransform
     progress: Progress
     workdir: Path
     _view1: View1 | None = None

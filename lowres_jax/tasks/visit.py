@@ -17,7 +17,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, files, interruption
+from lowres_jax import config_keys, configuration, files, signals
 from lowres_jax.errors import UserError
 from lowres_jax.settings.visits import VISIT_KEYS as KEYS
 from lowres_jax.training.checkpoints import flat
@@ -191,14 +191,14 @@ class _Visit:
         ended = False
         try:
             while process.poll() is None:
-                interruption.check()
+                signals.check()
                 if _is_over(part) and not ended:
                     ended = True
                     process.terminate()
                 if _is_over(part, _GRACE):
                     process.kill()
                 time.sleep(0.1)
-        except interruption.Interrupted:
+        except signals.Interrupted:
             process.terminate()
             try:
                 process.wait(2.0)

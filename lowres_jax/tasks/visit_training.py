@@ -14,8 +14,8 @@ from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.files import write_atomically
 from lowres_jax.settings.visits import TRAINING_KEYS as KEYS
-from lowres_jax.super_resolution import recipe, start
-from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.super_resolution import initial_weights, train_config
+from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training import devices, loop, session
 from lowres_jax.training.checkpoints import RUN
@@ -63,7 +63,7 @@ def _settings(config: ConfigDict) -> ConfigDict:
         raise UserError(f"config.training={config.training}: trains no generator; a visit trains these only")
     settings.update(config.changes.to_dict() | {"batch_size": config.batch_size, "epochs": 0.0, "steps": 1})
     settings.checkpoint_seconds, settings.checkpoints_kept = 30.0, 1
-    recipe.check(settings)
+    train_config.check(settings)
     return settings
 
 
@@ -85,14 +85,14 @@ def _measured(settings: ConfigDict) -> tuple[float, int]:
 def _speed(settings: ConfigDict) -> float:
     """Images/s, compilation not counted."""
     source = open_records(Path(settings.data_dir or runtime.cache_folder() / "datasets") / settings.dataset)
-    samples, chosen = Samples(settings), train.chosen_records(settings, source)
+    samples, chosen = Transform(settings), train.chosen_records(settings, source)
     training = train.build_trainer(settings, settings.steps)
-    state = training.init(start.variables(settings, training.generator))
+    state = training.init(initial_weights.variables(settings, training.generator))
     step, constants, batches = session.fed(
         settings, source, chosen.training, samples, training.step, training.constants
     )
     count = session.steps_per_call(settings)
-    lifted = devices.lift(step, state, stacked=count > 1)
+    lifted = devices.data_parallel(step, state, stacked=count > 1)
     placed, fixed = devices.replicate(state), devices.replicate(constants)
 
     def call(placed: Any) -> Any:

@@ -68,7 +68,7 @@ class Checkpoints:
         # Orbax tells of each save in ten lines.
         logging.set_verbosity(logging.ERROR)
         self._manager: ocp.CheckpointManager | None = None
-        if not (read_only or devices.is_first()):
+        if not (read_only or devices.is_lead_process()):
             return
         own = jax.process_index()
         # Orbax would have the others take part.
@@ -108,7 +108,7 @@ class Checkpoints:
         described = json.loads(json.dumps(description))
         fixed = {name: value for name, value in flat(described).items() if name not in _FREE}
         devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
-        if not devices.is_first():
+        if not devices.is_lead_process():
             return
         path = self._workdir / RUN
         if path.is_file() and self.latest is not None:

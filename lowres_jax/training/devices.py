@@ -1,8 +1,8 @@
 """The one file that names devices: a step is written for one device and lifted onto all of them here.
 
-A step for one device averages gradients, metrics and batch statistics over the axis `AXIS` by `jax.lax.pmean`. `lift`
-runs it on every device of every process by `jit(shard_map(...))`, which is what `jax.pmap` has become: the state is on
-all devices, the batch is divided between them.
+A step for one device averages gradients, metrics and batch statistics over the axis `AXIS` by `jax.lax.pmean`.
+`data_parallel` runs it on every device of every process by `jit(shard_map(...))`, which is what `jax.pmap` has become:
+the state is on all devices, the batch is divided between them.
 
 Two traps, both held by tests/training/test_devices.py. With shard_map's default `check_vma=True` the gradient of a
 replicated parameter is summed over the devices already, and a `pmean` after it leaves it too large by their number,
@@ -25,7 +25,7 @@ from lowres_jax.errors import UserError
 AXIS = "data"
 
 
-def is_first() -> bool:
+def is_lead_process() -> bool:
     """Whether this process writes the workdir and speaks."""
     return jax.process_index() == 0
 
@@ -115,7 +115,7 @@ def fetch(tree: Any) -> Any:
     return jax.tree.map(copy, tree)
 
 
-def lift(step: Callable[..., Any], state: Any = None, stacked: bool = False) -> Callable[..., Any]:
+def data_parallel(step: Callable[..., Any], state: Any = None, stacked: bool = False) -> Callable[..., Any]:
     """A step of one device, (state, constants, batch) -> (state, metrics), as a step of all devices.
 
     The state's memory is reused for the result: the state that was handed in must not be used again.
@@ -154,7 +154,7 @@ def from_first(value: Any, like: Any) -> Any:
         return value
     if not multihost_utils.broadcast_one_to_all(np.asarray(value is not None)):
         return None
-    sent = value if is_first() else like
+    sent = value if is_lead_process() else like
     return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(jax.tree.map(np.asarray, sent)))
 
 

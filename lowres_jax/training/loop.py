@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from lowres_jax import interruption
+from lowres_jax import signals
 from lowres_jax.errors import UserError
 from lowres_jax.training import devices
 from lowres_jax.training.checkpoints import Checkpoints
@@ -23,7 +23,7 @@ from lowres_jax.training.state import TrainState
 
 Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
 # (devices, 2) float32 in a batch: to stop (_AS_SAVED: with what is saved already), to save.
-WISHES = "wishes"
+CONTROL = "wishes"
 _AS_SAVED = 2.0
 
 
@@ -58,14 +58,14 @@ class Plan:
         return self.steps_per_call if self.steps_per_call <= left else 1
 
 
-def with_wishes(step: Step) -> Step:
+def with_control(step: Step) -> Step:
     """A step of one device that also passes on what any process wishes."""
 
     def wrapped(state: TrainState, constants: Any, batch: dict[str, jax.Array]) -> tuple[TrainState, Any]:
         batch = dict(batch)
-        wishes = jax.lax.pmax(batch.pop(WISHES).max(axis=0), devices.AXIS)
+        wishes = jax.lax.pmax(batch.pop(CONTROL).max(axis=0), devices.AXIS)
         state, metrics = step(state, constants, batch)
-        return state, metrics | {WISHES: wishes}
+        return state, metrics | {CONTROL: wishes}
 
     return wrapped
 
@@ -85,7 +85,7 @@ def fit(
     Args:
       state: host arrays; `state.step` steps are done already.
       constants: host arrays that the step reads and does not change.
-      step: of one device, see `devices.lift`.
+      step: of one device, see `devices.data_parallel`.
       batches: this process's rows of each batch, from the one that follows `state.step` on.
       plan: see `Plan`.
       checkpoints: where the state is kept.
@@ -100,7 +100,7 @@ def fit(
       UserError: a figure is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
     """
     run = _Run(plan, checkpoints, progress)
-    lifted = {stacked: devices.lift(with_wishes(step), state, stacked) for stacked in (False, True)}
+    lifted = {stacked: devices.data_parallel(with_control(step), state, stacked) for stacked in (False, True)}
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
     with contextlib.ExitStack() as after_compilation:
@@ -109,18 +109,18 @@ def fit(
         while done < plan.steps:
             count = plan.next_call(done)
             stacked = count > 1
-            batch = devices.divide(of_steps(batches, count, {WISHES: run.wishes()}), stacked)
+            batch = devices.divide(of_steps(batches, count, {CONTROL: run.wishes()}), stacked)
             state, metrics = lifted[stacked](state, constants, batch)
             done += count
             # The call before is looked at while this one computes.
             stop, save = run.look()
             if run.pending is None:
                 # The first call of this run: before it there was nothing to save.
-                after_compilation.enter_context(interruption.grace(plan.grace_seconds))
+                after_compilation.enter_context(signals.grace(plan.grace_seconds))
             run.pending = done, metrics
             if jax.process_count() == 1:
                 # Nobody to agree with: no need to wait for the next step.
-                stop = interruption.requested()
+                stop = signals.requested()
             due = plan.is_due(done)
             if not (stop or save or due):
                 continue
@@ -130,8 +130,8 @@ def fit(
             if stop != _AS_SAVED:
                 run.save(state)
             if stop:
-                interruption.check()
-                raise interruption.Interrupted(interruption.BY_ANOTHER_PROCESS)
+                signals.check()
+                raise signals.Interrupted(signals.BY_ANOTHER_PROCESS)
             if due:
                 run.evaluate(state, evaluate)
     return state
@@ -165,13 +165,13 @@ class _Run:
 
     def wishes(self) -> np.ndarray:
         """This process's rows of what all wish."""
-        due = devices.is_first() and time.monotonic() - self._saved >= self._plan.checkpoint_seconds
-        stop = _AS_SAVED if self._owes_evaluation else float(interruption.requested())
+        due = devices.is_lead_process() and time.monotonic() - self._saved >= self._plan.checkpoint_seconds
+        stop = _AS_SAVED if self._owes_evaluation else float(signals.requested())
         row = np.asarray([stop, due], np.float32)
         return np.broadcast_to(row, (jax.local_device_count(), 2))
 
     def look(self) -> tuple[float, bool]:
-        """Takes in the figures of the pending call; returns what anybody wishes, see `WISHES`.
+        """Takes in the figures of the pending call; returns what anybody wishes, see `CONTROL`.
 
         Raises:
           UserError: a figure is not finite.
@@ -181,7 +181,7 @@ class _Run:
         (number, metrics), self.pending = self.pending, None
         found = devices.fetch(metrics)
         # The same in every step of a call.
-        stop, save = found.pop(WISHES).reshape(-1, 2)[-1].tolist()
+        stop, save = found.pop(CONTROL).reshape(-1, 2)[-1].tolist()
         columns = {name: np.ravel(values).tolist() for name, values in found.items()}
         figures = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         for step, each in enumerate(figures, start=number - len(figures) + 1):
@@ -194,7 +194,7 @@ class _Run:
             if not math.isfinite(value):
                 last = self._checkpoints.latest
                 kept = f"the last good checkpoint is of step {last:,}" if last else "there is no checkpoint yet"
-                kept = kept if devices.is_first() else "process 0 says what is kept"
+                kept = kept if devices.is_lead_process() else "process 0 says what is kept"
                 raise UserError(
                     f"step {step:,}: {name} is {value}; training stopped, {kept} ({self._checkpoints.folder}). "
                     "A lower --config.optimizer.learning_rate or --config.optimizer.clip_norm=1 may help"
@@ -208,12 +208,12 @@ class _Run:
         """Evaluates on process 0; a stop cuts it off, and several processes agree on that with the next step."""
         # By every process: what is divided between them only all together can put together.
         state = devices.fetch(state)
-        if not devices.is_first():
+        if not devices.is_lead_process():
             return
         with self._progress.paused():
             try:
                 evaluate(state)
-            except interruption.Interrupted:
+            except signals.Interrupted:
                 if jax.process_count() == 1 or int(state.step) == self._plan.steps:
                     raise
                 self._owes_evaluation = True

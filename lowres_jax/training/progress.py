@@ -38,7 +38,7 @@ class Progress:
         self._batch_size, self._log_steps = batch_size, log_steps
         self._evaluations = workdir / EVALUATIONS
         self._writer = None
-        if devices.is_first():
+        if devices.is_lead_process():
             if not done:
                 for name in (EVALUATIONS, BEST):
                     (workdir / name).unlink(missing_ok=True)

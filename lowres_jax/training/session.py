@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, files, interruption, precision, processes
+from lowres_jax import config_keys, configuration, distributed, files, precision, signals
 from lowres_jax.config_keys import DATA_DIR, PLATFORM, SEED, Key, Keys
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
@@ -25,8 +25,8 @@ Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[
 _RESIDENT = "resident"  # among the step's constants
 
 
-class Samples(Protocol):
-    """What makes a row of a batch of a crop, see `super_resolution.samples`."""
+class Transform(Protocol):
+    """What makes a row of a batch of a crop, see `super_resolution.transform`."""
 
     @property
     def can_stay_on_devices(self) -> bool:
@@ -111,7 +111,7 @@ def check(config: ConfigDict, keys: Keys) -> None:
         raise UserError(f"config.steps={config.steps}, config.epochs={config.epochs:g}: give one of them, the other 0")
 
 
-def is_resident(config: ConfigDict, samples: Samples) -> bool:
+def is_resident(config: ConfigDict, samples: Transform) -> bool:
     """Whether the crops stay in the devices' memory.
 
     Raises:
@@ -136,7 +136,7 @@ def from_residents(
     Args:
       step: of one device, that takes images.
       constants: of it.
-      samples: see `Samples`.
+      samples: see `Transform`.
       source: the prepared set.
       positions: the records to learn from.
     """
@@ -163,7 +163,7 @@ def fed(
       config: of the training.
       source: the prepared set.
       positions: the records to learn from.
-      samples: see `Samples`.
+      samples: see `Transform`.
       step: of one device, that takes images.
       constants: of it.
       done: number of the first batch.
@@ -193,7 +193,7 @@ def _make_up(
     for step in checkpoints.steps:
         if plan.is_due(step) and not progress.is_evaluated(step):
             # Of several processes none may end by itself: the loop agrees on a stop.
-            with contextlib.suppress(*([interruption.Interrupted] if jax.process_count() > 1 else [])):
+            with contextlib.suppress(*([signals.Interrupted] if jax.process_count() > 1 else [])):
                 evaluate(checkpoints.restore(like, step))
 
 
@@ -203,7 +203,7 @@ def run(
     origin: dict[str, Any],
     source: RecordSource,
     positions: np.ndarray,
-    samples: Samples,
+    samples: Transform,
     state: TrainState,
     constants: dict[str, Any],
     step: Step,
@@ -222,7 +222,7 @@ def run(
       samples: crop -> row of a batch.
       state: before the first step, as host arrays.
       constants: what the step reads and does not change.
-      step: of one device, see `devices.lift`.
+      step: of one device, see `devices.data_parallel`.
       steps: of the whole training.
       introduce: says what is trained on what; called by process 0 with the state it goes on from.
       evaluation: progress -> what evaluates a state.
@@ -230,7 +230,7 @@ def run(
     Raises:
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
-    with files.locked(workdir) if devices.is_first() else contextlib.nullcontext():
+    with files.locked(workdir) if devices.is_lead_process() else contextlib.nullcontext():
         checkpoints = Checkpoints(workdir, config.checkpoints_kept)
         checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(
@@ -241,7 +241,7 @@ def run(
             if int(newest.step) > steps:
                 raise UserError(f"{workdir}: has {int(newest.step):,} steps already, config.steps asks for {steps:,}")
             state = newest
-        if devices.is_first():
+        if devices.is_lead_process():
             introduce(state)
         progress = Progress(workdir, steps, config.batch_size, config.log_steps, int(state.step))
         evaluate = evaluation(progress)
@@ -250,13 +250,13 @@ def run(
         if int(state.step) < steps:
             try:
                 loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
-            except interruption.Interrupted:
-                processes.leave()
+            except signals.Interrupted:
+                distributed.leave()
                 raise
         progress.close()
         checkpoints.close()
-        processes.leave()
-        if devices.is_first():
+        distributed.leave()
+        if devices.is_lead_process():
             print(
                 f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
                 f"--config=configs/export_weights.py --config.training={shlex.quote(str(workdir))} --config.name=NAME"

@@ -22,11 +22,11 @@ from lowres_jax.localization import mtcnn
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import resnet
 from lowres_jax.recognition import trainer as recognizer_trainer
-from lowres_jax.recognition.lenses import identity_lenses
+from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution import discriminator, edsr, rrdbnet
 from lowres_jax.super_resolution import trainer as generator_trainer
-from lowres_jax.super_resolution.samples import edge_map
+from lowres_jax.super_resolution.transform import edge_map
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 
@@ -162,8 +162,8 @@ def _by_gradient(config: ConfigDict) -> ConfigDict:
 
 def _generator_step(faces: np.ndarray, config: ConfigDict, chosen: str) -> np.ndarray:
     settings = config.losses.identity
-    lenses = identity_lenses([load_network("sface")], settings.weight) if settings.weight else []
-    training = generator_trainer.make(config, 1, None, lenses)
+    identity = identity_networks([load_network("sface")], settings.weight) if settings.weight else []
+    training = generator_trainer.make(config, 1, None, identity)
     batch = {"image": faces[:_BATCH]}
     if config.losses.edge.weight:
         batch["edges"] = np.stack([edge_map(face) for face in batch["image"]])
@@ -194,7 +194,7 @@ def _gradient(
             for name, each in state.networks.items()
         },
     )
-    lifted = devices.lift(precision.at(chosen, step), state)
+    lifted = devices.data_parallel(precision.at(chosen, step), state)
     after, metrics = lifted(devices.replicate(state), devices.replicate(constants), devices.divide(batch))
     losses = {name: float(value) for name, value in devices.fetch(metrics).items() if name != "accuracy"}
     rows = [np.resize([losses[name] for name in sorted(losses)], _SAMPLED)]

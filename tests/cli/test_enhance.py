@@ -13,13 +13,13 @@ from ml_collections import ConfigDict
 from PIL import Image
 from signalled import run_signalled
 
-from lowres_jax import names as names_module
+from lowres_jax import filenames as names_module
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.super_resolution import upscaler as upscaler_module
-from lowres_jax.super_resolution.upscaler import Upscalers, load_upscaler, size_remark
+from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler, size_remark
 from lowres_jax.tasks import enhance
 
 ROOT = Path(__file__).parents[2]
@@ -192,11 +192,15 @@ def test_mtcnn_s_face_is_cut_by_its_landmarks(
 
 def test_the_background_has_the_upscaler_s_scale(tmp_path: Path) -> None:
     doubling = load_upscaler("bilinear", interpolation_scale=2)
-    assert enhance._background(settings(tmp_path, tmp_path, background="bicubic"), Upscalers([doubling])).scale == 2
-    assert enhance._background(settings(tmp_path, tmp_path, background="bilinear"), Upscalers([doubling])) is doubling
-    assert enhance._background(settings(tmp_path, tmp_path), Upscalers([doubling])) is doubling
+    assert (
+        enhance._background(settings(tmp_path, tmp_path, background="bicubic"), UpscalerBySize([doubling])).scale == 2
+    )
+    assert (
+        enhance._background(settings(tmp_path, tmp_path, background="bilinear"), UpscalerBySize([doubling])) is doubling
+    )
+    assert enhance._background(settings(tmp_path, tmp_path), UpscalerBySize([doubling])) is doubling
     with pytest.raises(UserError, match=r"background=srresnet enlarges x4, config\.upscaler=bilinear x2"):
-        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), Upscalers([doubling]))
+        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), UpscalerBySize([doubling]))
 
 
 def test_a_folder_with_all_kinds_of_pictures(

@@ -18,7 +18,7 @@ from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import bicubic
 from lowres_jax.pretrained import safetensors_weights
-from lowres_jax.recognition import recipe, start_weights
+from lowres_jax.recognition import initial_weights, train_config
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network, load_recognizer
 from lowres_jax.tasks import export_weights, train_recognizer
 
@@ -95,18 +95,18 @@ def test_a_recognizer_gets_a_name(
     )
     # A training may start from it; another network may not.
     config = config_of(data, start=str(straight))
-    found = start_weights.variables(config, recipe.build(config))
+    found = initial_weights.variables(config, train_config.build(config))
     assert f"starts from {straight}" in capsys.readouterr().out
     jax.tree.map(np.testing.assert_allclose, found["params"], best["params"])
     # Of templates of another length the backbone is taken.
     config = config_of(data, start=str(straight), **{"model.fields.embedding": 16})
-    found = start_weights.variables(config, recipe.build(config))
+    found = initial_weights.variables(config, train_config.build(config))
     jax.tree.map(np.testing.assert_array_equal, found["params"]["backbone"], best["params"]["backbone"])
     assert found["params"]["embedding"]["kernel"].shape == (512, 16)
     assert "drawn at random: embedding, norm_in, norm_out" in capsys.readouterr().out
     config = config_of(data, start=str(straight), **{"model.fields.depth": 34})
     with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block3_1_bn"):
-        start_weights.variables(config, recipe.build(config))
+        initial_weights.variables(config, train_config.build(config))
 
 
 def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:

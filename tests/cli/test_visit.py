@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import pytest
 
-from lowres_jax import __version__, configuration, interruption
+from lowres_jax import __version__, configuration, signals
 from lowres_jax.errors import UserError
 from lowres_jax.tasks import visit, visit_training
 from lowres_jax.visit import pack, results
@@ -118,10 +118,10 @@ def test_a_stop_ends_the_part_too(config: Any, tmp_path: Path, monkeypatch: pyte
 
     def check() -> None:
         if marker.exists():
-            raise interruption.Interrupted(signal.SIGTERM)
+            raise signals.Interrupted(signal.SIGTERM)
 
-    monkeypatch.setattr(visit.interruption, "check", check)
-    with pytest.raises(interruption.Interrupted):
+    monkeypatch.setattr(visit.signals, "check", check)
+    with pytest.raises(signals.Interrupted):
         visit.run(config, tmp_path / "work")
     assert results.read(Path(config.output))["check"] == {"a": 1}
 

@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, identification, verification
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report import comparison_report
 from lowres_jax.report.findings import find
 from lowres_jax.report.table import group_rows, print_table
@@ -26,7 +26,7 @@ def test_there_is_a_row_for_everything(rows: dict[tuple, dict]) -> None:
 
 
 def test_values_are_those_of_the_protocols(
-    subjects: Subjects, measurements: dict[Method, Measurement], rows: dict[tuple, dict]
+    subjects: EvaluationSet, measurements: dict[Method, Measurement], rows: dict[tuple, dict]
 ) -> None:
     templates = measurements[BICUBIC].templates
     statistics = identification.probe_statistics(templates, subjects.labels)
@@ -79,7 +79,7 @@ def test_differences_tell_the_methods_apart(rows: dict[tuple, dict]) -> None:
     assert high - low < 0.8 * np.hypot(*own)
 
 
-def test_the_searchers_case(subjects: Subjects, measurements: dict[Method, Measurement]) -> None:
+def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> None:
     chosen = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
     found = comparison.judge("sface", chosen.items(), subjects, resamples=50, seed=0, searcher=True)
     rows = {(row["upscaler"], row["protocol"]): row for row in comparison.rows("sface", found, subjects)}
@@ -122,7 +122,7 @@ def test_curves_meet_the_metrics(judged: dict[Method, comparison.Judged], rows: 
     assert judged[HR].curve.lr_size is None
 
 
-def test_a_subset_has_every_image_of_its_people(subjects: Subjects) -> None:
+def test_a_subset_has_every_image_of_its_people(subjects: EvaluationSet) -> None:
     subset = subjects.only([2, 5])
     people = set(subjects.labels[subjects.pairs[np.isin(subjects.folds, [2, 5])].ravel()])
     assert set(subset.labels) == people
@@ -136,7 +136,7 @@ def test_a_subset_has_every_image_of_its_people(subjects: Subjects) -> None:
     assert subjects.only([]) is subjects
 
 
-def test_a_subset_is_judged_on_its_own_images(subjects: Subjects, measurements: dict[Method, Measurement]) -> None:
+def test_a_subset_is_judged_on_its_own_images(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> None:
     subset = subjects.only([1, 2, 3])
     chosen = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
     found = comparison.judge("sface", chosen.items(), subset, resamples=50, seed=0)
@@ -163,18 +163,18 @@ def test_a_subset_is_judged_on_its_own_images(subjects: Subjects, measurements: 
 def test_the_first_images_of_each_person() -> None:
     labels = np.asarray([3, 1, 3, 1, 3, 2, 1, 2, 4, 4])
     names, detected = labels.astype(str), np.ones(10, bool)
-    found = Subjects.paired(labels, names, detected, 2, number_of_folds=2, pairs_per_fold=2, seed=0)
+    found = EvaluationSet.paired(labels, names, detected, 2, number_of_folds=2, pairs_per_fold=2, seed=0)
     assert found.images.tolist() == [0, 1, 2, 3, 5, 7, 8, 9]
     assert found.labels.tolist() == [3, 1, 3, 1, 2, 2, 4, 4]
     assert ((found.labels[found.pairs[:, 0]] == found.labels[found.pairs[:, 1]]) == found.same).all()
-    assert len(Subjects.paired(labels, names, detected, 0, 2, 2, 0).images) == 10
+    assert len(EvaluationSet.paired(labels, names, detected, 0, 2, 2, 0).images) == 10
     with pytest.raises(ValueError, match="too few"):
-        Subjects.paired(labels, names, detected, 0, 3, 2, 0)
+        EvaluationSet.paired(labels, names, detected, 0, 3, 2, 0)
 
 
 @pytest.mark.parametrize(
     ("folds", "message"), [([9], "no fold 9, only 1 to 8"), ([0, 1], "no fold 0"), ([3], "one fold is too few")]
 )
-def test_folds_that_cannot_be(subjects: Subjects, folds: list[int], message: str) -> None:
+def test_folds_that_cannot_be(subjects: EvaluationSet, folds: list[int], message: str) -> None:
     with pytest.raises(UserError, match=message):
         subjects.only(folds)

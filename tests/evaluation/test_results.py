@@ -8,7 +8,7 @@ import pytest
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
-from lowres_jax.evaluation.intervals import Estimate
+from lowres_jax.evaluation.bootstrap import Estimate
 
 SAMPLES = np.linspace(0.0, 1.0, 1001)
 METHOD = Estimate(

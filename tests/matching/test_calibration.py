@@ -9,7 +9,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.matching import calibration
 from lowres_jax.matching.calibration import Calibration
 from lowres_jax.pretrained import cards
-from lowres_jax.super_resolution.upscaler import Upscalers
+from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
 
 class Source:
@@ -59,7 +59,7 @@ def make(tmp_path, monkeypatch):
         source = Source(tmp_path / "set", np.asarray(greys), np.asarray(labels))
         monkeypatch.setattr(calibration, "open_records", lambda directory: source)
         recognizer = Recognizer()
-        return Calibration(tmp_path / "made" / "up", recognizer, Upscalers([Upscaler()]), images, 0), recognizer
+        return Calibration(tmp_path / "made" / "up", recognizer, UpscalerBySize([Upscaler()]), images, 0), recognizer
 
     return made
 

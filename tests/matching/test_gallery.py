@@ -11,7 +11,7 @@ from lowres_jax.data import images
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Face, load_detector
 from lowres_jax.matching.gallery import FaceReader, Gallery, nearest_cut_size, people_in, people_of_several_folders
-from lowres_jax.super_resolution.upscaler import Upscalers, load_upscaler
+from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler
 
 
 def unit(degrees: float) -> np.ndarray:
@@ -113,7 +113,7 @@ def test_a_large_face_is_cut_and_not_enlarged(tmp_path, recognizer, astronaut, f
     (tmp_path / "text.jpg").write_text("no picture")
     images.write_image(tmp_path / "none.png", astronaut[:64, :64])
     reader = FaceReader(
-        Planted(face), Upscalers([load_upscaler("bicubic")]), recognizer, small_face=64, look_again=False
+        Planted(face), UpscalerBySize([load_upscaler("bicubic")]), recognizer, small_face=64, look_again=False
     )
 
     large, text, none = reader.read([tmp_path / name for name in ("large.png", "text.jpg", "none.png")])
@@ -137,7 +137,7 @@ def test_a_small_face_is_cut_at_its_size_and_enlarged(tmp_path, recognizer, astr
     small = Face(face.box * (side / 512), 1.0, (face.landmarks + 0.5) * (side / 512) - 0.5)
     images.write_image(tmp_path / "small.png", picture)
     upscaler = load_upscaler("bicubic")
-    reader = FaceReader(Planted(small), Upscalers([upscaler]), recognizer, small_face=64)
+    reader = FaceReader(Planted(small), UpscalerBySize([upscaler]), recognizer, small_face=64)
 
     (found,) = reader.read([tmp_path / "small.png"])
 

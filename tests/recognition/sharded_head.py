@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from lowres_jax.recognition import recipe
+from lowres_jax.recognition import train_config
 from lowres_jax.recognition.trainer import Trainer
 from lowres_jax.training import checkpoints, devices
 
@@ -32,7 +32,7 @@ class Small(nn.Module):
 
 def settings(kind: str):  # type: ignore[no-untyped-def]
     """Of a training in which all that the head does is on."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.size, config.steps, config.ema = 32, STEPS, 0.9
     config.losses.classification.update({"kind": kind, "scale": 8.0, "margin": 0.3, "smoothing": 0.1})
     config.optimizer.update({"learning_rate": 0.3, "weight_decay": 1e-3, "clip_norm": CLIP_NORM})
@@ -52,7 +52,7 @@ def train(kind: str, count: int, path: Path) -> None:
     training = Trainer(Small(), None, CLASSES, settings(kind), STEPS)
     state = training.init()
     constants = training.constants(np.arange(-2, CLASSES))
-    step = devices.lift(training.step, state)
+    step = devices.data_parallel(training.step, state)
     state, constants = devices.replicate(state), devices.replicate(constants)
     classes = state.networks["head"].params["sharded_classes"]
     assert len({shard.device for shard in classes.addressable_shards}) == count

@@ -12,7 +12,7 @@ from lowres_jax.localization.align import TEMPLATE, crop_face, similarity_transf
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.pretrained import weights
 from lowres_jax.recognition import dlib_resnet
-from lowres_jax.recognition.lenses import identity_lenses
+from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network, load_recognizer
 
 
@@ -72,7 +72,7 @@ def test_real_faces(orl_faces: np.ndarray, tmp_path: Path) -> None:
     assert np.mean(similarity[same]) > np.quantile(similarity[other], 0.9)
     assert recognizer.templates(crops[:0]).shape == (0, 128)
     with pytest.raises(UserError, match="dlib"):
-        identity_lenses([recognizer], 0.1)
+        identity_networks([recognizer], 0.1)
 
 
 def test_nothing_is_trained_against_it() -> None:

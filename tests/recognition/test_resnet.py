@@ -14,7 +14,7 @@ import pytest
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import resnet_weights
 from lowres_jax.recognition import resnet
-from lowres_jax.recognition.lenses import perceptual_lens
+from lowres_jax.recognition.loss_networks import perceptual_network
 
 # In a process of its own: TensorFlow takes seconds and half a gigabyte.
 _KERAS = """
@@ -167,7 +167,7 @@ def test_the_stem_decides_how_far_pixels_are_gathered(stem: str) -> None:
 
 
 def test_a_perceptual_loss_sees_a_layers_features(keras: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    lens = perceptual_lens("resnet50", "conv2_block1_1_bn", 1.0, str(keras / "weights.h5"))
+    lens = perceptual_network("resnet50", "conv2_block1_1_bn", 1.0, str(keras / "weights.h5"))
     images = np.random.default_rng(1).random((1, 64, 64, 3)).astype(np.float32)
     found = lens.apply(lens.variables, images)
     assert found.shape == (1, 16, 16, 64)
@@ -189,7 +189,7 @@ def test_a_perceptual_loss_sees_a_layers_features(keras: Path, monkeypatch: pyte
     expected = norm(pooled @ first["kernel"][0, 0] + first["bias"], "conv2_block1_1_bn")
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3 * np.abs(expected).max())
     with pytest.raises(UserError, match="resnet50 has no such layer; did you mean 'conv2_block1_1_bn'"):
-        perceptual_lens("resnet50", "conv2_block1_1_bm", 1.0, str(keras / "weights.h5"))
+        perceptual_network("resnet50", "conv2_block1_1_bm", 1.0, str(keras / "weights.h5"))
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     with pytest.raises(UserError, match=r"not fetched yet; run: python -m lowres_jax\.pretrained\.fetch resnet50"):
-        perceptual_lens("resnet50", "conv2_block1_1_bn", 1.0)
+        perceptual_network("resnet50", "conv2_block1_1_bn", 1.0)

@@ -14,12 +14,12 @@ import pytest
 import sharded_head
 from ml_collections import ConfigDict
 
-from lowres_jax.data import training_set
+from lowres_jax.data import splits
 from lowres_jax.errors import UserError
-from lowres_jax.recognition import margins, recipe, trainer
-from lowres_jax.recognition.face_samples import FaceSamples
-from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.recognition import margins, train_config, trainer
+from lowres_jax.recognition.transform import FaceTransform
 from lowres_jax.training import devices, optimizers
+from lowres_jax.training.loss_networks import FrozenNetwork
 from lowres_jax.training.state import network
 
 SCRIPT = Path(__file__).with_name("sharded_head.py")
@@ -160,7 +160,7 @@ def test_a_backbone_that_thaws_moves_as_if_it_began_then(name: str) -> None:
 
 
 def small_config(**changes: object) -> ConfigDict:
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.size, config.steps, config.model.fields.depth, config.model.fields.embedding = 32, 4, 18, 8
     config.optimizer.learning_rate = 0.01
     config.update(changes)
@@ -173,7 +173,7 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
     training = trainer.make(config, 3, 4)
     before = training.init()
     batch = {"image": np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8), "label": np.arange(4) % 3}
-    step, constants = devices.lift(training.step, before), devices.replicate(training.constants(np.arange(3)))
+    step, constants = devices.data_parallel(training.step, before), devices.replicate(training.constants(np.arange(3)))
     was, found, metrics = before.networks["recognizer"], [], []
     for number in (0, 1):  # one step from the same state, said to be the first and, thawed, the second
         start = dataclasses.replace(before, step=np.asarray(number, np.int32))
@@ -218,49 +218,49 @@ def test_settings_that_cannot_be(change: tuple[str, object], message: str) -> No
     config = small_config()
     config.update_from_flattened_dict(dict([change]))
     with pytest.raises(UserError, match=message):
-        recipe.check(config)
+        train_config.check(config)
 
 
 def test_only_a_resnet_has_a_backbone_to_freeze() -> None:
     config = small_config(frozen_steps=2)
-    recipe.check(config)
+    train_config.check(config)
     config.model = ConfigDict({"module": "recognition.sface", "fields": {}}, convert_dict=True)
     with pytest.raises(UserError, match=r"frozen_steps=2: recognition\.sface has no backbone"):
-        recipe.check(config)
+        train_config.check(config)
 
 
 def test_learners_by_hand() -> None:
     labels = np.asarray([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3])
     folders = [f"n{label:06d}" for label in labels]
-    found = training_set.choose_learners(labels, folders, 3, 0.0, 0.25, balanced=False, seed=0)
+    found = splits.split_classes(labels, folders, 3, 0.0, 0.25, balanced=False, seed=0)
     assert found.classes == 3
     assert found.class_of.tolist() == [0, 1, 2, -1]
     assert np.bincount(labels[found.validation]).tolist() == [1, 1, 1]
     assert sorted([*found.training, *found.validation]) == list(range(9))
-    balanced = training_set.choose_learners(labels, folders, 0, 0.0, 0.0, balanced=True, seed=0)
+    balanced = splits.split_classes(labels, folders, 0, 0.0, 0.0, balanced=True, seed=0)
     assert np.bincount(labels[balanced.training]).tolist() == [4, 4, 4, 4]
     assert len(balanced.validation) == 0
-    half = training_set.choose_learners(labels, folders, 0, 0.5, 0.0, balanced=False, seed=0)
+    half = splits.split_classes(labels, folders, 0, 0.5, 0.0, balanced=False, seed=0)
     assert half.classes == 2
     assert set(np.unique(labels[half.training])) == set(np.flatnonzero(half.class_of >= 0))
     alone = np.asarray([0, 1, 1, 2]), ["Ann", "Bob", "Bob", "Cid"]
     with pytest.raises(UserError, match=r"2 of 3 people have too few images to hold one out: Ann, Cid; choose 0"):
-        training_set.choose_learners(*alone, 0, 0.0, 0.2, balanced=False, seed=0)
+        splits.split_classes(*alone, 0, 0.0, 0.2, balanced=False, seed=0)
     with pytest.raises(UserError, match="two people or more"):
-        training_set.choose_learners(labels, folders, 1, 0.0, 0.0, balanced=False, seed=0)
+        splits.split_classes(labels, folders, 1, 0.0, 0.0, balanced=False, seed=0)
 
 
 def test_rows_of_a_batch() -> None:
     crop = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
     config = small_config(size=128, flip=False)
-    np.testing.assert_array_equal(FaceSamples(config)(crop, np.random.default_rng(0))["image"], crop)
+    np.testing.assert_array_equal(FaceTransform(config)(crop, np.random.default_rng(0))["image"], crop)
     config.flip = True
-    rows = [FaceSamples(config)(crop, np.random.default_rng(seed))["image"] for seed in range(40)]
+    rows = [FaceTransform(config)(crop, np.random.default_rng(seed))["image"] for seed in range(40)]
     mirrored = [np.array_equal(row, crop[:, ::-1]) for row in rows]
     assert all(np.array_equal(row, crop) or each for row, each in zip(rows, mirrored, strict=True))
     assert 10 < sum(mirrored) < 30
     config.update({"flip": False, "low_resolution": {"share": 1.0, "sizes": (16,)}})
-    row = FaceSamples(config)(crop, np.random.default_rng(0))["image"].astype(float)
+    row = FaceTransform(config)(crop, np.random.default_rng(0))["image"].astype(float)
     # What is left is what 16 x 16 pixels can hold: the area means, and hardly any of the noise.
     blocks = crop.reshape(16, 8, 16, 8, 3).mean((1, 3))
     np.testing.assert_allclose(row.reshape(16, 8, 16, 8, 3).mean((1, 3)), blocks, atol=25)
@@ -269,17 +269,17 @@ def test_rows_of_a_batch() -> None:
     config.update({"degradation": {"noise": (20.0, 20.0)}})
     config.low_resolution.update({"sizes": (64,), "degraded": 0.5})
     grey = np.full_like(crop, 128)
-    spread = [FaceSamples(config)(grey, np.random.default_rng(seed))["image"].std() for seed in range(40)]
+    spread = [FaceTransform(config)(grey, np.random.default_rng(seed))["image"].std() for seed in range(40)]
     assert 10 < sum(each > 0 for each in spread) < 30
     assert all(10 < each < 20 for each in spread if each > 0)  # enlarging smoothes it
     config.low_resolution.degraded = 0.0
     config.update({"low_resolution": {"share": 0.0, "sizes": ()}, "brightness": 0.5, "size": 64})
-    rows = [FaceSamples(config)(crop, np.random.default_rng(seed))["image"] for seed in range(20)]
+    rows = [FaceTransform(config)(crop, np.random.default_rng(seed))["image"] for seed in range(20)]
     assert rows[0].shape == (64, 64, 3)
     means = np.asarray([row.mean() for row in rows]) / crop.mean()
     assert means.min() < 0.75
     assert means.max() > 1.2
-    np.testing.assert_allclose(FaceSamples(config).plain(crop[None])[0].mean(), crop.mean() / 255, atol=0.01)
+    np.testing.assert_allclose(FaceTransform(config).plain(crop[None])[0].mean(), crop.mean() / 255, atol=0.01)
 
 
 def test_a_zoomed_row_is_a_square_of_the_face() -> None:
@@ -289,7 +289,7 @@ def test_a_zoomed_row_is_a_square_of_the_face() -> None:
     config = small_config(size=128, flip=False, zoom=0.5)
     spans = []
     for seed in range(40):
-        image = FaceSamples(config)(crop, np.random.default_rng(seed))["image"].astype(int)
+        image = FaceTransform(config)(crop, np.random.default_rng(seed))["image"].astype(int)
         left, right = image[64, [0, -1], 0]
         top, bottom = image[[0, -1], 64, 1]
         assert abs((right - left) - (bottom - top)) <= 1  # as high as it is wide
@@ -307,10 +307,10 @@ def test_the_teacher_is_shown_the_crop_before_it_was_made_small() -> None:
     config = small_config(size=64, flip=True)
     config.low_resolution.update({"share": 1.0, "sizes": (8,)})
     config.zoom = 0.2
-    assert set(FaceSamples(config)(crop, np.random.default_rng(0))) == {"image"}
+    assert set(FaceTransform(config)(crop, np.random.default_rng(0))) == {"image"}
     config.losses.distillation.weight = 1.0
     for seed in range(4):
-        row = FaceSamples(config)(crop, np.random.default_rng(seed))
+        row = FaceTransform(config)(crop, np.random.default_rng(seed))
         mirrored = np.random.default_rng(seed).random() < 0.5
         np.testing.assert_array_equal(row["teacher_image"], crop[:, ::-1] if mirrored else crop)
         assert row["image"].std() < 0.5 * crop.std()
@@ -320,7 +320,7 @@ def test_what_is_learned_of_a_teacher() -> None:
     """One less the mean cosine of the student's template of one image and the teacher's of the other."""
     config = small_config()
     config.losses.classification.weight, config.losses.distillation.weight = 0.0, 1.0
-    teacher = Lens(
+    teacher = FrozenNetwork(
         "teacher", 1.0, lambda variables, images: variables * images[:, 0, :4].reshape(len(images), -1)[:, :8], 2.0
     )
     training = trainer.Trainer(sharded_head.Small(), teacher, 3, config, 4)
@@ -334,7 +334,7 @@ def test_what_is_learned_of_a_teacher() -> None:
     student = np.asarray(student)
     cosines = (student * known).sum(1) / np.linalg.norm(student, axis=1) / np.linalg.norm(known, axis=1)
     batch = {"image": images, "teacher_image": shown, "label": np.zeros(8, np.int32)}
-    step = devices.lift(training.step, state)
+    step = devices.data_parallel(training.step, state)
     constants = devices.replicate(training.constants(np.arange(3)))
     _, metrics = step(devices.replicate(state), constants, devices.divide(batch))
     assert float(metrics["distillation"]) == pytest.approx(1 - cosines.mean(), abs=1e-5)

@@ -8,8 +8,8 @@ from comparisons import BICUBIC, BICUBIC_16, BILINEAR, GOOD
 
 from lowres_jax.data import resize
 from lowres_jax.evaluation import comparison
+from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Method
-from lowres_jax.evaluation.subjects import Subjects
 from lowres_jax.report import comparison_report, examples
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
@@ -19,7 +19,7 @@ def crop_of(number: int) -> np.ndarray:
     return resize.upscale_bicubic(small, 128, 128)
 
 
-def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
+def test_turned_pairs_are_turned(subjects: EvaluationSet, judged: dict[Method, comparison.Judged]) -> None:
     upscalers = {name: load_upscaler(name) for name in ("bilinear", "bicubic")}
     # Bilinear stands in for the network: only its pictures are made here, its scores are the planted ones.
     upscalers["srresnet"] = upscalers["bilinear"]
@@ -47,11 +47,13 @@ def test_turned_pairs_are_turned(subjects: Subjects, judged: dict[Method, compar
         np.testing.assert_allclose(found[0].images[side], expected, atol=1e-6)
 
 
-def test_nothing_is_turned_without_a_reference(subjects: Subjects, judged: dict[Method, comparison.Judged]) -> None:
+def test_nothing_is_turned_without_a_reference(
+    subjects: EvaluationSet, judged: dict[Method, comparison.Judged]
+) -> None:
     assert examples.choose_turned("sface", judged, "", subjects, count=3) == []
 
 
-def test_the_grid_is_drawn_by_the_seed_alone(subjects: Subjects) -> None:
+def test_the_grid_is_drawn_by_the_seed_alone(subjects: EvaluationSet) -> None:
     upscalers = {"bilinear": load_upscaler("bilinear")}
     methods = [BILINEAR, Method(16, "bilinear")]
     people = examples.choose_people(subjects.names, 2, seed=1)

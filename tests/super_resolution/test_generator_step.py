@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import recipe, trainer
-from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.super_resolution import train_config, trainer
 from lowres_jax.training import devices
+from lowres_jax.training.loss_networks import FrozenNetwork
 
 SIZE, SCALE, BATCH, STEPS = 16, 4, 4, 2
 RATE, PLAYER_RATE, DECAY = 0.05, 0.02, 0.9
@@ -19,7 +19,7 @@ WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adver
 
 def settings(sees: str = "rgb_and_edges", penalty: float = 0.0) -> ConfigDict:
     """All losses, each with a weight of its own; two optimizers of different rates."""
-    config = recipe.default_config()
+    config = train_config.default_config()
     config.model.fields.update({"blocks": 1, "features": 8})
     config.hr_size, config.batch_size, config.steps, config.ema = SIZE, BATCH, STEPS, DECAY
     config.losses.pixel.update({"weight": WEIGHTS["pixel"], "kind": "mse", "scale": 2.0})
@@ -34,13 +34,13 @@ def settings(sees: str = "rgb_and_edges", penalty: float = 0.0) -> ConfigDict:
     return config
 
 
-def lenses() -> tuple[Lens, Lens]:
+def lenses() -> tuple[FrozenNetwork, FrozenNetwork]:
     """A perceptual and an identity network, both linear."""
     generator = np.random.default_rng(0)
     seen = jnp.asarray(generator.normal(size=(3, 5)), jnp.float32)
     known = jnp.asarray(generator.normal(size=(SIZE * SIZE * 3, 6)) / 20, jnp.float32)
-    perceptual = Lens("features", WEIGHTS["perceptual"], lambda matrix, images: images @ matrix, seen)
-    identity = Lens(
+    perceptual = FrozenNetwork("features", WEIGHTS["perceptual"], lambda matrix, images: images @ matrix, seen)
+    identity = FrozenNetwork(
         "judge", WEIGHTS["identity"], lambda matrix, images: images.reshape(len(images), -1) @ matrix, known
     )
     return perceptual, identity
@@ -135,7 +135,7 @@ def test_a_step_is_the_one_written_down_here(sees: str, penalty: float) -> None:
     }
     assert training.discriminator is not None
     modules = training.generator.clone(axis_name=None), training.discriminator.clone(axis_name=None)
-    lifted = devices.lift(training.step)
+    lifted = devices.data_parallel(training.step)
     placed, constants = devices.replicate(state), devices.replicate(training.constants)
     for number, batch in enumerate(batches()):
         placed, metrics = lifted(placed, constants, devices.divide(batch))
@@ -164,7 +164,7 @@ def test_a_discriminator_that_is_no_longer_finite_is_seen() -> None:
     config.losses.adversarial.gradient_penalty = 1e38
     perceptual, identity = lenses()
     training = trainer.make(config, STEPS, perceptual, [identity])
-    _, metrics = devices.lift(training.step)(
+    _, metrics = devices.data_parallel(training.step)(
         devices.replicate(training.init()), devices.replicate(training.constants), devices.divide(batches()[0])
     )
     assert not np.isfinite(float(devices.fetch(metrics)["discriminator_gradient_norm"]))
@@ -172,10 +172,10 @@ def test_a_discriminator_that_is_no_longer_finite_is_seen() -> None:
 
 def test_a_training_in_bfloat16_is_looked_at_in_float32() -> None:
     config = settings()
-    full = recipe.build_generator(config)
+    full = train_config.build_generator(config)
     config.compute_dtype = "bfloat16"
-    half = recipe.build_generator(config)
-    variables = trainer.draw(full.clone(axis_name=None), jax.random.PRNGKey(0), (1, 4, 4, 3))
+    half = train_config.build_generator(config)
+    variables = trainer.init_variables(full.clone(axis_name=None), jax.random.PRNGKey(0), (1, 4, 4, 3))
     low = np.random.default_rng(0).random((2, 4, 4, 3), np.float32)
     np.testing.assert_array_equal(trainer.predict(half)(variables, low), trainer.predict(full)(variables, low))
     assert np.abs(half.clone(axis_name=None).apply(variables, low)[0] - full.apply(variables, low)[0]).max() > 1e-4

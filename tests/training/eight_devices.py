@@ -15,7 +15,7 @@ import numpy as np
 from jax.sharding import AxisType, Mesh
 
 from lowres_jax import runtime
-from lowres_jax.super_resolution import recipe, trainer
+from lowres_jax.super_resolution import train_config, trainer
 from lowres_jax.training import checkpoints, devices
 
 # Of the adversarial run one: at the kinks of leaky ReLUs and of L1 a difference in the last bit becomes one of percents
@@ -24,7 +24,7 @@ STEPS, ADVERSARIAL_STEPS = 3, 1
 
 
 def made_trainer(adversarial: bool) -> trainer.Trainer:
-    config = recipe.smoke(recipe.default_config())
+    config = train_config.smoke(train_config.default_config())
     config.hr_size = 16
     config.losses.edge.weight = 1.0
     if adversarial:
@@ -53,7 +53,7 @@ def run(count: int, adversarial: bool = False, mean: Callable[..., Any] | None =
     jax.lax.pmean = mean or original
     try:
         training = made_trainer(adversarial)
-        step, state = devices.lift(training.step), devices.replicate(training.init())
+        step, state = devices.data_parallel(training.step), devices.replicate(training.init())
         for batch in batches()[: ADVERSARIAL_STEPS if adversarial else STEPS]:
             state, metrics = step(state, {}, devices.divide(batch))
         return checkpoints.flat_leaves({"state": devices.fetch(state), "metrics": devices.fetch(metrics)})

@@ -9,11 +9,11 @@ import pytest
 
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.errors import UserError
-from lowres_jax.recognition import recipe as recognition_recipe
 from lowres_jax.recognition import sface
+from lowres_jax.recognition import train_config as recognition_recipe
 from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.super_resolution import recipe, trainer
-from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.super_resolution import train_config, trainer
+from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import devices
 
@@ -32,8 +32,8 @@ def get(name: str, smoke: bool = False) -> "trainer.ConfigDict":
 @pytest.mark.parametrize("name", SIZES)
 def test_a_config_names_the_network_it_says(name: str) -> None:
     config = get(name)
-    recipe.check(config)
-    module = recipe.build_generator(config)
+    train_config.check(config)
+    module = train_config.build_generator(config)
     size = config.hr_size // config.model.fields.scale
     variables = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, size, size, 3), np.float32))
     count = sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
@@ -67,11 +67,11 @@ def test_a_small_variant_takes_a_step(name: str) -> None:
     config = get(name, smoke=True)
     config.hr_size = 48
     training = train.build_trainer(config, config.steps)
-    samples, generator = Samples(config), np.random.default_rng(0)
+    samples, generator = Transform(config), np.random.default_rng(0)
     rows = [samples(generator.integers(0, 256, (48, 48, 3), np.uint8), generator) for _ in range(config.batch_size)]
     batch = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
     before = training.init()
-    state, metrics = devices.lift(training.step)(
+    state, metrics = devices.data_parallel(training.step)(
         devices.replicate(before), devices.replicate(training.constants), devices.divide(batch)
     )
     figures = {key: float(value) for key, value in devices.fetch(metrics).items()}

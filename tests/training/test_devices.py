@@ -53,7 +53,7 @@ def test_training_moved_the_networks(runs: dict[str, dict[str, np.ndarray]]) -> 
 
 
 def test_lift_reuses_the_states_memory_and_fetch_owns_its_own() -> None:
-    step = devices.lift(lambda state, constants, batch: (state + constants, {"sum": batch["x"].sum()}))
+    step = devices.data_parallel(lambda state, constants, batch: (state + constants, {"sum": batch["x"].sum()}))
     state = devices.replicate(np.zeros(3, np.float32))
     kept = devices.fetch(state)
     after, metrics = step(state, devices.replicate(np.ones(3, np.float32)), devices.divide({"x": np.ones((4, 2))}))

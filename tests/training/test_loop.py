@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowres_jax import interruption
+from lowres_jax import signals
 from lowres_jax.errors import UserError
 from lowres_jax.training import devices, loop, optimizers
 from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
@@ -46,14 +46,14 @@ def batches(first: int, wrong: int = -1, stop: int = -1) -> Iterator[dict[str, n
     while True:
         rows = np.random.default_rng(number).normal(size=(2, 3)).astype(np.float32)
         if number == stop:
-            interruption._State.requested = signal.SIGTERM
+            signals._State.requested = signal.SIGTERM
         yield {"x": rows * (np.nan if number == wrong else 1)}
         number += 1
 
 
 @pytest.fixture(autouse=True)
 def _no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interruption._State, "requested", None)
+    monkeypatch.setattr(signals._State, "requested", None)
 
 
 def fit(
@@ -100,9 +100,9 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("stop", [0, 1, 4, 7])
 def test_a_stopped_run_resumes_to_the_same_bits(straight: dict[str, np.ndarray], tmp_path: Path, stop: int) -> None:
-    with pytest.raises(interruption.Interrupted):
+    with pytest.raises(signals.Interrupted):
         fit(tmp_path, stop=stop)
-    interruption._State.requested = None
+    signals._State.requested = None
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.latest == stop + 1
     checkpoints.close()
@@ -143,9 +143,9 @@ def test_several_steps_a_call(
 def test_a_stop_within_a_call_and_a_step_that_is_not_finite_in_one(
     straight: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
-    with pytest.raises(interruption.Interrupted):
+    with pytest.raises(signals.Interrupted):
         fit(tmp_path / "stopped", stop=4, steps_per_call=3)
-    interruption._State.requested = None
+    signals._State.requested = None
     leaves = fit(tmp_path / "stopped", steps_per_call=3)
     for name in straight:
         np.testing.assert_allclose(leaves[name], straight[name], atol=1e-6, err_msg=name)
@@ -191,21 +191,21 @@ def test_a_stop_within_an_evaluation_saves(straight: dict[str, np.ndarray], tmp_
     class Stopping(list):
         def append(self, number: int) -> None:
             if number == 3:
-                interruption._State.requested = signal.SIGINT
-                interruption.check()
+                signals._State.requested = signal.SIGINT
+                signals.check()
 
-    with pytest.raises(interruption.Interrupted):
+    with pytest.raises(signals.Interrupted):
         fit(tmp_path, evaluated=Stopping())
-    interruption._State.requested = None
+    signals._State.requested = None
 
     assert_equal(fit(tmp_path), straight)
 
 
 def test_wishes_are_of_anybody() -> None:
-    lifted = devices.lift(loop.with_wishes(step))
+    lifted = devices.data_parallel(loop.with_control(step))
     rows = np.zeros((1, 2), np.float32)
     rows[0, 1] = 1.0
-    batch = devices.divide({"x": np.zeros((2, 3), np.float32)} | {loop.WISHES: rows})
+    batch = devices.divide({"x": np.zeros((2, 3), np.float32)} | {loop.CONTROL: rows})
     _, metrics = lifted(devices.replicate(start()), {}, batch)
-    assert devices.fetch(metrics[loop.WISHES]).tolist() == [0.0, 1.0]
+    assert devices.fetch(metrics[loop.CONTROL]).tolist() == [0.0, 1.0]
     assert jnp.isfinite(metrics["pixel"])

@@ -9,10 +9,10 @@ from training_runs import leaves, write_faces
 from lowres_jax.data import resize
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
-from lowres_jax.recognition import recipe as recognition_recipe
-from lowres_jax.recognition.face_samples import FaceSamples
-from lowres_jax.super_resolution import recipe
-from lowres_jax.super_resolution.samples import Samples
+from lowres_jax.recognition import train_config as recognition_recipe
+from lowres_jax.recognition.transform import FaceTransform
+from lowres_jax.super_resolution import train_config
+from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import session
 
@@ -23,9 +23,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_faces(tmp_path_factory.mktemp("data"), 4, 5, lambda image: resize.resize(image[16:-4], 32, 32))
 
 
-def config(data: Path) -> "recipe.ConfigDict":
+def config(data: Path) -> "train_config.ConfigDict":
     """A small training with edge maps, which the host makes."""
-    made = recipe.default_config()
+    made = train_config.default_config()
     made.data_dir, made.dataset, made.held_out = str(data), "faces/made", 0.0
     made.model.fields.update({"blocks": 1, "features": 8})
     made.losses.edge.weight = 1.0
@@ -38,7 +38,7 @@ def config(data: Path) -> "recipe.ConfigDict":
 
 
 def test_the_devices_make_the_rows_that_the_host_makes(data: Path) -> None:
-    source, samples = open_records(data / "faces" / "made"), Samples(config(data))
+    source, samples = open_records(data / "faces" / "made"), Transform(config(data))
     crops = source.crops(np.arange(len(source)))[0]
     drawn = [samples.choices(np.random.default_rng(number)) for number in range(len(crops))]
     batch = {"row": np.arange(len(crops)), "mirrored": np.stack([each["mirrored"] for each in drawn])}
@@ -66,21 +66,21 @@ def test_the_same_training_from_resident_crops_and_in_calls_of_three(data: Path,
 def test_what_the_host_has_to_do_does_not_stay(data: Path) -> None:
     plain, footage, face = config(data), config(data), recognition_recipe.default_config()
     footage.degradation.blur = (0.3, 0.9)
-    assert not session.is_resident(plain, Samples(plain))  # On a CPU it is not asked for.
-    for each, samples in ((footage, Samples(footage)), (face, FaceSamples(face))):
+    assert not session.is_resident(plain, Transform(plain))  # On a CPU it is not asked for.
+    for each, samples in ((footage, Transform(footage)), (face, FaceTransform(face))):
         assert not session.is_resident(each, samples)
         each.resident = True
         with pytest.raises(UserError, match=r"config\.resident=True: what this config does .* on the host"):
             session.is_resident(each, samples)
     plain.resident = True
-    assert session.is_resident(plain, Samples(plain))
+    assert session.is_resident(plain, Transform(plain))
 
 
 def test_steps_of_a_call_that_cannot_be(data: Path) -> None:
     wrong = config(data)
     wrong.steps_per_call = 0
     with pytest.raises(UserError, match=r"config\.steps_per_call=0: must be a whole number, 1 or more"):
-        recipe.check(wrong)
+        train_config.check(wrong)
     wrong.steps_per_call, wrong.matmul_precision = 1, "hihgest"
     with pytest.raises(UserError, match=r"config\.matmul_precision=hihgest: did you mean 'highest'"):
-        recipe.check(wrong)
+        train_config.check(wrong)

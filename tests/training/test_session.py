@@ -11,10 +11,10 @@ import pytest
 from tensorboardX.proto import event_pb2
 from training_runs import assert_equal, leaves, write_faces
 
-from lowres_jax import config_keys, files, interruption
+from lowres_jax import config_keys, files, signals
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
-from lowres_jax.super_resolution import recipe
+from lowres_jax.super_resolution import train_config
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import BEST, EVALUATIONS, Progress
@@ -26,8 +26,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_faces(tmp_path_factory.mktemp("data"), 4, 5, lambda image: resize.resize(image[16:-4], 32, 32))
 
 
-def config(data: Path, **changes: Any) -> "recipe.ConfigDict":
-    made = recipe.default_config()
+def config(data: Path, **changes: Any) -> "train_config.ConfigDict":
+    made = train_config.default_config()
     made.data_dir, made.dataset, made.held_out = str(data), "faces/made", 0.25
     made.model.fields.update({"blocks": 1, "features": 8})
     made.hr_size, made.batch_size, made.steps, made.evaluate_steps, made.validation_images = 32, 4, 7, 3, 2
@@ -55,11 +55,11 @@ def test_an_evaluation_that_was_cut_off_is_made_up(
 
     def stopped(self: Any, state: Any) -> None:
         if int(state.step) == cut:
-            raise interruption.Interrupted(signal.SIGTERM)
+            raise signals.Interrupted(signal.SIGTERM)
         real(self, state)
 
     monkeypatch.setattr(train.Evaluation, "__call__", stopped)
-    with pytest.raises(interruption.Interrupted):
+    with pytest.raises(signals.Interrupted):
         train.run(config(data), tmp_path)
     noted = evaluations(tmp_path) if (tmp_path / EVALUATIONS).is_file() else []
     assert [each["step"] for each in noted] == [step for step in (3, 6) if step < cut]

@@ -17,11 +17,11 @@ import tensorflow_datasets as tfds
 from tqdm import tqdm
 
 from lowres_jax.data import images
-from lowres_jax.interruption import interruptible
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import Detector, Face, Rule, choose, load_detector
 from lowres_jax.localization.sharpness import variance_of_laplacian
 from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order
+from lowres_jax.signals import interruptible
 
 # Pictures that go through the detector together: enough to fill its batches and both its threads. Of large ones fewer,
 # so that memory does not grow with them (two chunks of 200 MB are held).

@@ -12,7 +12,7 @@ from lowres_jax.data.degradations import Degradation
 _CANNY_THRESHOLDS = 50, 150
 
 
-class Samples:
+class Transform:
     """What `data.pipeline` applies to each crop.
 
     Rows hold image (H, H, 3) uint8 RGB, the HR crop; low (h, h, 3) float32 in [0, 1] where a degradation is asked for

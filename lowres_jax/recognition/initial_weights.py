@@ -31,7 +31,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     if not config.start:
         return None
     found = _found(config.start)
-    drawn = jax.device_get(trainer.draw(module, streams.key(config.seed, trainer.RECOGNIZER), config.size))
+    drawn = jax.device_get(trainer.init_variables(module, streams.key(config.seed, trainer.RECOGNIZER), config.size))
     given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
     if wrong and all(_layer(name) in _DRAWN for name in wrong):
@@ -45,7 +45,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
             f"config.start={config.start}: another network than config.model: {name} has shape {there} there, {here} "
             f"here ({len(wrong) + len(lacking)} such)"
         )
-    if devices.is_first():
+    if devices.is_lead_process():
         new = sorted({_layer(name) for name in wanted.keys() - given.keys()})
         print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
     merged = traverse_util.unflatten_dict(wanted | given, sep="/")

@@ -10,7 +10,7 @@ from lowres_jax.evaluation import verification
 
 
 @dataclass(frozen=True)
-class Subjects:
+class EvaluationSet:
     """The images and pairs that every method is measured on.
 
     Attributes:
@@ -43,7 +43,7 @@ class Subjects:
         number_of_folds: int,
         pairs_per_fold: int,
         seed: int,
-    ) -> "Subjects":
+    ) -> "EvaluationSet":
         """A set without pairs of its own: the first images of each person, with pairs made of them.
 
         Args:
@@ -76,7 +76,7 @@ class Subjects:
         """In how many images no face was found."""
         return int((~self.detected).sum())
 
-    def only(self, folds: Sequence[int]) -> "Subjects":
+    def only(self, folds: Sequence[int]) -> "EvaluationSet":
         """The pairs of some folds, and every image of the people in them.
 
         Args:
@@ -96,7 +96,7 @@ class Subjects:
         kept = np.isin(self.folds, folds)
         pairs = self.pairs[kept]
         images = np.flatnonzero(np.isin(self.labels, self.labels[pairs.ravel()]))
-        return Subjects(
+        return EvaluationSet(
             images=self.images[images],
             labels=self.labels[images],
             names=self.names[images],

@@ -8,7 +8,7 @@ import time
 import jax
 from ml_collections import ConfigDict
 
-from lowres_jax import interruption, lifeline
+from lowres_jax import lifeline, signals
 from lowres_jax.errors import UserError
 
 _HEARTBEAT_SECONDS = 25
@@ -32,7 +32,7 @@ def connect(config: ConfigDict) -> None:
         return
     # Where processes share CPUs they exchange gradients by gloo; accelerators have their own ways.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    # JAX's own handler of SIGTERM would take the place of ours (see `interruption`), which tells all processes too.
+    # JAX's own handler of SIGTERM would take the place of ours (see `signals`), which tells all processes too.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         if coordinator == "auto":
@@ -87,7 +87,7 @@ def _await(coordinator: str, seconds: float) -> None:
     host, _, port = coordinator.rpartition(":")
     deadline = time.monotonic() + seconds
     while True:
-        interruption.check()
+        signals.check()
         try:
             with socket.create_connection((host, int(port)), timeout=1.0):
                 return

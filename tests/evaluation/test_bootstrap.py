@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lowres_jax.evaluation import identification, identification_resamples, intervals, verification
-from lowres_jax.evaluation import verification_resamples as pair_resamples
+from lowres_jax.evaluation import bootstrap, identification, identification_bootstrap, verification
+from lowres_jax.evaluation import verification_bootstrap as pair_resamples
 from lowres_jax.evaluation.identification import ProbeStatistics
 
 
@@ -62,8 +62,8 @@ def literal_metrics(statistics: ProbeStatistics, originals: ProbeStatistics, siz
 def test_identification_equals_repeated_probes(noise: float, decimals: int) -> None:
     originals, people = statistics_of(1, noise / 2, decimals)
     statistics, _ = statistics_of(2, noise, decimals)
-    counts = intervals.draw_counts(30, 12, seed=5)
-    estimate = identification_resamples.estimate(statistics, originals, people, counts)
+    counts = bootstrap.draw_counts(30, 12, seed=5)
+    estimate = identification_bootstrap.estimate(statistics, originals, people, counts)
     assert estimate.metrics == pytest.approx(literal_metrics(statistics, originals, 120), abs=1e-12)
     for resample, drawn in enumerate(counts):
         times = drawn[people]
@@ -75,10 +75,10 @@ def test_identification_equals_repeated_probes(noise: float, decimals: int) -> N
 
 def test_blocks_of_resamples_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     statistics, people = statistics_of(3, 0.7)
-    counts = intervals.draw_counts(30, 50, seed=0)
-    whole = identification_resamples.estimate(statistics, statistics, people, counts)
-    monkeypatch.setattr(identification_resamples, "_BLOCK_NUMBERS", 7 * 120)
-    parts = identification_resamples.estimate(statistics, statistics, people, counts)
+    counts = bootstrap.draw_counts(30, 50, seed=0)
+    whole = identification_bootstrap.estimate(statistics, statistics, people, counts)
+    monkeypatch.setattr(identification_bootstrap, "_BLOCK_NUMBERS", 7 * 120)
+    parts = identification_bootstrap.estimate(statistics, statistics, people, counts)
     for name, samples in whole.samples.items():
         np.testing.assert_array_equal(samples, parts.samples[name])
 
@@ -118,7 +118,7 @@ def test_pairs_equal_the_protocol_on_repeated_folds(decimals: int, folds_of: np.
     originals = np.round(generator.normal(size=240) + 3 * same, decimals)
     scores = np.round(originals + generator.normal(size=240), decimals)
     number = len(np.unique(folds_of))
-    counts = intervals.draw_counts(number, 40, seed=1)
+    counts = bootstrap.draw_counts(number, 40, seed=1)
     # The rarest cases: all draws are one fold, or two.
     counts[0], counts[1] = 0, 0
     counts[0, 2] = number
@@ -141,39 +141,39 @@ def test_few_folds_get_no_interval() -> None:
     generator = np.random.default_rng(0)
     same, folds = np.arange(50) % 2 == 0, np.arange(50) // 10
     scores = generator.normal(size=50) + same
-    estimate = pair_resamples.estimate(scores, scores, same, folds, intervals.draw_counts(5, 10, 0))
+    estimate = pair_resamples.estimate(scores, scores, same, folds, bootstrap.draw_counts(5, 10, 0))
     assert estimate.samples == {}
     assert estimate.metrics["accuracy"] == verification.evaluate_pairs(scores, same, folds).accuracy
 
 
 def test_counts_are_seeded_draws_with_replacement() -> None:
-    counts = intervals.draw_counts(40, 500, seed=3)
+    counts = bootstrap.draw_counts(40, 500, seed=3)
     assert (counts.sum(axis=1) == 40).all()
-    np.testing.assert_array_equal(counts, intervals.draw_counts(40, 500, seed=3))
-    assert (counts != intervals.draw_counts(40, 500, seed=4)).any()
+    np.testing.assert_array_equal(counts, bootstrap.draw_counts(40, 500, seed=3))
+    assert (counts != bootstrap.draw_counts(40, 500, seed=4)).any()
     # A unit is left out of a resample with probability (1 - 1/40)^40.
     assert (counts == 0).mean() == pytest.approx((1 - 1 / 40) ** 40, abs=0.01)
 
 
 def test_intervals_by_hand() -> None:
     samples = np.arange(1001.0)
-    assert intervals.interval(samples) == pytest.approx((25.0, 975.0))
-    method = intervals.Estimate({"x": 5.0}, {"x": samples + np.tile([0.5, 1.5], 501)[:1001]})
-    reference = intervals.Estimate({"x": 4.0}, {"x": samples})
+    assert bootstrap.interval(samples) == pytest.approx((25.0, 975.0))
+    method = bootstrap.Estimate({"x": 5.0}, {"x": samples + np.tile([0.5, 1.5], 501)[:1001]})
+    reference = bootstrap.Estimate({"x": 4.0}, {"x": samples})
     # Paired: the wide spread that both share is gone.
-    assert intervals.difference(method, reference, "x") == pytest.approx((1.0, 0.5, 1.5))
+    assert bootstrap.difference(method, reference, "x") == pytest.approx((1.0, 0.5, 1.5))
 
 
 def test_means_weigh_people_by_their_images() -> None:
     values, people = np.asarray([1.0, 3.0, 8.0]), np.asarray([0, 0, 1])
-    estimate = intervals.mean_estimate({"psnr": values}, people, np.asarray([[1, 1], [2, 0], [0, 2], [1, 0]]))
+    estimate = bootstrap.mean_estimate({"psnr": values}, people, np.asarray([[1, 1], [2, 0], [0, 2], [1, 0]]))
     assert estimate.metrics == {"psnr": 4.0}
     np.testing.assert_allclose(estimate.samples["psnr"], [4.0, 2.0, 8.0, 2.0])
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     values = np.random.default_rng(0).normal(size=400)
-    estimate = intervals.mean_estimate({"m": values}, np.arange(400), intervals.draw_counts(400, 2000, 0))
-    low, high = intervals.interval(estimate.samples["m"])
+    estimate = bootstrap.mean_estimate({"m": values}, np.arange(400), bootstrap.draw_counts(400, 2000, 0))
+    low, high = bootstrap.interval(estimate.samples["m"])
     half = 1.96 * values.std() / 20
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)

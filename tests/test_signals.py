@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lowres_jax import interruption
+from lowres_jax import signals
 
 START = """
 import gc, os, signal, sys, threading, time
 from pathlib import Path
-from lowres_jax import command, interruption
+from lowres_jax import cli, signals
 from lowres_jax.files import write_atomically
 signal.signal(signal.SIGINT, signal.default_int_handler)
 folder = Path(sys.argv[1])
@@ -30,11 +30,11 @@ def test_a_signal_within_a_callback_of_the_garbage_collector_counts(tmp_path: Pa
     body = f"""
 def program():
     def callback(phase, info):
-        if not interruption.requested():
+        if not signals.requested():
             os.kill(os.getpid(), signal.{name})
     gc.callbacks.append(callback)
     gc.set_threshold(1)
-    for number in interruption.interruptible(iter(int, 1)):
+    for number in signals.interruptible(iter(int, 1)):
         [[] for _ in range(100)]
 """
     result = run(body, tmp_path)
@@ -48,7 +48,7 @@ def test_where_no_check_comes_the_process_is_ended_and_nothing_is_half_written(t
 def program():
     with write_atomically(folder / "whole") as file:
         file.write(b"whole")
-    with interruption.at_forced_end(lambda: (folder / "kept").write_text("kept")), \\
+    with signals.at_forced_end(lambda: (folder / "kept").write_text("kept")), \\
             write_atomically(folder / "half") as file:
         file.write(b"half")
         os.kill(os.getpid(), signal.SIGTERM)
@@ -63,9 +63,9 @@ def program():
 def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     body = """
 def program():
-    with interruption.grace(600), interruption.at_forced_end(lambda: (folder / "kept").write_text("kept")):
+    with signals.grace(600), signals.at_forced_end(lambda: (folder / "kept").write_text("kept")):
         os.kill(os.getpid(), signal.SIGTERM)
-        while not interruption.requested():
+        while not signals.requested():
             time.sleep(0.001)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(600)
@@ -79,9 +79,9 @@ def test_last_words_that_fail_or_hang_do_not_keep_the_process_alive(tmp_path: Pa
     body = """
 def program():
     with (
-        interruption.at_forced_end(lambda: time.sleep(600)),
-        interruption.at_forced_end(lambda: (folder / "second").write_text("said")),
-        interruption.at_forced_end(lambda: 1 / 0),
+        signals.at_forced_end(lambda: time.sleep(600)),
+        signals.at_forced_end(lambda: (folder / "second").write_text("said")),
+        signals.at_forced_end(lambda: 1 / 0),
     ):
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(600)
@@ -96,19 +96,19 @@ signal.signal(signal.SIGINT, signal.SIG_IGN)
 def program():
     os.kill(os.getpid(), signal.SIGINT)
     os.kill(os.getpid(), signal.SIGTERM)
-    while not interruption.requested():
+    while not signals.requested():
         time.sleep(0.001)
-    interruption.check()
+    signals.check()
 """
     assert run(body, tmp_path).returncode == 143
 
 
 def test_without_a_request_everything_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert list(interruption.interruptible([1, 2])) == [1, 2]
-    assert not interruption.requested()
-    items = interruption.interruptible([1, 2])
+    assert list(signals.interruptible([1, 2])) == [1, 2]
+    assert not signals.requested()
+    items = signals.interruptible([1, 2])
     assert next(items) == 1
-    monkeypatch.setattr(interruption._State, "requested", signal.SIGTERM)
-    with pytest.raises(interruption.Interrupted) as raised:
+    monkeypatch.setattr(signals._State, "requested", signal.SIGTERM)
+    with pytest.raises(signals.Interrupted) as raised:
         next(items)
     assert raised.value.signal_number == signal.SIGTERM

@@ -4,7 +4,7 @@ import collections
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lowres_jax import names
+from lowres_jax import filenames
 from lowres_jax.errors import UserError
 
 
@@ -26,7 +26,7 @@ def assign(paths: Sequence[Path], source: Path, output: Path, reserve: int) -> d
         uses = collections.Counter(found.values())
         clashing = [path for path, name in found.items() if uses[name] > 1 and name != path]
         if not clashing:
-            return {path: names.fitting(output / name.relative_to(root), reserve) for path, name in found.items()}
+            return {path: filenames.fitting(output / name.relative_to(root), reserve) for path, name in found.items()}
         found.update({path: path for path in clashing})
 
 

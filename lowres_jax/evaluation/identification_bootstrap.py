@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.identification import ProbeStatistics
-from lowres_jax.evaluation.intervals import Estimate
-from lowres_jax.interruption import interruptible
+from lowres_jax.signals import interruptible
 
 FARS = {"dir_at_far_1e-2": 0.01, "dir_at_far_1e-1": 0.1}
 RANKS = (1, 5, 15)

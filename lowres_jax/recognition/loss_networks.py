@@ -16,10 +16,12 @@ from lowres_jax.pretrained.weights import find_fetched_file
 from lowres_jax.recognition import resnet
 from lowres_jax.recognition.recognizer import NetworkRecognizer, Recognizer, load_recognizer
 from lowres_jax.super_resolution import vgg19
-from lowres_jax.super_resolution.recipe import Lens
+from lowres_jax.training.loss_networks import FrozenNetwork
 
 
-def identity_lenses(recognizers: Sequence[Recognizer], weight: float, shares: Sequence[float] = ()) -> list[Lens]:
+def identity_networks(
+    recognizers: Sequence[Recognizer], weight: float, shares: Sequence[float] = ()
+) -> list[FrozenNetwork]:
     """Recognizers whose embeddings an identity loss compares.
 
     Args:
@@ -38,11 +40,13 @@ def identity_lenses(recognizers: Sequence[Recognizer], weight: float, shares: Se
         def embed(variables: Any, images: jax.Array, network: NetworkRecognizer = network) -> jax.Array:
             return network.module.apply(variables, _fitted(images, network.input_size))
 
-        lenses.append(Lens(network.name, weight * share / sum(shares), embed, network.variables))
+        lenses.append(FrozenNetwork(network.name, weight * share / sum(shares), embed, network.variables))
     return lenses
 
 
-def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", after_activation: bool = False) -> Lens:
+def perceptual_network(
+    network: str, layer: str, weight: float, weights: str = "", after_activation: bool = False
+) -> FrozenNetwork:
     """The features of one layer of a network, for a perceptual loss.
 
     Args:
@@ -75,7 +79,7 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", 
             features = module.apply(variables, images)
             return jax.nn.relu(features) if after_activation else features
 
-        return Lens(network, weight, of_vgg, jax.device_get({"params": kept}))
+        return FrozenNetwork(network, weight, of_vgg, jax.device_get({"params": kept}))
     if after_activation:
         raise UserError(
             f"config.losses.perceptual.after_activation=True: {network} names its activations as layers; choose one of "
@@ -88,7 +92,7 @@ def perceptual_lens(network: str, layer: str, weight: float, weights: str = "", 
 
     example = jax.ShapeDtypeStruct((1, size or 64, size or 64, 3), jnp.float32)
     _check_layer(network, layer, sorted(jax.eval_shape(functools.partial(_all_captured, module), variables, example)))
-    return Lens(network, weight, features, variables)
+    return FrozenNetwork(network, weight, features, variables)
 
 
 def _of_recognizer(name: str, weights: str) -> tuple[nn.Module, Any, int]:

@@ -8,7 +8,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import ImageFont
 
-from lowres_jax import configuration, names
+from lowres_jax import configuration, filenames
 from lowres_jax.errors import UserError
 from lowres_jax.files import RefusedNameError, try_folder, write_atomically
 from lowres_jax.report.drawn_text import drawable
@@ -16,25 +16,25 @@ from lowres_jax.report.drawn_text import drawable
 
 def test_bytes_that_are_no_text_can_be_printed() -> None:
     name = os.fsdecode(b"M\xfcller \xc3\xa9")
-    assert names.printable(name) == "M\\xfcller é"
-    assert names.printable("张三") == "张三"
+    assert filenames.printable(name) == "M\\xfcller é"
+    assert filenames.printable("张三") == "张三"
 
 
 def test_a_person_has_one_name_in_all_unicode_forms() -> None:
-    assert names.of_person("Andre\N{COMBINING ACUTE ACCENT}") == names.of_person("André") == "André"
+    assert filenames.of_person("Andre\N{COMBINING ACUTE ACCENT}") == filenames.of_person("André") == "André"
 
 
 def test_long_names_are_cut_and_stay_apart(tmp_path: Path) -> None:
     long = ["é" * 120 + ending for ending in ("1", "2")]
-    found = [names.fitting(tmp_path / name, reserve=20) for name in long]
+    found = [filenames.fitting(tmp_path / name, reserve=20) for name in long]
     assert found[0] != found[1]
     for path in found:
         assert path.parent == tmp_path
         assert len(os.fsencode(path.name)) <= 235
         assert path.name.startswith("é" * 100)
         (tmp_path / (path.name + "_" * 20)).touch()
-    assert names.fitting(tmp_path / "new" / "short", 20) == tmp_path / "new" / "short"
-    assert names.fitting(tmp_path / ("x" * 300) / "a", 20).parent.name.startswith("x" * 240)
+    assert filenames.fitting(tmp_path / "new" / "short", 20) == tmp_path / "new" / "short"
+    assert filenames.fitting(tmp_path / ("x" * 300) / "a", 20).parent.name.startswith("x" * 240)
 
 
 def test_a_name_that_is_refused_is_an_error_of_its_own(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
 
 
 @dataclass(frozen=True)
-class Learners:
+class ClassSplit:
     """The people whom a recognizer learns to tell apart.
 
     Attributes:
@@ -91,7 +91,7 @@ class Learners:
     classes: int
 
 
-def choose_learners(
+def split_classes(
     labels: np.ndarray,
     folders: Sequence[str] | np.ndarray,
     identities: int,
@@ -99,7 +99,7 @@ def choose_learners(
     held_out_images: float,
     balanced: bool,
     seed: int,
-) -> Learners:
+) -> ClassSplit:
     """Chooses people and splits their images.
 
     Args:
@@ -138,4 +138,4 @@ def choose_learners(
         )
     class_of = np.full(int(labels.max()) + 1, -1, np.int32)
     class_of[people] = np.arange(len(people))
-    return Learners(np.sort(np.concatenate(training)), np.sort(np.concatenate(validation)), class_of, len(people))
+    return ClassSplit(np.sort(np.concatenate(training)), np.sort(np.concatenate(validation)), class_of, len(people))

@@ -10,7 +10,7 @@ from lowres_jax.data.degradations import Degradation
 _ENLARGEMENTS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
-class FaceSamples:
+class FaceTransform:
     """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
 
     Where a teacher's templates are learned they hold teacher_image too, of the same shape: the crop before it was made

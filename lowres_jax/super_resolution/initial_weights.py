@@ -35,7 +35,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
             raise UserError(f"config.start={config.start}: has no weights to start from")
         found = cards.read_variables(card, config.start_weights)
     size = config.hr_size // config.model.fields.scale
-    drawn = trainer.draw(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
+    drawn = trainer.init_variables(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
     given, wanted = _flat(found), _flat(jax.device_get(drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
     if wrong:
@@ -45,7 +45,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
             f"{np.shape(given[wrong[0]])} there, {here} here ({len(wrong)} such)"
         )
     new = sorted({name.split("/")[1] for name in wanted.keys() - given.keys()})
-    if devices.is_first():
+    if devices.is_lead_process():
         print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
     merged = traverse_util.unflatten_dict(wanted | given, sep="/")
     return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}

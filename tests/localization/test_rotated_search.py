@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from lowres_jax.localization import align, look_again, mtcnn
+from lowres_jax.localization import align, mtcnn, rotated_search
 from lowres_jax.localization.detector import Detector, Face, load_detector
 
 
@@ -39,7 +39,7 @@ def test_a_turned_face_comes_back_to_where_it_was_by_hand(quarters: int) -> None
     y, x = np.argwhere(turned)[0]
     box = {0: [1, 2, 3, 4], 1: [2, 1, 4, 3], 2: [1, 2, 3, 4], 3: [2, 1, 4, 3]}[quarters]
     landmarks = np.repeat(np.asarray([[x, y]], np.float32), 5, 0)
-    face = look_again.turned_back(Face(np.asarray(box, np.float32), 0.9, landmarks), picture.shape, quarters)
+    face = rotated_search.turned_back(Face(np.asarray(box, np.float32), 0.9, landmarks), picture.shape, quarters)
     np.testing.assert_array_equal(face.box, [1, 2, 3, 4])
     np.testing.assert_array_equal(face.landmarks, np.repeat([[1.0, 2.0]], 5, 0))
     assert face.turned == 90 * quarters
@@ -49,7 +49,7 @@ def test_a_turned_face_comes_back_to_where_it_was_by_hand(quarters: int) -> None
 def test_the_crop_of_a_turned_photograph_is_upright(detector: Detector, photograph: np.ndarray, quarters: int) -> None:
     upright = detector.detect(photograph)[0]
     turned = np.ascontiguousarray(np.rot90(photograph, quarters))
-    ((face,),) = look_again.detect(detector, [turned])
+    ((face,),) = rotated_search.detect(detector, [turned])
     assert face.turned == 90 * quarters
     assert likeness(align.crop_face(turned, face), align.crop_face(photograph, upright)) > 0.98
     # Its box is where the face is in the picture as it lies.
@@ -63,12 +63,12 @@ def test_the_crop_of_a_turned_photograph_is_upright(detector: Detector, photogra
 def test_upright_pictures_are_not_touched_and_nothing_is_turned_unasked(
     detector: Detector, photograph: np.ndarray
 ) -> None:
-    (found,) = look_again.detect(detector, [photograph])
+    (found,) = rotated_search.detect(detector, [photograph])
     (plain,) = detector.detect_batch([photograph])
     np.testing.assert_array_equal(found[0].box, plain[0].box)
     assert found[0].turned == 0
     head = np.ascontiguousarray(np.rot90(photograph))
-    assert look_again.detect(detector, [head], look_again=False) == detector.detect_batch([head]) == [[]]
+    assert rotated_search.detect(detector, [head], look_again=False) == detector.detect_batch([head]) == [[]]
 
 
 def test_haar_gets_landmarks_that_turn_the_crop(photograph: np.ndarray) -> None:
@@ -76,7 +76,7 @@ def test_haar_gets_landmarks_that_turn_the_crop(photograph: np.ndarray) -> None:
     upright = haar.detect(photograph)[0]
     turned = np.ascontiguousarray(np.rot90(photograph))
     assert haar.detect(turned) == []
-    ((face, *_),) = look_again.detect(haar, [turned])
+    ((face, *_),) = rotated_search.detect(haar, [turned])
     assert face.turned == 90
     assert likeness(align.crop_face(turned, face), align.crop_face(photograph, upright)) > 0.9
 
@@ -102,7 +102,7 @@ class OnlyInside:
 def test_a_border_is_tried_once_and_coordinates_are_the_pictures() -> None:
     detector = OnlyInside()
     # 80 x 96: a border of 24 on each side.
-    ((face,),) = look_again.detect(detector, [np.zeros((80, 96, 3), np.float32)])
+    ((face,),) = rotated_search.detect(detector, [np.zeros((80, 96, 3), np.float32)])
     assert detector.seen[:2] == [(80, 96), (128, 144)]
     np.testing.assert_array_equal(face.box, [0, 16, 96, 64])
     np.testing.assert_array_equal(face.landmarks, np.full((5, 2), 26))
@@ -117,7 +117,7 @@ def test_a_large_photograph_is_reduced_and_keeps_its_small_faces(detector: Detec
     small = cv2.resize(photograph, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
     height, width = small.shape[:2]
     large[3000 : 3000 + height, 5000 : 5000 + width] = small
-    reduced, by = look_again.shrink_large(large)
+    reduced, by = rotated_search.shrink_large(large)
     assert by == pytest.approx((8 / 25) ** 0.5)
     assert reduced.shape == (2263, 3536, 3)
     tracemalloc.start()
@@ -130,11 +130,11 @@ def test_a_large_photograph_is_reduced_and_keeps_its_small_faces(detector: Detec
 
 
 def test_factor_and_coordinates_by_hand() -> None:
-    _, by = look_again.shrink_large(np.zeros((8000, 10000, 1), np.float32))
+    _, by = rotated_search.shrink_large(np.zeros((8000, 10000, 1), np.float32))
     assert by == 0.55
-    assert look_again.shrink_large(np.zeros((2000, 4000, 1), np.float32))[1] == 1.0
+    assert rotated_search.shrink_large(np.zeros((2000, 4000, 1), np.float32))[1] == 1.0
     # The center of pixel 3 lies 3.5 from the border; doubled, 7, which is between pixels 6 and 7.
-    face = look_again.scaled(Face(np.asarray([1, 2, 3, 4], np.float32), 0.5, np.full((5, 2), 3.0, np.float32)), 2.0)
+    face = rotated_search.scaled(Face(np.asarray([1, 2, 3, 4], np.float32), 0.5, np.full((5, 2), 3.0, np.float32)), 2.0)
     np.testing.assert_array_equal(face.box, [2, 4, 6, 8])
     np.testing.assert_array_equal(face.landmarks, np.full((5, 2), 6.5))
 
@@ -168,6 +168,6 @@ def test_a_false_hit_in_a_turned_group_picture_takes_nobodys_place() -> None:
             return [self.detect(image) for image in images]
 
     picture = np.zeros((80, 120, 3), np.float32)
-    assert [face.turned for face in look_again.detect(Group(), [picture])[0]] == [0, 0, 0]
+    assert [face.turned for face in rotated_search.detect(Group(), [picture])[0]] == [0, 0, 0]
     Group.hits = 2
-    assert [face.turned for face in look_again.detect(Group(), [picture])[0]] == [90, 90]
+    assert [face.turned for face in rotated_search.detect(Group(), [picture])[0]] == [90, 90]

@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Callable
 
-from lowres_jax import interruption, lifeline
+from lowres_jax import lifeline, signals
 from lowres_jax.errors import UserError
 
 
@@ -13,9 +13,9 @@ def run(program: Callable[[], object]) -> None:
     """Runs a program: bad input ends in one line and status 1, an interruption in status 130 (Ctrl-C) or 143 (SIGTERM).
 
     Args:
-      program: the work; the signals are requests meanwhile (see `interruption`).
+      program: the work; the signals are requests meanwhile (see `signals`).
     """
-    interruption.install()
+    signals.install()
     for stream in (sys.stdout, sys.stderr):
         # A file's name need not be text of the terminal's encoding.
         if isinstance(stream, io.TextIOWrapper):
@@ -26,14 +26,14 @@ def run(program: Callable[[], object]) -> None:
         # A collective operation, or a checkpoint, that another's death broke off.
         lifeline.await_verdict()
         if lifeline.fail(str(error)):
-            interruption.end_now(f"error: {error}", 1)
+            signals.end_now(f"error: {error}", 1)
         sys.exit(f"error: {error}")
     except Exception as error:
         lifeline.await_verdict()
         if lifeline.fail(f"{type(error).__name__}, see what it says itself"):
             traceback.print_exc()
-            interruption.end_now("", 1)
+            signals.end_now("", 1)
         raise
-    except interruption.Interrupted as error:
+    except signals.Interrupted as error:
         lifeline.fail("was asked to stop")
-        interruption.end(error.signal_number)
+        signals.end(error.signal_number)

@@ -2,8 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -182,20 +180,3 @@ def build_discriminator(config: ConfigDict) -> nn.Module | None:
     settings = config.discriminator
     module = discriminator.Model(head=settings.head, width=settings.width, spectral_norm=settings.spectral_norm)
     return networks.on_devices(module, config.compute_dtype)
-
-
-@dataclass(frozen=True)
-class Lens:
-    """A fixed network through which a loss looks at images: a recognizer, or a network of features.
-
-    Attributes:
-      name: of the network.
-      weight: of its loss.
-      apply: (variables, (B, H, W, 3) in [0, 1]) -> features or embeddings, differentiable.
-      variables: of the network.
-    """
-
-    name: str
-    weight: float
-    apply: Callable[[Any, Any], Any]
-    variables: Any

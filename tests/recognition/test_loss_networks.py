@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lowres_jax.errors import UserError
-from lowres_jax.recognition.lenses import identity_lenses, perceptual_lens
+from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import NetworkRecognizer
 
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
@@ -26,11 +26,11 @@ class Opaque:
 
 def test_a_recognizer_that_is_not_differentiable_is_refused() -> None:
     with pytest.raises(UserError, match=r"recognizer 'opaque': is not differentiable"):
-        identity_lenses([Opaque()], 0.1)
+        identity_networks([Opaque()], 0.1)
 
 
 def test_identity_sees_what_the_recognizer_sees(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
-    lens, other = identity_lenses([recognizer, recognizer], 0.4, (3.0, 1.0))
+    lens, other = identity_networks([recognizer, recognizer], 0.4, (3.0, 1.0))
     assert (lens.weight, other.weight) == pytest.approx((0.3, 0.1))
     embeddings = np.asarray(jax.jit(lens.apply)(lens.variables, orl_faces[:2]))
     templates = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
@@ -38,10 +38,10 @@ def test_identity_sees_what_the_recognizer_sees(recognizer: NetworkRecognizer, o
 
 
 def test_features_of_a_layer(recognizer: NetworkRecognizer, orl_faces: np.ndarray) -> None:
-    lens = perceptual_lens("sface", "conv_5_relu", 1.0)
+    lens = perceptual_network("sface", "conv_5_relu", 1.0)
     assert jax.eval_shape(lens.apply, lens.variables, orl_faces[:1]).shape == (1, 28, 28, 256)
     with pytest.raises(UserError, match=r"layer='conv_5_rel': sface has no such layer; did you mean 'conv_5_relu'"):
-        perceptual_lens("sface", "conv_5_rel", 1.0)
+        perceptual_network("sface", "conv_5_rel", 1.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def vgg(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_vgg19_before_its_activation(vgg: Path) -> None:
     image = np.random.default_rng(1).random((1, 32, 32, 3)).astype(np.float32)
-    lens = perceptual_lens("vgg19", "block5_conv4", 1.0, str(vgg))
+    lens = perceptual_network("vgg19", "block5_conv4", 1.0, str(vgg))
     found = lens.apply(lens.variables, image)
     # The same, layer by layer.
     features = jnp.asarray(image[..., ::-1] * 255 - np.float32([103.939, 116.779, 123.68]))
@@ -84,16 +84,16 @@ def test_vgg19_before_its_activation(vgg: Path) -> None:
     assert found.shape == (1, 2, 2, 512)
     assert float(found.min()) < 0
     np.testing.assert_allclose(found, features, rtol=1e-3, atol=1e-2)
-    after = perceptual_lens("vgg19", "block5_conv4", 1.0, str(vgg), after_activation=True)
+    after = perceptual_network("vgg19", "block5_conv4", 1.0, str(vgg), after_activation=True)
     np.testing.assert_array_equal(after.apply(after.variables, image), np.maximum(found, 0))
     with pytest.raises(UserError, match=r"after_activation=True: sface names its activations as layers"):
-        perceptual_lens("sface", "conv_5_batchnorm", 1.0, after_activation=True)
+        perceptual_network("sface", "conv_5_batchnorm", 1.0, after_activation=True)
 
 
 def test_weights_that_are_missing_or_of_another_network(vgg: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"weights is empty: VGG19 needs a Keras weight file"):
-        perceptual_lens("vgg19", "block5_conv4", 1.0)
+        perceptual_network("vgg19", "block5_conv4", 1.0)
     with pytest.raises(UserError, match=r"nowhere\.h5: no Keras weights"):
-        perceptual_lens("vgg19", "block5_conv4", 1.0, str(tmp_path / "nowhere.h5"))
+        perceptual_network("vgg19", "block5_conv4", 1.0, str(tmp_path / "nowhere.h5"))
     with pytest.raises(UserError, match=r"layer='block5_conv5': vgg19 has no such layer"):
-        perceptual_lens("vgg19", "block5_conv5", 1.0, str(vgg))
+        perceptual_network("vgg19", "block5_conv5", 1.0, str(vgg))

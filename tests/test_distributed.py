@@ -7,10 +7,10 @@ import jax
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax import processes
+from lowres_jax import distributed
 
 
-def distributed(**changes: object) -> ConfigDict:
+def config_of(**changes: object) -> ConfigDict:
     config = ConfigDict({"coordinator": "", "processes": 0, "process": -1, "connect_seconds": 1})
     config.update(changes)
     return config
@@ -18,7 +18,7 @@ def distributed(**changes: object) -> ConfigDict:
 
 def test_without_a_coordinator_there_is_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOWRES_JAX_COORDINATOR", raising=False)
-    processes.connect(distributed())
+    distributed.connect(config_of())
     assert jax.process_count() == 1
 
 
@@ -35,9 +35,9 @@ def test_a_coordinator_that_is_not_there(changes: dict, said: str) -> None:
     # In a process of its own: JAX may only be connected before anything else is done with it.
     script = (
         "import sys\nfrom ml_collections import ConfigDict\nfrom lowres_jax.errors import UserError\n"
-        "from lowres_jax import processes\n"
-        f"config = ConfigDict({distributed(**changes).to_dict()!r})\n"
-        "try:\n    processes.connect(config)\nexcept UserError as error:\n    sys.exit(str(error))\n"
+        "from lowres_jax import distributed\n"
+        f"config = ConfigDict({config_of(**changes).to_dict()!r})\n"
+        "try:\n    distributed.connect(config)\nexcept UserError as error:\n    sys.exit(str(error))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     assert done.returncode == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowres_jax.data.training_set import choose_sharp, split_identities
+from lowres_jax.data.splits import choose_sharp, split_identities
 from lowres_jax.errors import UserError
 
 
