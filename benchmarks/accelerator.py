@@ -184,7 +184,7 @@ def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
     source, samples = RecordSource(sets[0]), Transform(train_config.default_config())
     batch, threads = 64, len(os.sched_getaffinity(0))
     for name, choices in (("decoded on the host", None), ("chosen for the device", samples.choices)):
-        batches = pipeline.batches(source, batch, 0, samples, threads=threads, choices=choices)
+        batches = pipeline.batches(source, batch, seed=0, transform=samples, threads=threads, choices=choices)
         key = "image" if choices is None else "row"
         speed, _ = rate(lambda batches=batches, key=key: next(batches)[key], seconds)
         yield f"input, crops {name}, {threads} threads", {"images_per_second": speed * batch}

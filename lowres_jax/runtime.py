@@ -18,6 +18,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LOWRES_JAX_CACHE") or Path.home() / ".cache" / "lowres_jax")
 
 
+def datasets_folder(data_dir: str = "") -> Path:
+    """Folder of prepared sets.
+
+    Args:
+      data_dir: as `config.data_dir`: the folder, or "" for the one in the cache folder.
+    """
+    return Path(data_dir).expanduser() if data_dir else cache_folder() / "datasets"
+
+
 def _cpu_devices(config: ConfigDict) -> int:
     """How many devices JAX is to see in this machine's processor.
 

@@ -24,6 +24,7 @@ Choices = Callable[[np.random.Generator], dict[str, np.ndarray]]
 def batches(
     source: RecordSource,
     batch_size: int,
+    *,
     seed: int,
     transform: Transform | None = None,
     positions: np.ndarray | None = None,

@@ -24,7 +24,7 @@ def folders(given: str, detector: str) -> list[Path]:
     """
     if given:
         return [Path(given)]
-    usual = [runtime.cache_folder() / "datasets" / name / detector for name in _SETS]
+    usual = [runtime.datasets_folder() / name / detector for name in _SETS]
     found = [folder for folder in usual if version_directory(folder)]
     if not found:
         option = "" if detector == "mtcnn" else f" --config.detector={detector}"

@@ -1,7 +1,7 @@
 """Training of a generator as pure functions: one step for pixel, perceptual, edge, identity and adversarial losses.
 
-Initial, Canny, SRGAN, ESRGAN and the identity model differ by which losses are summed (`train_config`), never by a step of
-their own. A loss of weight zero builds no network and costs nothing.
+Initial, Canny, SRGAN, ESRGAN and the identity model differ by which losses are summed (`train_config`), never by a
+step of their own. A loss of weight zero builds no network and costs nothing.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from lowres_jax import streams
 from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.super_resolution import losses, train_config
+from lowres_jax.super_resolution.loss_terms import Compared, LossTerm, identity_name, image_terms
 from lowres_jax.training import networks, optimizers
 from lowres_jax.training.devices import AXIS
 from lowres_jax.training.loss_networks import FrozenNetwork
@@ -37,6 +38,7 @@ class Trainer:
       discriminator: None where nothing is adversarial.
       perceptual: network whose features are compared; None where nothing is.
       identity: recognizers whose embeddings are compared.
+      terms: of the sum of losses, beside the adversarial one.
       config: see `train_config.default_config`.
       steps: of the whole training.
     """
@@ -45,6 +47,7 @@ class Trainer:
     discriminator: nn.Module | None
     perceptual: FrozenNetwork | None
     identity: Sequence[FrozenNetwork]
+    terms: Sequence[LossTerm]
     config: ConfigDict
     steps: int
 
@@ -69,7 +72,7 @@ class Trainer:
     @property
     def constants(self) -> dict[str, Any]:
         """What the step reads and does not change: variables of the fixed networks."""
-        found = {f"identity_{frozen.name}": frozen.variables for frozen in self.identity}
+        found = {identity_name(network): network.variables for network in self.identity}
         return found | ({"perceptual": self.perceptual.variables} if self.perceptual else {})
 
     def step(
@@ -96,12 +99,14 @@ class Trainer:
         def generator_loss(params: Any) -> tuple[jax.Array, tuple[Any, ...]]:
             made, stats = apply(self.generator, params, generator.batch_stats, low)
             made, logits = made if isinstance(made, tuple) else (made, None)
-            terms = self._image_losses(constants, made, logits, high, edges)
+            compared = Compared(made, logits, high, edges, constants)
+            terms = {term.name: term.fn(compared) for term in self.terms}
+            total = sum(term.weight * terms[term.name] for term in self.terms)
             seen = made
             if self.discriminator is not None:
                 seen = discriminator_input(made, None if logits is None else jax.nn.sigmoid(logits), config)
                 terms["adversarial"] = self._adversarial(state, seen, discriminator_input(high, edges, config))
-            total = sum(self._weight(name) * term for name, term in terms.items())
+                total = total + config.losses.adversarial.weight * terms["adversarial"]
             return jnp.asarray(total), (terms, stats, seen)
 
         gradient, (terms, stats, seen) = jax.grad(generator_loss, has_aux=True)(generator.params)
@@ -116,29 +121,6 @@ class Trainer:
         if ema is not None:
             ema = moved_average(ema, networks[GENERATOR].variables, config.ema, state.step, config.optimizer.accumulate)
         return TrainState(state.step + 1, state.rng, networks, ema), jax.lax.pmean(terms, AXIS)
-
-    def _image_losses(
-        self, constants: dict[str, Any], made: jax.Array, logits: Any, high: jax.Array, edges: Any
-    ) -> Terms:
-        """All losses that compare the made image with the original."""
-        config, terms = self.config.losses, {}
-        if config.pixel.weight:
-            terms["pixel"] = losses.pixel(made, high, config.pixel.kind, config.pixel.scale)
-        if config.edge.weight:
-            terms["edge"] = losses.edge(logits, edges)
-        if self.perceptual is not None:
-            ours, theirs = (self.perceptual.apply(constants["perceptual"], images) for images in (made, high))
-            terms["perceptual"] = losses.perceptual(ours, theirs, config.perceptual.kind, config.perceptual.scale)
-        for frozen in self.identity:
-            ours, theirs = (frozen.apply(constants[f"identity_{frozen.name}"], images) for images in (made, high))
-            terms[f"identity_{frozen.name}"] = losses.identity(ours, theirs)
-        return terms
-
-    def _weight(self, term: str) -> float:
-        for frozen in self.identity:
-            if term == f"identity_{frozen.name}":
-                return frozen.weight
-        return self.config.losses[term].weight
 
     def _adversarial(self, state: TrainState, made: jax.Array, real: jax.Array) -> jax.Array:
         """The generator's share of the game; the discriminator stays as it is."""
@@ -198,6 +180,7 @@ def make(
         train_config.build_discriminator(config),
         perceptual,
         identity,
+        image_terms(config.losses, perceptual, identity),
         config,
         steps,
     )

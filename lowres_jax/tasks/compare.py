@@ -55,7 +55,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for name in names:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
-    directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset
+    directory = runtime.datasets_folder(config.data_dir) / config.dataset
     source = open_records(directory)
     if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
         raise UserError(

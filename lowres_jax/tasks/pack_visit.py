@@ -28,7 +28,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     del workdir
     _check(config)
-    data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets")
+    data_dir = runtime.datasets_folder(config.data_dir)
     training = open_records(data_dir / config.dataset)
     view1 = open_records(data_dir / config.view1) if config.view1 else None
     output = Path(config.output)

@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     del workdir
     _check(config)
-    data_dir = Path(config.data_dir or runtime.cache_folder() / "datasets").expanduser()
+    data_dir = runtime.datasets_folder(config.data_dir)
     place = data_dir / config.builder / variant(config)
     settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
     settings["source"] = _absolute(config.source)

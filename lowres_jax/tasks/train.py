@@ -47,7 +47,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     """
     train_config.check(config)
     devices.check_batch_size(config.batch_size)
-    source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
+    source = open_records(runtime.datasets_folder(config.data_dir) / config.dataset)
     samples, chosen = Transform(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
     training = build_trainer(config, steps)
@@ -56,16 +56,16 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     session.run(
         config,
         workdir,
-        _origin(config),
-        source,
-        chosen.training,
-        samples,
-        state,
-        training.constants,
-        training.step,
-        steps,
-        lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
-        lambda progress: Evaluation(
+        origin=_origin(config),
+        source=source,
+        positions=chosen.training,
+        samples=samples,
+        state=state,
+        constants=training.constants,
+        step=training.step,
+        steps=steps,
+        introduce=lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
+        evaluation=lambda progress: Evaluation(
             config, training, source, chosen.validation, samples, progress, workdir, after_evaluation
         ),
     )
@@ -194,7 +194,7 @@ class Evaluation:
                 self._held_out = HeldOut.of(*self.samples.reduced(self.source.crops(positions)[0]), judge)
                 reference = bicubic(self._held_out.low, config.hr_size)
                 self._reference |= dict(self._held_out.figures(reference, judge))
-            directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1
+            directory = runtime.datasets_folder(config.data_dir) / config.view1
             if config.view1_pairs and config.view1 and version_directory(directory):
                 self._view1 = View1.load(open_records(directory), config.view1_pairs, self.samples.reduced)
                 reference = bicubic(self._view1.low, config.hr_size)

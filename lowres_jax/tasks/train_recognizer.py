@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     train_config.check(config)
     devices.check_batch_size(config.batch_size)
-    source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.dataset)
+    source = open_records(runtime.datasets_folder(config.data_dir) / config.dataset)
     learners = splits.split_classes(
         source.labels,
         source.names,
@@ -60,16 +60,16 @@ def run(config: ConfigDict, workdir: Path) -> None:
     session.run(
         config,
         workdir,
-        origins.origin([distillation.teacher] if distillation.weight else [], config.start),
-        source,
-        learners.training,
-        samples,
-        training.init(initial_weights.variables(config, training.recognizer)),
-        training.constants(learners.class_of),
-        training.step,
-        steps,
-        lambda state: _introduce(config, workdir, learners, state, steps),
-        lambda progress: _Evaluation(config, training, source, learners, samples, progress, workdir),
+        origin=origins.origin([distillation.teacher] if distillation.weight else [], config.start),
+        source=source,
+        positions=learners.training,
+        samples=samples,
+        state=training.init(initial_weights.variables(config, training.recognizer)),
+        constants=training.constants(learners.class_of),
+        step=training.step,
+        steps=steps,
+        introduce=lambda state: _introduce(config, workdir, learners, state, steps),
+        evaluation=lambda progress: _Evaluation(config, training, source, learners, samples, progress, workdir),
     )
 
 
@@ -156,7 +156,7 @@ class _Evaluation:
     def _pairs(self) -> View1 | None:
         """View 1 of LFW, read once; None where it is not prepared or not wanted."""
         config = self.config
-        directory = Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1
+        directory = runtime.datasets_folder(config.data_dir) / config.view1
         if self._view1 is None and config.view1_pairs and config.view1 and version_directory(directory):
 
             def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,7 +58,7 @@ def _judged(config: ConfigDict, brought: list[cards.Card]) -> list[dict[str, Any
     for card in brought:
         if judge.name in origins.judges_of(card.training):
             raise UserError(f"config.judge={judge.name}: was in the loss of {card.name}; choose another")
-    source = open_records(Path(config.data_dir or runtime.cache_folder() / "datasets") / config.view1)
+    source = open_records(runtime.datasets_folder(config.data_dir) / config.view1)
     return [_compared(card, judge, source, config.pairs) for card in brought]
 
 

@@ -84,7 +84,7 @@ def _measured(settings: ConfigDict) -> tuple[float, int]:
 
 def _speed(settings: ConfigDict) -> float:
     """Images/s, compilation not counted."""
-    source = open_records(Path(settings.data_dir or runtime.cache_folder() / "datasets") / settings.dataset)
+    source = open_records(runtime.datasets_folder(settings.data_dir) / settings.dataset)
     samples, chosen = Transform(settings), train.chosen_records(settings, source)
     training = train.build_trainer(settings, settings.steps)
     state = training.init(initial_weights.variables(settings, training.generator))

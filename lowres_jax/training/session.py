@@ -172,14 +172,14 @@ def fed(
     batches = pipeline.batches(
         source,
         config.batch_size,
-        config.seed,
-        samples,
-        positions,
-        done,
-        jax.process_index(),
-        jax.process_count(),
-        config.threads,
-        samples.choices if resident else None,
+        seed=config.seed,
+        transform=samples,
+        positions=positions,
+        start=done,
+        process=jax.process_index(),
+        processes=jax.process_count(),
+        threads=config.threads,
+        choices=samples.choices if resident else None,
     )
     if resident:
         step, constants = from_residents(step, constants, samples, source, positions)
@@ -200,6 +200,7 @@ def _make_up(
 def run(
     config: ConfigDict,
     workdir: Path,
+    *,
     origin: dict[str, Any],
     source: RecordSource,
     positions: np.ndarray,
