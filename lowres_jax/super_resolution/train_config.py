@@ -13,6 +13,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.super_resolution import discriminator
 from lowres_jax.training import networks, optimizers, session
 
+Change = Callable[[ConfigDict], ConfigDict]  # what a variant makes of a config
+
 _DISTANCE = Key("l1", "Distance.", choices=("l1", "mse", "charbonnier"))
 _SCALE = Key(1.0, "Images are multiplied by it; 2: as in [-1, 1].", above=0)
 
@@ -107,7 +109,7 @@ def identity(scale: int, start: str) -> ConfigDict:
     return config
 
 
-def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
+def variant(config: ConfigDict, names: str, **changes: Change) -> ConfigDict:
     """See `session.variant`; "smoke" is always one of them."""
     return session.variant(config, names, **changes, smoke=smoke)
 

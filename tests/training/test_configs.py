@@ -18,7 +18,7 @@ from lowres_jax.tasks import train
 from lowres_jax.training import devices
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SIZES = {"edsr_x2": 1.37, "edsr_x3": 1.55, "edsr_x4": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
+SIZES = {"edsr:x2": 1.37, "edsr:x3": 1.55, "edsr": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
 SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55, "identity:footage": 1.55}
 SIZES |= {"identity_x8": 1.70, "identity_x16": 1.85}
 
@@ -62,7 +62,7 @@ def test_the_recognizer_for_small_faces_is_sface() -> None:
         recognition_recipe.build(config)
 
 
-@pytest.mark.parametrize("name", ["edsr_x3", "esrgan", "canny:rgb", "identity"])
+@pytest.mark.parametrize("name", ["edsr:x3", "esrgan", "canny:rgb", "identity"])
 def test_a_small_variant_takes_a_step(name: str) -> None:
     config = get(name, smoke=True)
     config.hr_size = 48
