@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test check install lock clean
+.PHONY: demo test test-fast check install lock clean
 
 install: $(VENV)/.installed
 
@@ -34,6 +34,9 @@ demo: install
 # Most of the time goes into compiling what is run once; XLA is asked to try less hard.
 test: install
 	XLA_FLAGS="--xla_backend_optimization_level=1 $$XLA_FLAGS" $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-fast: install
+	XLA_FLAGS="--xla_backend_optimization_level=1 $$XLA_FLAGS" $(RUN) -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: install
 	$(VENV)/bin/ruff check .

@@ -8,6 +8,8 @@ from flax import linen as nn
 
 from lowres_jax import convolution, layers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("size", "channels", "features", "side"),

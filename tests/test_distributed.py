@@ -9,6 +9,8 @@ from ml_collections import ConfigDict
 
 from lowres_jax import distributed
 
+pytestmark = pytest.mark.slow
+
 
 def config_of(**changes: object) -> ConfigDict:
     config = ConfigDict({"coordinator": "", "processes": 0, "process": -1, "connect_seconds": 1})

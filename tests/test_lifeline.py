@@ -10,6 +10,8 @@ import pytest
 
 from lowres_jax import __version__
 
+pytestmark = pytest.mark.slow
+
 _PROGRAM = """
 import sys
 from lowres_jax import cli, lifeline

@@ -15,6 +15,8 @@ from lowres_jax.evaluation import identification, image_quality
 from lowres_jax.localization import mtcnn
 from lowres_jax.recognition.recognizer import NetworkRecognizer
 
+pytestmark = pytest.mark.slow
+
 HIGHEST = jax.lax.Precision.HIGHEST
 
 

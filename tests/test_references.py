@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 _REFERENCE = re.compile(
     r"(?<![\w./-])(?:benchmarks|configs|docs|launch|lowres_jax|tests)/[\w/.-]*\.(?:json|md|png|py|sh|txt)\b"

@@ -9,6 +9,8 @@ import pytest
 
 from lowres_jax import signals
 
+pytestmark = pytest.mark.slow
+
 START = """
 import gc, os, signal, sys, threading, time
 from pathlib import Path
@@ -21,7 +23,7 @@ folder = Path(sys.argv[1])
 
 def run(body: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs `program`, as the body defines it, the way every program of the package runs."""
-    code = f"{START}\n{body}\ncommand.run(program)\nprint('went on')"
+    code = f"{START}\n{body}\ncli.run(program)\nprint('went on')"
     return subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, timeout=60)
 
 

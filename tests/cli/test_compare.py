@@ -25,6 +25,8 @@ from lowres_jax.evaluation.measurement import Method
 from lowres_jax.evaluation.results import read_results
 from lowres_jax.tasks import compare
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PEOPLE, IMAGES = 14, 4
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

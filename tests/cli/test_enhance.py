@@ -22,6 +22,8 @@ from lowres_jax.super_resolution import upscaler as upscaler_module
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler, size_remark
 from lowres_jax.tasks import enhance
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

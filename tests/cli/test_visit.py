@@ -17,6 +17,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.tasks import visit, visit_training
 from lowres_jax.visit import pack, results
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -19,6 +19,8 @@ from lowres_jax.super_resolution.upscaler import load_upscaler, upscaler_of
 from lowres_jax.tasks import train, visit_results, visit_training
 from lowres_jax.visit import results
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -1,8 +1,11 @@
 """Which of several faces is meant, by hand."""
 
 import numpy as np
+import pytest
 
 from lowres_jax.localization.detector import Face, choose
+
+pytestmark = pytest.mark.slow
 
 
 def face(x: float, y: float, side: float, score: float) -> Face:

@@ -22,6 +22,8 @@ from lowres_jax.localization.crops import crop_and_resize
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.pretrained import mtcnn_weights
 
+pytestmark = pytest.mark.slow
+
 
 def orl_pictures() -> dict[str, np.ndarray]:
     """Two or three pictures of each of the 40 people, 100 in all, enlarged, with the room that a detector needs."""

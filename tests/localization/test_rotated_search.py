@@ -11,6 +11,8 @@ import skimage.data
 from lowres_jax.localization import align, mtcnn, rotated_search
 from lowres_jax.localization.detector import Detector, Face, load_detector
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def detector() -> Detector:

@@ -11,6 +11,8 @@ from lowres_jax.matching.calibration import Calibration
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
+pytestmark = pytest.mark.slow
+
 
 class Source:
     """A prepared set of 128x128 images, each of one gray value that its template follows from."""

@@ -17,6 +17,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders import aligned_faces, lfw, portraits
 from lowres_jax.preparation.photographs import Photograph, natural_order, open_photographs
 
+pytestmark = pytest.mark.slow
+
 MAGIC = struct.pack("<I", 0xCED7230A)
 
 

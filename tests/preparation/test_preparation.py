@@ -25,6 +25,8 @@ from lowres_jax.localization.sharpness import variance_of_laplacian
 from lowres_jax.preparation import photographs
 from lowres_jax.tasks import prepare as tasks_prepare
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

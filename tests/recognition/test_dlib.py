@@ -15,6 +15,8 @@ from lowres_jax.recognition import dlib_resnet
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network, load_recognizer
 
+pytestmark = pytest.mark.slow
+
 
 def test_chips_are_dlibs_alignment_of_the_same_landmarks() -> None:
     # A dot on each eye of the aligned crop comes to lie where the transform of the landmarks says, near dlib's own

@@ -12,6 +12,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import NetworkRecognizer
 
+pytestmark = pytest.mark.slow
+
 BLOCKS = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))
 
 

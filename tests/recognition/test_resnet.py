@@ -16,6 +16,8 @@ from lowres_jax.pretrained import resnet_weights
 from lowres_jax.recognition import resnet
 from lowres_jax.recognition.loss_networks import perceptual_network
 
+pytestmark = pytest.mark.slow
+
 # In a process of its own: TensorFlow takes seconds and half a gigabyte.
 _KERAS = """
 import sys, numpy as np, keras

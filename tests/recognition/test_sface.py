@@ -12,6 +12,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_recognizer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def orl_templates(recognizer, orl_faces) -> np.ndarray:

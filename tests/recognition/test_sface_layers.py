@@ -8,6 +8,8 @@ from flax import linen as nn
 
 from lowres_jax.recognition.sface import FixedNorm, depthwise, pixel_product
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("backend", ["cpu", "gpu"])
 @pytest.mark.parametrize(("stride", "size"), [(1, (7, 6)), (2, (8, 6)), (2, (7, 9))])

@@ -22,6 +22,8 @@ from lowres_jax.training import devices, optimizers
 from lowres_jax.training.loss_networks import FrozenNetwork
 from lowres_jax.training.state import network
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("sharded_head.py")
 KINDS = ("softmax", "arcface", "adaface")
 

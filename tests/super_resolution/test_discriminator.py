@@ -10,6 +10,8 @@ import pytest
 
 from lowres_jax.super_resolution import discriminator
 
+pytestmark = pytest.mark.slow
+
 
 def sizes(model: discriminator.Model, side: int = 128, channels: int = 3) -> int:
     image = jax.ShapeDtypeStruct((1, side, side, channels), jnp.float32)

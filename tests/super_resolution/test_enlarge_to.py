@@ -8,6 +8,8 @@ import pytest
 
 from lowres_jax.super_resolution.upscaler import enlarge_to
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Repeater:

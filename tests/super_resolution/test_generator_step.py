@@ -12,6 +12,8 @@ from lowres_jax.super_resolution import train_config, trainer
 from lowres_jax.training import devices
 from lowres_jax.training.loss_networks import FrozenNetwork
 
+pytestmark = pytest.mark.slow
+
 SIZE, SCALE, BATCH, STEPS = 16, 4, 4, 2
 RATE, PLAYER_RATE, DECAY = 0.05, 0.02, 0.9
 WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adversarial": 0.05}

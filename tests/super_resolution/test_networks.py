@@ -10,6 +10,8 @@ from lowres_jax.layers import PReLU
 from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
 from lowres_jax.super_resolution.layers import depth_to_space
 
+pytestmark = pytest.mark.slow
+
 
 def parameter_count(module: nn.Module) -> int:
     variables = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32))

@@ -11,6 +11,8 @@ import skimage.data
 from lowres_jax.pretrained import cards, ncnn
 from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def face() -> np.ndarray:

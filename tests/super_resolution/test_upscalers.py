@@ -5,6 +5,8 @@ import pytest
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution.upscaler import load_upscaler, load_upscaler_by_size
 
+pytestmark = pytest.mark.slow
+
 
 def test_each_face_goes_to_the_one_made_for_its_size() -> None:
     both = load_upscaler_by_size("identity_x8, identity")

@@ -15,6 +15,8 @@ from lowres_jax.training import optimizers
 from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
 from lowres_jax.training.state import TrainState, network, new_state
 
+pytestmark = pytest.mark.slow
+
 OPTIMIZER = optimizers.make_optimizer(optimizers.default_config(), 10)
 
 

@@ -17,6 +17,8 @@ from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import devices
 
+pytestmark = pytest.mark.slow
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 SIZES = {"edsr:x2": 1.37, "edsr:x3": 1.55, "edsr": 1.52, "srresnet": 1.55, "srgan": 1.55, "esrgan": 16.7}
 SIZES |= {"initial": 1.55, "canny": 1.55, "canny:rgb": 1.55, "identity": 1.55, "identity:footage": 1.55}

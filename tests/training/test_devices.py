@@ -10,6 +10,8 @@ import pytest
 from lowres_jax.errors import UserError
 from lowres_jax.training import devices
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:

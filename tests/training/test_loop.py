@@ -17,6 +17,8 @@ from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState, moved_average, network, new_state
 
+pytestmark = pytest.mark.slow
+
 STEPS = 8
 OPTIMIZER = optimizers.make_optimizer(optimizers.default_config(), STEPS)
 

@@ -16,6 +16,8 @@ from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

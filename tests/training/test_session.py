@@ -19,6 +19,8 @@ from lowres_jax.tasks import export_weights, train
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import BEST, EVALUATIONS, Progress
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -15,6 +15,8 @@ from lowres_jax.evaluation.validation import View1
 from lowres_jax.pretrained import weights
 from lowres_jax.visit import pack
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> RecordSource:

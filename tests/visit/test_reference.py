@@ -13,6 +13,8 @@ from lowres_jax import configuration, precision
 from lowres_jax.super_resolution import srresnet
 from lowres_jax.visit import reference
 
+pytestmark = pytest.mark.slow
+
 
 def test_differences_by_hand() -> None:
     # 3-4-5: the difference has a root mean square of 5 / sqrt 2, the expected values of 50 / sqrt 2.

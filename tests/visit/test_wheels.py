@@ -9,6 +9,8 @@ import pytest
 
 from lowres_jax.visit import wheels
 
+pytestmark = pytest.mark.slow
+
 
 def make_wheel(folder: Path, name: str) -> None:
     """A wheel of one module of the same name."""
