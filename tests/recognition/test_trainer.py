@@ -196,6 +196,22 @@ def test_a_frozen_backbone_stays_and_the_embedding_moves() -> None:
     assert metrics[0]["gradient_norm"] < 0.9 * metrics[1]["gradient_norm"]  # of what moves
 
 
+def test_dropout_is_another_in_every_step_and_the_same_when_a_step_is_repeated() -> None:
+    config = small_config(batch_size=4)
+    config.model.fields.dropout = 0.5
+    training = trainer.make(config, 3, 4)
+    before = training.init()
+    batch = {"image": np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), np.uint8), "label": np.arange(4) % 3}
+    step, constants = devices.data_parallel(training.step, before), devices.replicate(training.constants(np.arange(3)))
+    found = []
+    for number in (0, 1, 0):
+        start = dataclasses.replace(before, step=np.asarray(number, np.int32))
+        _, figures = step(devices.replicate(start), constants, devices.divide(batch))
+        found.append(float(devices.fetch(figures)["classification"]))
+    assert found[0] == found[2]
+    assert abs(found[0] - found[1]) > 1e-3
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
