@@ -2,13 +2,11 @@
 
 import contextlib
 import os
-import socket
-import time
 
 import jax
 from ml_collections import ConfigDict
 
-from lowres_jax import lifeline, signals
+from lowres_jax import lifeline
 from lowres_jax.errors import UserError
 
 _HEARTBEAT_SECONDS = 25
@@ -52,7 +50,8 @@ def connect(config: ConfigDict) -> None:
             )
         lifeline.meet(coordinator, number, count, config.connect_seconds)
         if number > 0:
-            _await(coordinator, config.connect_seconds)
+            # JAX itself ends the process where nobody listens yet.
+            lifeline.reached(coordinator, config.connect_seconds).close()
         jax.distributed.initialize(
             coordinator,
             count,
@@ -76,27 +75,3 @@ def leave() -> None:
         lifeline.leave()
         with contextlib.suppress(RuntimeError):
             jax.distributed.shutdown()
-
-
-def _await(coordinator: str, seconds: float) -> None:
-    """Waits until somebody listens at the coordinator's address: JAX itself ends the process where nobody does.
-
-    Raises:
-      UserError: nobody did in time.
-    """
-    host, _, port = coordinator.rpartition(":")
-    deadline = time.monotonic() + seconds
-    while True:
-        signals.check()
-        try:
-            with socket.create_connection((host, int(port)), timeout=1.0):
-                return
-        except ValueError as error:
-            raise UserError(f"config.coordinator={coordinator}: must be HOST:PORT") from error
-        except OSError as error:
-            if time.monotonic() > deadline:
-                raise UserError(
-                    f"config.coordinator={coordinator}: nobody answers there since {seconds:g} s "
-                    f"({error.strerror or error}); start process 0 first, or correct the address"
-                ) from error
-        time.sleep(0.2)

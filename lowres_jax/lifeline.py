@@ -138,7 +138,7 @@ def meet(address: str, number: int, count: int, seconds: float) -> None:
     if number == 0:
         peers = _gather(address, int(port_text), count, deadline, seconds)
     else:
-        peers = {0: _join(address, (host, int(port_text)), number, count, deadline, seconds)}
+        peers = {0: _join(address, number, count, deadline, seconds)}
     _State.own = Lifeline(number, peers)
 
 
@@ -207,15 +207,22 @@ def _refusal(came: dict[int, socket.socket], reason: str) -> UserError:
     return UserError(reason)
 
 
-def _join(
-    address: str, place: tuple[str, int], number: int, count: int, deadline: float, seconds: float
-) -> socket.socket:
-    """The others' part: finds process 0 and waits for its word."""
+def reached(address: str, seconds: float) -> socket.socket:
+    """A connection to whoever listens at an address, as soon as somebody does.
+
+    Args:
+      address: "host:port".
+      seconds: how long to try.
+
+    Raises:
+      UserError: nobody answered in time.
+    """
+    host, _, port = address.rpartition(":")
+    deadline = time.monotonic() + seconds
     while True:
         signals.check()
         try:
-            peer = socket.create_connection(place, timeout=1.0)
-            break
+            return socket.create_connection((host, int(port)), timeout=1.0)
         except OSError as error:
             if time.monotonic() > deadline:
                 raise UserError(
@@ -223,6 +230,11 @@ def _join(
                     f"({error.strerror or error}); start process 0 first, or correct the address"
                 ) from error
         time.sleep(_POLL)
+
+
+def _join(address: str, number: int, count: int, deadline: float, seconds: float) -> socket.socket:
+    """The others' part: finds process 0 and waits for its word."""
+    peer = reached(address, seconds)
     with contextlib.suppress(OSError):
         _send(peer, {"process": number, "processes": count, "version": __version__})
     said: dict[str, Any] = {}
