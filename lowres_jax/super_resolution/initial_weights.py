@@ -1,5 +1,6 @@
 """What a training starts from: nothing, published weights by the name of a card, or another training's result."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,11 @@ from lowres_jax.training.checkpoints import Checkpoints
 def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     """The variables that a config's `start` names; None where it names nothing.
 
-    Layers that the module has and the start has not (an edge head, a further doubling) are drawn at random, and said.
+    Layers that the module has and the start has not (an edge head, a further doubling) are drawn at random, and those
+    that the module lacks (the doublings, where the tail is direct) are left out; both are said.
 
     Raises:
-      UserError: there is no such card or training; or it has layers that the module lacks, or in other shapes.
+      UserError: there is no such card or training; or most of it is another network, or has other shapes.
     """
     if not config.start:
         return None
@@ -37,17 +39,21 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     size = config.hr_size // config.model.fields.scale
     drawn = trainer.init_variables(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
     given, wanted = _flat(found), _flat(jax.device_get(drawn))
-    wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
-    if wrong:
+    surplus = sorted(name for name in given if name not in wanted)
+    wrong = [name for name in given if name in wanted and np.shape(given[name]) != np.shape(wanted[name])]
+    if wrong or 2 * len(surplus) > len(given):
+        wrong = sorted(wrong + surplus)
         here = np.shape(wanted[wrong[0]]) if wrong[0] in wanted else "none"
         raise UserError(
             f"config.start={config.start}: another network than config.model: {wrong[0]} has shape "
             f"{np.shape(given[wrong[0]])} there, {here} here ({len(wrong)} such)"
         )
-    new = sorted({name.split("/")[1] for name in wanted.keys() - given.keys()})
     if devices.is_lead_process():
-        print(f"starts from {config.start}" + (f"; drawn at random: {', '.join(new)}" if new else ""))
-    merged = traverse_util.unflatten_dict(wanted | given, sep="/")
+        new, left_out = _layers(wanted.keys() - given.keys()), _layers(surplus)
+        said = f"; drawn at random: {new}" if new else ""
+        print(f"starts from {config.start}{said}" + (f"; left out: {left_out}" if left_out else ""))
+    kept = {name: value for name, value in given.items() if name in wanted}
+    merged = traverse_util.unflatten_dict(wanted | kept, sep="/")
     return {"params": merged["params"], "batch_stats": merged.get("batch_stats", {})}
 
 
@@ -66,6 +72,10 @@ def of_training(workdir: Path) -> tuple[int, dict[str, Any]]:
     if not found:
         raise UserError(f"{workdir}: not the training of a generator")
     return int(kept["step"]), {"params": found["params"], "batch_stats": found.get("batch_stats", {})}
+
+
+def _layers(names: Iterable[str]) -> str:
+    return ", ".join(sorted({name.split("/")[1] for name in names}))
 
 
 def _flat(variables: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 To add one: its function in `losses`, its keys in `train_config.KEYS`, its term here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,10 @@ import jax
 from ml_collections import ConfigDict
 
 from lowres_jax.super_resolution import losses
+from lowres_jax.super_resolution.views import Views
 from lowres_jax.training.loss_networks import FrozenNetwork
+
+STRANGERS = "strangers"
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,17 @@ class Compared:
       edge_logits: (b, H, H, 1) of its edge head; None without one.
       hr: (b, H, H, 3) the original in [0, 1].
       edges: (b, H, H, 1) its edge map, 0 or 1; None where no loss asks for it.
-      constants: variables of the frozen networks by the name of their term.
+      labels: (b,) whose faces they are; None where no loss asks for it.
+      embeddings: of both images, see the function.
+      constants: variables of the frozen networks by the name of their term, and `losses.Strangers`.
     """
 
     sr: jax.Array
     edge_logits: jax.Array | None
     hr: jax.Array
     edges: jax.Array | None
+    labels: jax.Array | None
+    embeddings: dict[str, tuple[jax.Array, jax.Array]]
     constants: dict[str, Any]
 
 
@@ -69,10 +76,11 @@ def image_terms(
     if perceptual is not None:
 
         def compare_features(seen: Compared) -> jax.Array:
-            return losses.perceptual(*_both(perceptual, "perceptual", seen), features.kind, features.scale)
+            sr, hr = (perceptual.apply(seen.constants["perceptual"], image) for image in (seen.sr, seen.hr))
+            return losses.perceptual(sr, hr, features.kind, features.scale)
 
         terms.append(LossTerm("perceptual", features.weight, compare_features))
-    return (*terms, *(_identity_term(network) for network in identity))
+    return (*terms, *_identity_terms(config.identity, identity))
 
 
 def identity_name(network: FrozenNetwork) -> str:
@@ -80,11 +88,43 @@ def identity_name(network: FrozenNetwork) -> str:
     return f"identity_{network.name}"
 
 
-def _identity_term(network: FrozenNetwork) -> LossTerm:
-    name = identity_name(network)
-    return LossTerm(name, network.weight, lambda seen: losses.identity(*_both(network, name, seen)))
+def embeddings(
+    networks: Sequence[FrozenNetwork], constants: dict[str, Any], sr: jax.Array, hr: jax.Array, key: jax.Array | None
+) -> dict[str, tuple[jax.Array, jax.Array]]:
+    """What each recognizer of the losses makes of the generator's image and of the original, by the name of its term.
+
+    Args:
+      networks: recognizers.
+      constants: see `Compared`.
+      sr: (b, H, H, 3) the generator's image.
+      hr: (b, H, H, 3) the original.
+      key: of this step's `Views`, the same on all devices; None: the images as they are.
+    """
+    if key is not None:
+        views = Views.draw(key, hr)
+        sr, hr = views.of(sr), views.of(hr)
+    names = {identity_name(network): network for network in networks}
+    return {
+        name: (network.apply(constants[name], sr), network.apply(constants[name], hr))
+        for name, network in names.items()
+    }
 
 
-def _both(network: FrozenNetwork, name: str, seen: Compared) -> tuple[jax.Array, jax.Array]:
-    """What a network makes of the generator's image, and of the original."""
-    return network.apply(seen.constants[name], seen.sr), network.apply(seen.constants[name], seen.hr)
+def _identity_terms(config: ConfigDict, networks: Sequence[FrozenNetwork]) -> Iterator[LossTerm]:
+    for network in networks:
+        name = identity_name(network)
+        yield LossTerm(name, network.weight, _compare_embeddings(name))
+    if networks and config.strangers.weight:
+        first, settings = identity_name(networks[0]), config.strangers
+
+        def tell_apart(seen: Compared) -> jax.Array:
+            others = seen.constants[STRANGERS]
+            return losses.strangers(
+                *seen.embeddings[first], seen.labels, others, settings.nearest, settings.temperature
+            )
+
+        yield LossTerm(STRANGERS, settings.weight, tell_apart)
+
+
+def _compare_embeddings(name: str) -> Callable[[Compared], jax.Array]:
+    return lambda seen: losses.identity(*seen.embeddings[name])

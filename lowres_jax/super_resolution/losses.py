@@ -1,6 +1,7 @@
 """The losses of all trainers of generators, each a pure function of (B, ...) arrays to a number."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
 import jax
@@ -66,8 +67,56 @@ def identity(made: jax.Array, real: jax.Array) -> jax.Array:
     return (1.0 - (made * real).sum(-1) / norms).mean()
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Strangers:
+    """Whom a face could be taken for: the training crops, by one recognizer.
+
+    Attributes:
+      templates: (N, D) of the crops, see `centered`.
+      labels: (N,) whose they are.
+      mean: (D,) of the unit templates before that.
+    """
+
+    templates: jax.Array
+    labels: jax.Array
+    mean: jax.Array
+
+
+def strangers(
+    made: jax.Array, real: jax.Array, labels: jax.Array, others: Strangers, nearest: int, temperature: float
+) -> jax.Array:
+    """Cross entropy of telling a face's own original from the nearest strangers (InfoNCE, arXiv:1807.03748, eq. 4).
+
+    False accepts are decided by the strangers that are nearest to a face, which `identity` never sees.
+
+    Args:
+      made: (B, D) embeddings of the network's output; need not be unit vectors.
+      real: (B, D) of the originals.
+      labels: (B,) whose they are.
+      others: the crops among which strangers are found.
+      nearest: how many strangers of each face count.
+      temperature: of the cosines.
+    """
+    made, real = (centered(each, others.mean) for each in (made, real))
+    cosines = jnp.where(labels[:, None] == others.labels, -jnp.inf, made @ others.templates.T)
+    own = (made * real).sum(-1, keepdims=True)
+    logits = jnp.concatenate([own, jax.lax.top_k(cosines, min(nearest, len(others.labels)))[0]], axis=-1) / temperature
+    return -jax.nn.log_softmax(logits)[:, 0].mean()
+
+
+def centered(embeddings: jax.Array, mean: jax.Array) -> jax.Array:
+    """(..., D) embeddings -> unit templates, less their mean (D,), of unit length again."""
+    return _unit(_unit(embeddings) - mean)
+
+
+def _unit(vectors: jax.Array) -> jax.Array:
+    # The floor keeps the gradient of zeros finite.
+    return vectors / jnp.sqrt(jnp.maximum((vectors**2).sum(-1, keepdims=True), 1e-12))
+
+
 def adversarial_generator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
-    """What the generator pays for what the discriminator sees.
+    """The generator's adversarial loss: how far the discriminator is from taking its images for real ones.
 
     Args:
       made: (B,) logits of the network's output.
@@ -84,7 +133,7 @@ def adversarial_generator(made: jax.Array, real: jax.Array, kind: Adversarial, m
 
 
 def adversarial_discriminator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
-    """What the discriminator pays; arguments as of `adversarial_generator`."""
+    """The discriminator's loss: how far it is from telling both apart; arguments as of `adversarial_generator`."""
     if kind == "vanilla":
         return (_cross_entropy(real, 1.0) + _cross_entropy(made, 0.0)) / 2.0
     if kind == "hinge":

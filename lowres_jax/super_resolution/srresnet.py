@@ -1,6 +1,7 @@
 """SRResNet, the generator of SRGAN (Ledig et al., arXiv:1609.04802, figure 4)."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,10 @@ class ResidualBlock(nn.Module):
 class Model(nn.Module):
     """SRResNet: 1.55 million parameters at its paper's sizes.
 
+    With the tail "direct" the trunk is SRResNet's, and one convolution at the size of the input makes all pixels of a
+    cell at once (Shi et al., arXiv:1609.05158), added to the bicubic enlargement: a quarter of the multiplications for
+    x8, a tenth for x16, where the paper's doublings cost more than the trunk.
+
     Attributes:
       scale: enlargement of each side, a power of two.
       blocks: residual blocks.
@@ -39,6 +44,7 @@ class Model(nn.Module):
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
       edge_head: whether the network also tells where edges are (Canny model).
+      tail: "paper": a doubling for each factor of two; or "direct", see above.
       dtype: of the computation; parameters and batch statistics are float32.
     """
 
@@ -49,6 +55,7 @@ class Model(nn.Module):
     momentum: float = 0.9
     axis_name: str | None = None
     edge_head: bool = False
+    tail: Literal["paper", "direct"] = "paper"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -60,8 +67,8 @@ class Model(nn.Module):
           train: whether batch normalization uses the batch's statistics (and updates `batch_stats`).
 
         Returns:
-          (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]. With `edge_head`
-          also (B, scale * H, scale * W, 1) float32 logits.
+          (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]; with the tail
+          "shuffle" not bounded. With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.
         """
         norm = batch_norm(self, train)
         first = Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
@@ -71,9 +78,22 @@ class Model(nn.Module):
             features = ResidualBlock(self.features, norm, self.dtype, name=f"block_{block}")(features)
         features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_trunk")(features)
         features = first + norm(name="norm_trunk")(features)
+        if self.tail == "direct":
+            return self._direct(images, features)
         for step in range(self.scale.bit_length() - 1):
             features = Conv(4 * self.features, (3, 3), dtype=self.dtype, name=f"conv_up_{step}")(features)
             features = PReLU(name=f"prelu_up_{step}")(depth_to_space(features, 2))
         output = Conv(3, (9, 9), dtype=self.dtype, name="conv_last")(features)
         output = (jnp.tanh(output.astype(jnp.float32)) + 1.0) / 2.0
         return (output, edge_head(features)) if self.edge_head else output
+
+    def _direct(self, images: jax.Array, features: jax.Array) -> jax.Array | tuple[jax.Array, jax.Array]:
+        """The tail "direct": what is added to the bicubic enlargement, made at the size of the input."""
+        batch, height, width, channels = images.shape
+        shape = batch, self.scale * height, self.scale * width, channels
+        # Small, so that a training begins near bicubic.
+        start = nn.initializers.normal(1e-3)
+        added = Conv(3 * self.scale**2, (3, 3), dtype=self.dtype, kernel_init=start, name="conv_direct")(features)
+        enlarged = jax.image.resize(images.astype(jnp.float32), shape, "cubic")
+        output = enlarged + depth_to_space(added.astype(jnp.float32), self.scale)
+        return (output, edge_head(features, self.scale)) if self.edge_head else output

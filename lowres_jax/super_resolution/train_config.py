@@ -63,6 +63,19 @@ KEYS = session.KEYS | {
             "weight": _weight(),
             "recognizers": Key(("sface",), "Recognizers through which it looks."),
             "shares": Key((), "Of each of them; none: even ones.", kind=float, least=0),
+            "random_views": Key(
+                False, "Show them both images moved by up to 2 px, zoomed, mirrored and noisy alike, anew each step."
+            ),
+            "strangers": {
+                "weight": Key(
+                    0.0,
+                    "Of telling a face's own original from the nearest strangers among the training crops, by the "
+                    "first of the recognizers; 0: without it.",
+                    least=0,
+                ),
+                "nearest": Key(20, "Strangers of each face.", least=1),
+                "temperature": Key(0.1, "Of the cosines.", above=0),
+            },
         },
     },
     "discriminator": {
@@ -159,6 +172,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             "config.discriminator.sees='rgb_and_edges': the generator tells no edges without "
             "--config.losses.edge.weight=1"
+        )
+    if config.losses.identity.strangers.weight and not config.losses.identity.weight:
+        raise UserError(
+            "config.losses.identity.strangers.weight: strangers are told apart by the recognizers of the identity "
+            "loss; give that a weight too, as --config.losses.identity.weight=0.1"
         )
     shares = config.losses.identity.shares
     if shares and len(shares) != len(configuration.names(config.losses.identity.recognizers)):

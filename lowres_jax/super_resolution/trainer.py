@@ -19,7 +19,7 @@ from lowres_jax import streams
 from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.super_resolution import losses, train_config
-from lowres_jax.super_resolution.loss_terms import Compared, LossTerm, identity_name, image_terms
+from lowres_jax.super_resolution.loss_terms import STRANGERS, Compared, LossTerm, embeddings, identity_name, image_terms
 from lowres_jax.training import networks, optimizers
 from lowres_jax.training.devices import AXIS
 from lowres_jax.training.loss_networks import FrozenNetwork
@@ -38,6 +38,7 @@ class Trainer:
       discriminator: None where nothing is adversarial.
       perceptual: network whose features are compared; None where nothing is.
       identity: recognizers whose embeddings are compared.
+      strangers: among whom a face's own original is told; None where it is not asked for.
       terms: of the sum of losses, beside the adversarial one.
       config: see `train_config.default_config`.
       steps: of the whole training.
@@ -47,6 +48,7 @@ class Trainer:
     discriminator: nn.Module | None
     perceptual: FrozenNetwork | None
     identity: Sequence[FrozenNetwork]
+    strangers: losses.Strangers | None
     terms: Sequence[LossTerm]
     config: ConfigDict
     steps: int
@@ -71,9 +73,11 @@ class Trainer:
 
     @property
     def constants(self) -> dict[str, Any]:
-        """What the step reads and does not change: variables of the fixed networks."""
-        found = {identity_name(network): network.variables for network in self.identity}
-        return found | ({"perceptual": self.perceptual.variables} if self.perceptual else {})
+        """What the step reads and does not change: variables of the fixed networks, and strangers."""
+        found: dict[str, Any] = {identity_name(network): network.variables for network in self.identity}
+        if self.perceptual is not None:
+            found["perceptual"] = self.perceptual.variables
+        return found if self.strangers is None else found | {STRANGERS: self.strangers}
 
     def step(
         self, state: TrainState, constants: dict[str, Any], batch: dict[str, jax.Array]
@@ -84,7 +88,8 @@ class Trainer:
           state: of the training.
           constants: see the attribute.
           batch: image (b, H, H, 3) uint8 RGB, the HR crops; low (b, h, h, 3) float32 in [0, 1] where the host has made
-            the LR images; edges (b, H, H, 1) uint8, 0 or 1, where an edge loss asks for them.
+            the LR images; edges (b, H, H, 1) uint8, 0 or 1, where an edge loss asks for them; label (b,), whose the
+            crops are, where strangers are told apart.
 
         Returns:
           The state after it, and the mean of each loss.
@@ -95,11 +100,13 @@ class Trainer:
         low = batch["low"] if "low" in batch else resize.downscale_area_on_device(high, size, size)
         edges = batch["edges"].astype(jnp.float32) if "edges" in batch else None
         generator = state.networks[GENERATOR]
+        key = jax.random.fold_in(state.rng, state.step) if config.losses.identity.random_views else None
 
         def generator_loss(params: Any) -> tuple[jax.Array, tuple[Any, ...]]:
             made, stats = apply(self.generator, params, generator.batch_stats, low)
             made, logits = made if isinstance(made, tuple) else (made, None)
-            compared = Compared(made, logits, high, edges, constants)
+            embedded = embeddings(self.identity, constants, made, high, key)
+            compared = Compared(made, logits, high, edges, batch.get("label"), embedded, constants)
             terms = {term.name: term.fn(compared) for term in self.terms}
             total = sum(term.weight * terms[term.name] for term in self.terms)
             seen = made
@@ -165,7 +172,11 @@ class Trainer:
 
 
 def make(
-    config: ConfigDict, steps: int, perceptual: FrozenNetwork | None = None, identity: Sequence[FrozenNetwork] = ()
+    config: ConfigDict,
+    steps: int,
+    perceptual: FrozenNetwork | None = None,
+    identity: Sequence[FrozenNetwork] = (),
+    strangers: losses.Strangers | None = None,
 ) -> Trainer:
     """The trainer of a config.
 
@@ -180,6 +191,7 @@ def make(
         train_config.build_discriminator(config),
         perceptual,
         identity,
+        strangers,
         image_terms(config.losses, perceptual, identity),
         config,
         steps,

@@ -22,7 +22,7 @@ from lowres_jax.pretrained import cards
 from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
 from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
-from lowres_jax.super_resolution import initial_weights, train_config, trainer
+from lowres_jax.super_resolution import initial_weights, known_strangers, train_config, trainer
 from lowres_jax.super_resolution.trainer import Trainer
 from lowres_jax.super_resolution.transform import Transform
 from lowres_jax.training import devices, origins, session
@@ -37,7 +37,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     """Trains; the workdir gets checkpoints, TensorBoard's figures, grids and a histogram.
 
     Args:
-      config: see `super_resolution.recipe.default_config`.
+      config: see `super_resolution.train_config.default_config`.
       workdir: of this training alone.
       after_evaluation: told of each: step, the generator's variables as host arrays, figures.
 
@@ -50,7 +50,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     source = open_records(runtime.datasets_folder(config.data_dir) / config.dataset)
     samples, chosen = Transform(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
-    training = build_trainer(config, steps)
+    training = build_trainer(config, steps, source, chosen.training)
     # All that can be wrong is looked at before the workdir is claimed.
     state = training.init(initial_weights.variables(config, training.generator))
     session.run(
@@ -96,8 +96,16 @@ def _origin(config: ConfigDict) -> dict[str, Any]:
     return origins.origin(names, config.start, [perceptual.weights] if perceptual.weight else [])
 
 
-def build_trainer(config: ConfigDict, steps: int) -> Trainer:
+def build_trainer(
+    config: ConfigDict, steps: int, source: RecordSource | None = None, positions: np.ndarray | None = None
+) -> Trainer:
     """The trainer of a config, with the networks through which its losses look.
+
+    Args:
+      config: of the training.
+      steps: of the whole training.
+      source: the prepared set; read where strangers are told apart.
+      positions: the records to learn from; likewise.
 
     Raises:
       UserError: a setting is wrong, or weights are missing.
@@ -108,10 +116,12 @@ def build_trainer(config: ConfigDict, steps: int) -> Trainer:
         each = settings.perceptual
         perceptual = perceptual_network(each.network, each.layer, each.weight, each.weights, each.after_activation)
     names = configuration.names(settings.identity.recognizers) if settings.identity.weight else []
-    identity = identity_networks(
-        [load_network(name) for name in names], settings.identity.weight, settings.identity.shares if names else ()
-    )
-    return trainer.make(config, steps, perceptual, identity)
+    judges = [load_network(name) for name in names]
+    identity = identity_networks(judges, settings.identity.weight, settings.identity.shares if names else ())
+    strangers = None
+    if judges and settings.identity.strangers.weight and source is not None and positions is not None:
+        strangers = known_strangers.load(source, positions, config.hr_size, judges[0])
+    return trainer.make(config, steps, perceptual, identity, strangers)
 
 
 def _introduce(

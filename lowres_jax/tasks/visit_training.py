@@ -86,7 +86,7 @@ def _speed(settings: ConfigDict) -> float:
     """Images/s, compilation not counted."""
     source = open_records(runtime.datasets_folder(settings.data_dir) / settings.dataset)
     samples, chosen = Transform(settings), train.chosen_records(settings, source)
-    training = train.build_trainer(settings, settings.steps)
+    training = train.build_trainer(settings, settings.steps, source, chosen.training)
     state = training.init(initial_weights.variables(settings, training.generator))
     step, constants, batches = session.fed(
         settings, source, chosen.training, samples, training.step, training.constants

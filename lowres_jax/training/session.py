@@ -142,10 +142,12 @@ def from_residents(
     """
 
     def taking(state: TrainState, constants: Any, batch: dict[str, jax.Array]) -> tuple[TrainState, Any]:
-        rows = samples.rows_on_device(constants[_RESIDENT], batch)
+        residents = constants[_RESIDENT]
+        rows = samples.rows_on_device(residents, batch) | {"label": residents["label"][batch["row"]]}
         return step(state, {name: each for name, each in constants.items() if name != _RESIDENT}, rows)
 
-    return taking, constants | {_RESIDENT: samples.resident(source.crops(np.unique(positions))[0])}
+    crops, labels = source.crops(np.unique(positions))
+    return taking, constants | {_RESIDENT: samples.resident(crops) | {"label": labels.astype(np.int32)}}
 
 
 def fed(

@@ -285,6 +285,7 @@ def config_of(name: str, **changes: Any) -> ConfigDict:
         ),
         ({"losses.identity.weight": 1.0, "losses.identity.recognizers": ("sfac",)}, r"'sfac': no such model"),
         ({"losses.identity.weight": 1.0, "losses.identity.shares": (1.0, 2.0)}, r"identity\.shares=\(1\.0, 2\.0\)"),
+        ({"losses.identity.strangers.weight": 1.0}, r"strangers\.weight: .* --config\.losses\.identity\.weight=0\.1"),
         ({"losses.adversarial.weight": 1.0, "discriminator.sees": "rgb_and_edges"}, r"tells no edges"),
         ({"degradation.blur": (2.0, 1.0)}, r"config\.degradation\.blur=\(2\.0, 1\.0\)"),
         ({"optimizer.name": "lion"}, r"config\.optimizer\.name=lion: .*adam, adamw, sgd"),

@@ -1,5 +1,6 @@
 """The generator's step against one that is written down here, without the package's own losses and optimizers."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import train_config, trainer
+from lowres_jax.super_resolution import losses, train_config, trainer
+from lowres_jax.super_resolution.views import Views
 from lowres_jax.training import devices
 from lowres_jax.training.loss_networks import FrozenNetwork
 
@@ -181,3 +183,40 @@ def test_a_training_in_bfloat16_is_looked_at_in_float32() -> None:
     low = np.random.default_rng(0).random((2, 4, 4, 3), np.float32)
     np.testing.assert_array_equal(trainer.predict(half)(variables, low), trainer.predict(full)(variables, low))
     assert np.abs(half.clone(axis_name=None).apply(variables, low)[0] - full.apply(variables, low)[0]).max() > 1e-4
+
+
+def test_strangers_and_random_views_are_part_of_the_step() -> None:
+    """Shown nothing but constant images, a judge that sums colors tells what it was shown: both images, alike."""
+    config = settings()
+    config.losses.identity.update({"random_views": True})
+    config.losses.identity.strangers.update({"weight": 0.5, "nearest": 1, "temperature": 0.5})
+    config.losses.adversarial.weight = config.losses.edge.weight = 0.0
+    matrix = jnp.eye(SIZE * SIZE * 3, dtype=jnp.float32)
+    shown = FrozenNetwork("judge", 1.0, lambda matrix, images: images.reshape(len(images), -1) @ matrix, matrix)
+    others = losses.Strangers(jnp.eye(2, SIZE * SIZE * 3), jnp.asarray([1, 2]), jnp.zeros(SIZE * SIZE * 3))
+    training = trainer.make(config, STEPS, None, [shown], others)
+    batch = {"image": batches()[0]["image"], "label": np.asarray([1, 2, 3, 4])}
+    state = training.init()
+
+    def figures(state: Any) -> dict[str, float]:
+        step = devices.data_parallel(training.step)
+        _, metrics = step(devices.replicate(state), devices.replicate(training.constants), devices.divide(batch))
+        return {name: float(value) for name, value in devices.fetch(metrics).items()}
+
+    found = figures(state)
+    high = batch["image"].astype(np.float32) / 255
+    low = high.reshape(BATCH, SIZE // SCALE, SCALE, SIZE // SCALE, SCALE, 3).mean(axis=(2, 4))
+    own = state.networks["generator"]
+    made, _ = trainer.apply(training.generator.clone(axis_name=None), own.params, own.batch_stats, low)
+    key = jax.random.fold_in(state.rng, 0)
+    views = jax.vmap(lambda images: vars(Views.draw(key, images)), axis_name=devices.AXIS)(high[None])
+    views = Views(**{name: each[0] for name, each in views.items()})
+    seen = [np.asarray(views.of(each)).reshape(BATCH, -1) for each in (made, high)]
+    seen = [each / np.linalg.norm(each, axis=-1, keepdims=True) for each in seen]
+    cosines = (seen[0] * seen[1]).sum(-1)
+    strangers = seen[0][:, :2] + np.where(batch["label"][:, None] == [1, 2], -np.inf, 0.0)
+    assert found["identity_judge"] == pytest.approx(1 - cosines.mean(), rel=1e-3)
+    expected = np.log1p(np.exp((strangers.max(axis=-1) - cosines) / 0.5)).mean()
+    assert found["strangers"] == pytest.approx(expected, rel=1e-3)
+    # Other views in the next step, though image and generator are the same.
+    assert figures(dataclasses.replace(state, step=np.ones((), np.int32)))["identity_judge"] != found["identity_judge"]

@@ -91,3 +91,35 @@ def test_the_mean_of_other_devices_is_used() -> None:
 def test_gradient_penalty_is_half_the_squared_norm() -> None:
     gradients = jnp.asarray([3.0, 4.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]).reshape(2, 2, 2, 1)
     assert float(losses.gradient_penalty(gradients)) == pytest.approx((25 + 1) / 2 / 2)
+
+
+def test_strangers_by_hand() -> None:
+    """Two directions, no mean: the nearest stranger counts, one's own crops never do."""
+    templates = jnp.asarray([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]])
+    others = losses.Strangers(templates, jnp.asarray([7, 8, 9]), jnp.zeros(2))
+    made, real = jnp.asarray([[2.0, 0.0]]), jnp.asarray([[3.0, 4.0]])
+
+    def loss(label: int, nearest: int) -> float:
+        return float(losses.strangers(made, real, jnp.asarray([label]), others, nearest, temperature=0.5))
+
+    # Own cosine .6; of the strangers 1, .6 and 0.
+    assert loss(0, 1) == pytest.approx(math.log(1 + math.exp((1 - 0.6) / 0.5)), rel=1e-6)
+    assert loss(7, 1) == pytest.approx(math.log(2), rel=1e-6)
+    assert loss(7, 2) == pytest.approx(math.log(2 + math.exp(-0.6 / 0.5)), rel=1e-6)
+    # More than there are: all of them.
+    assert loss(0, 20) == pytest.approx(math.log(2 + math.exp(0.4 / 0.5) + math.exp(-0.6 / 0.5)), rel=1e-6)
+
+
+def test_strangers_compares_without_the_mean() -> None:
+    mean = jnp.asarray([0.0, 0.5])
+    # (0, 1) - (0, .5) is (0, .5), of unit length (0, 1); (1, 0) - (0, .5) has length sqrt(1.25).
+    np.testing.assert_allclose(
+        losses.centered(jnp.asarray([[0.0, 3.0], [2.0, 0.0]]), mean),
+        [[0, 1], [1 / math.sqrt(1.25), -0.5 / math.sqrt(1.25)]],
+        rtol=1e-6,
+    )
+    others = losses.Strangers(jnp.asarray([[0.0, 1.0]]), jnp.asarray([1]), mean)
+    made, real = jnp.asarray([[0.0, 3.0]]), jnp.asarray([[2.0, 0.0]])
+    # Own cosine -.447; the stranger's 1.
+    expected = math.log(1 + math.exp(1 + 0.5 / math.sqrt(1.25)))
+    assert float(losses.strangers(made, real, jnp.asarray([0]), others, 1, 1.0)) == pytest.approx(expected, rel=1e-6)

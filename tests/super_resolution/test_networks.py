@@ -37,6 +37,15 @@ def convolution(inputs: int, outputs: int, side: int = 3) -> int:
             + convolution(64, 3, 9),
         ),
         (
+            srresnet.Model(scale=16, tail="direct"),
+            convolution(3, 64, 9)
+            + 64
+            + 16 * (2 * convolution(64, 64) + 4 * 64 + 64)
+            + convolution(64, 64)
+            + 2 * 64
+            + convolution(64, 3 * 16**2),
+        ),
+        (
             edsr.Model(),
             convolution(3, 256) + 65 * convolution(256, 256) + 2 * convolution(256, 1024) + convolution(256, 3),
         ),
@@ -57,7 +66,7 @@ def convolution(inputs: int, outputs: int, side: int = 3) -> int:
             + convolution(64, 3),
         ),
     ],
-    ids=["srresnet", "edsr", "edsr-direct", "edsr-x3", "edsr-baseline", "rrdbnet"],
+    ids=["srresnet", "srresnet-direct-x16", "edsr", "edsr-direct", "edsr-x3", "edsr-baseline", "rrdbnet"],
 )
 def test_parameter_counts(module: nn.Module, count: int) -> None:
     assert parameter_count(module) == count
@@ -112,6 +121,21 @@ def test_networks_compute_in_their_dtype_and_answer_in_float32(module: nn.Module
     half, full = module.clone(dtype=jnp.bfloat16).apply(variables, images), module.apply(variables, images)
     assert half.dtype == full.dtype == jnp.float32
     assert 1e-5 < np.abs(half - full).max() < 0.05
+
+
+def test_the_direct_tail_adds_cells_to_bicubic() -> None:
+    """With kernels of zeros what is left is bicubic plus the bias of each place of a cell, and of each color."""
+    module = srresnet.Model(scale=8, blocks=1, features=8, tail="direct", edge_head=True)
+    images = jax.random.uniform(jax.random.key(1), (2, 4, 4, 3))
+    variables = jax.device_get(module.init(jax.random.key(0), images))
+    last = variables["params"]["conv_direct"]
+    assert last["kernel"].shape == (3, 3, 8, 192)
+    last["kernel"], last["bias"] = np.zeros_like(last["kernel"]), np.arange(192.0, dtype=np.float32)
+    enlarged, edges = module.apply(variables, images)
+    assert edges.shape == (2, 32, 32, 1)
+    bicubic = jax.image.resize(images, (2, 32, 32, 3), "cubic")
+    cell = np.arange(192.0).reshape(8, 8, 3)
+    np.testing.assert_allclose(enlarged - bicubic, np.tile(cell, (2, 4, 4, 1)), atol=1e-4)
 
 
 def test_depth_to_space_by_hand() -> None:
