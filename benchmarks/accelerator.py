@@ -24,19 +24,21 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax import precision, runtime
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
-from lowres_jax.localization import mtcnn
+from lowres_jax.localization.mtcnn import cascade as mtcnn
+from lowres_jax.nn import precision
 from lowres_jax.recognition import resnet
-from lowres_jax.recognition import train_config as recognition_recipe
-from lowres_jax.recognition import trainer as recognizer_trainer
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.super_resolution import edsr, rrdbnet, srresnet, train_config
-from lowres_jax.super_resolution import trainer as generator_trainer
-from lowres_jax.super_resolution.transform import Transform
+from lowres_jax.recognition.training import train_config as recognition_recipe
+from lowres_jax.recognition.training import trainer as recognizer_trainer
+from lowres_jax.runtime import environment
+from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
+from lowres_jax.super_resolution.training import train_config
+from lowres_jax.super_resolution.training import trainer as generator_trainer
+from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.training import devices, session
 from lowres_jax.visit import reference, results
 
@@ -177,7 +179,7 @@ def detection(seconds: float) -> Iterator[tuple[str, Figures]]:
 
 def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
     """Crops/s that the host decodes for a step, and choices/s for crops on the device."""
-    folder = runtime.cache_folder() / "datasets"
+    folder = environment.cache_folder() / "datasets"
     sets = sorted(path.parent for path in folder.glob("*/*/*/dataset_info.json") if path.parts[-4] != "lfw")
     if not sets:
         return
@@ -332,7 +334,7 @@ def main() -> None:
     parser.add_argument("--small", action="store_true")
     arguments = parser.parse_args()
     end = time.monotonic() + arguments.seconds
-    runtime.initialize(ConfigDict({"platform": arguments.platform}))
+    environment.initialize(ConfigDict({"platform": arguments.platform}))
     found: dict[str, Figures] = {}
     for case in cases(arguments.small):
         measured = case()

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lowres_jax import runtime
 from lowres_jax.data.degradations import Degradation, default_config, footage
 from lowres_jax.data.records import open_records
 from lowres_jax.evaluation import image_quality
 from lowres_jax.evaluation.validation import View1
 from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler
 
 
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument(
         "--footage", action="store_true", help="blurred, noisy and compressed, as compare_lfw.py:footage"
     )
-    parser.add_argument("--data_dir", type=Path, default=runtime.cache_folder() / "datasets")
+    parser.add_argument("--data_dir", type=Path, default=environment.cache_folder() / "datasets")
     arguments = parser.parse_args()
     judge = load_recognizer(arguments.judge)
     degradation = Degradation.of(footage() if arguments.footage else default_config())

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
-from lowres_jax import runtime
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.evaluation.measurement import crop_batches
 from lowres_jax.matching.simulation import assign, simulate
 from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler
 
 _GALLERY, _FAR, _BATCH = 100, 0.01, 64
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=10)
     parser.add_argument("--draws", type=int, default=10)
     arguments = parser.parse_args()
-    runtime.enable_compilation_cache()
+    environment.enable_compilation_cache()
     templates, labels = templates_of(arguments.directory, arguments.images, (0, 16))
     print(
         f"{len(labels):,} images of {len(np.unique(labels)):,} people; in {arguments.splits} splits half of them are "

@@ -20,7 +20,7 @@ import skimage.data
 
 from lowres_jax.data import images
 from lowres_jax.data.picture_files import find_pictures
-from lowres_jax.localization.mtcnn import Model
+from lowres_jax.localization.mtcnn.cascade import Model
 
 
 def main() -> None:

@@ -24,10 +24,10 @@ import numpy as np
 import skimage.data
 from flax import linen as nn
 
-from lowres_jax import runtime
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.recognition.sface import PixelDense, ShiftedConvolution
+from lowres_jax.runtime import environment
 
 
 def faces(count: int) -> np.ndarray:
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    runtime.enable_compilation_cache()
+    environment.enable_compilation_cache()
     images = faces(arguments.images)
     recognizer = load_network("sface")
     card = cards.load_card("sface", "recognition")

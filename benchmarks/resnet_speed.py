@@ -23,8 +23,8 @@ _PEOPLE, _SIZE = 1000, 112
 
 def ours(batch: int, rounds: int) -> dict[str, float]:
     """Images/s of our step and of templates."""
-    from lowres_jax.recognition import train_config, trainer
     from lowres_jax.recognition.recognizer import NetworkRecognizer
+    from lowres_jax.recognition.training import train_config, trainer
     from lowres_jax.training import devices, networks
 
     config = train_config.default_config()

@@ -46,7 +46,7 @@ def ours(batch: int, rounds: int) -> dict[str, float]:
     """Images/s of our steps and inference."""
     from lowres_jax.recognition.loss_networks import identity_networks
     from lowres_jax.recognition.recognizer import load_recognizer
-    from lowres_jax.super_resolution import train_config, trainer
+    from lowres_jax.super_resolution.training import train_config, trainer
     from lowres_jax.training import devices
 
     generator = np.random.default_rng(0)

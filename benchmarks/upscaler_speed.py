@@ -18,9 +18,9 @@ import numpy as np
 import skimage.data
 from tensorboardX.proto import graph_pb2
 
-from lowres_jax import runtime
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
+from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
 OPENCV_METHODS = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each figure")
     arguments = parser.parse_args()
-    runtime.enable_compilation_cache()
+    environment.enable_compilation_cache()
     import jax
 
     images = faces(arguments.batch_size)

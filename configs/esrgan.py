@@ -8,7 +8,7 @@ Checkpoints, figures, processes: docs/training.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import train_config
+from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -17,7 +17,7 @@ model "identity_footage". Degraded faces of people held out: PSNR 24.90 (bicubic
 from ml_collections import ConfigDict
 
 from lowres_jax.data import degradations
-from lowres_jax.super_resolution import train_config
+from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -10,7 +10,7 @@ is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recognizer
 
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution import train_config
+from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -8,7 +8,8 @@ Then launch/visit.sh MINUTES OUT on the machine. docs/accelerators.md.
 
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration
+from lowres_jax import config_keys
+from lowres_jax.runtime import configuration
 from lowres_jax.settings import visits
 
 

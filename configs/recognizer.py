@@ -13,7 +13,7 @@ two and with the settings that docs/training.md names: LFW 89.95 % (.72; the ori
 
 from ml_collections import ConfigDict
 
-from lowres_jax.recognition import train_config
+from lowres_jax.recognition.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -12,7 +12,7 @@ its optimizer and rate; these are Keras's usual ones.
 
 from ml_collections import ConfigDict
 
-from lowres_jax.recognition import train_config
+from lowres_jax.recognition.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

@@ -16,7 +16,7 @@ A student of SFace is no independent judge of models that were trained against S
 from ml_collections import ConfigDict
 
 from lowres_jax.data import degradations
-from lowres_jax.recognition import train_config
+from lowres_jax.recognition.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:

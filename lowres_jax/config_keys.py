@@ -12,8 +12,8 @@ from typing import Any
 
 from ml_collections import ConfigDict, config_dict
 
-from lowres_jax import configuration
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration
 
 TASK = "task"
 _NUMBERS = {int: "a whole number", float: "a number"}

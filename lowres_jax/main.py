@@ -17,8 +17,9 @@ from types import ModuleType
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import cli, config_keys, configuration, runtime, signals, tasks
+from lowres_jax import config_keys, tasks
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import cli, configuration, environment, signals
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment to run: a file in configs/.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; by default workdirs/<name of the config file>.")
@@ -80,7 +81,7 @@ def main(argv: list[str]) -> None:
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
     configuration.expand_paths(_CONFIG.value)
-    runtime.initialize(_CONFIG.value)
+    environment.initialize(_CONFIG.value)
     task = _task(_CONFIG.value)
     signals.check()
     task.run(_CONFIG.value, workdir)

@@ -8,20 +8,20 @@ import pytest
 import skimage.data
 from comparisons import NOISE
 
-from lowres_jax import runtime
 from lowres_jax.data import images
 from lowres_jax.evaluation import comparison, verification
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.pretrained import weights
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
+from lowres_jax.runtime import environment
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache() -> None:
-    runtime.enable_compilation_cache()
+    environment.enable_compilation_cache()
 
 
 @pytest.fixture(scope="session")

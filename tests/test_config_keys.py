@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, tasks
+from lowres_jax import config_keys, tasks
 from lowres_jax.config_keys import Free, Key
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration
 
 ROOT = Path(__file__).parents[1]
 KEYS: dict[str, Any] = {

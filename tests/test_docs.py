@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lowres_jax import configuration
+from lowres_jax.runtime import configuration
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.utils.files import write_atomically
 
 # What Pillow decodes into pixels by itself. Left out are what other programs would have to run for (EPS), stubs that
 # only know a header (MPEG, HDF5), icons, and formats of games and of single instruments.

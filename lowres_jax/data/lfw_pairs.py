@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lowres_jax import configuration
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration
 
 # View -> its file, as the data set's home page names it.
 VIEW_FILES = {"view2": "pairs.txt", "view1_train": "pairsDevTrain.txt", "view1_test": "pairsDevTest.txt"}

@@ -4,8 +4,8 @@ import collections
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lowres_jax import filenames
 from lowres_jax.errors import UserError
+from lowres_jax.utils import filenames
 
 
 def assign(paths: Sequence[Path], source: Path, output: Path, reserve: int) -> dict[Path, Path]:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 import grain
 import numpy as np
 
-from lowres_jax import streams
 from lowres_jax.data.records import RecordSource
+from lowres_jax.utils import streams
 
 # Batches decoded ahead, for each thread.
 _AHEAD = 2

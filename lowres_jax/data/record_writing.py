@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from lowres_jax.data.records import RecordSource, masked_crc
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 
 def framed(data: bytes) -> bytes:

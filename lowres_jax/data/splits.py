@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lowres_jax import streams
 from lowres_jax.errors import UserError
+from lowres_jax.utils import streams
 
 _NAMED = 5
 

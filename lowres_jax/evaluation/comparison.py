@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from lowres_jax import signals
 from lowres_jax.evaluation import (
     bootstrap,
     identification,
@@ -20,6 +19,7 @@ from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method
 from lowres_jax.evaluation.verification import VerificationResult
+from lowres_jax.runtime import signals
 
 REFERENCES = ("bicubic", "bilinear")
 _HIGHEST_RANK = 100

@@ -11,7 +11,7 @@ import numpy as np
 
 from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.identification import ProbeStatistics
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 FARS = {"dir_at_far_1e-2": 0.01, "dir_at_far_1e-1": 0.1}
 RANKS = (1, 5, 15)

@@ -17,12 +17,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lowres_jax import signals
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
-from lowres_jax.files import write_atomically
 from lowres_jax.recognition.recognizer import Recognizer
+from lowres_jax.runtime import signals
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
+from lowres_jax.utils.files import write_atomically
 
 # The two inputs that are no enlargement: the high-resolution crop (ceiling) and the low-resolution one (floor).
 NONE, RAW = "none", "raw"

@@ -15,7 +15,7 @@ import numpy as np
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import bootstrap
 from lowres_jax.evaluation.bootstrap import Estimate
-from lowres_jax.files import write_atomically
+from lowres_jax.utils.files import write_atomically
 
 _KEYS = ("dataset", "created", "versions", "rows")
 _ROW_KEYS = ("upscaler", "lr_size", "recognizer", "protocol", "metrics", "interval", "difference")

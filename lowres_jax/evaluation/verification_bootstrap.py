@@ -6,7 +6,7 @@ import numpy as np
 
 from lowres_jax.evaluation import verification
 from lowres_jax.evaluation.bootstrap import Estimate
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 FARS = {"tar_at_far_1e-2": 1e-2, "tar_at_far_1e-3": 1e-3}
 # The FAR of the originals (HR) at whose threshold every method's false accepts are counted.

@@ -7,8 +7,8 @@ from typing import Literal, Protocol, get_args
 
 import numpy as np
 
-from lowres_jax import configuration
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration
 
 Rule = Literal["highest_score", "nearest_centre", "largest"]
 

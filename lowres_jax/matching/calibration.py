@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lowres_jax import __version__, runtime
+from lowres_jax import __version__
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import identification
@@ -22,6 +22,7 @@ from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
+from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize
 
 # Raised when a kept template means something else than before.
@@ -139,7 +140,7 @@ class Calibration:
             method = Method(size, upscaler.name) if upscaler else Method(CROP_SIZE, NONE)
             name, recognizer = self._recognizer.name, self._recognizer
             kept = Measurement(
-                runtime.cache_folder() / "calibration" / f"{self._fingerprint(size)}.npz",
+                environment.cache_folder() / "calibration" / f"{self._fingerprint(size)}.npz",
                 self._fingerprint(size),
                 len(self._source),
                 recognizer.dimension,

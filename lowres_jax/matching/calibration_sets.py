@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lowres_jax import runtime
 from lowres_jax.data.records import version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.matching.calibration import Calibration
+from lowres_jax.runtime import environment
 
 # In the order of trust: LFW shows the most people, in pictures of everyday.
 _SETS = ("lfw", "orl_faces")
@@ -24,7 +24,7 @@ def folders(given: str, detector: str) -> list[Path]:
     """
     if given:
         return [Path(given)]
-    usual = [runtime.datasets_folder() / name / detector for name in _SETS]
+    usual = [environment.datasets_folder() / name / detector for name in _SETS]
     found = [folder for folder in usual if version_directory(folder)]
     if not found:
         option = "" if detector == "mtcnn" else f" --config.detector={detector}"

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lowres_jax import signals
-from lowres_jax.files import write_atomically
 from lowres_jax.localization.detector import Face, Rule
 from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery
 from lowres_jax.matching.simulation import Recipe, recipe_of
+from lowres_jax.runtime import signals
+from lowres_jax.utils.files import write_atomically
 
 _SECONDS_BETWEEN_SAVES = 60.0
 # Two pictures so similar are one and the same, saved twice perhaps; different photographs of a person stay below.

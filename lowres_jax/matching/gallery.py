@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lowres_jax import filenames
 from lowres_jax.data import images
 from lowres_jax.data.picture_files import is_hidden
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
 from lowres_jax.recognition.recognizer import Recognizer
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, enlarge_to
+from lowres_jax.utils import filenames
 
 # Small faces are cut to one of these sides: few programs are compiled, and the threshold is measured for each.
 CUT_SIZES = (8, 16, 24, 32, 48, 64)

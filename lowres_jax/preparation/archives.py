@@ -11,11 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
-from lowres_jax import filenames
 from lowres_jax.data import picture_files
 from lowres_jax.data.picture_files import PictureFiles
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.photographs import Photograph, Photographs, person
+from lowres_jax.utils import filenames
 
 # Name, where it leads if it is a link, and what reads it.
 File = tuple[str, str, Callable[[], bytes]]

@@ -8,9 +8,9 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lowres_jax import filenames
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
+from lowres_jax.utils import filenames
 
 _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
 _RECORD_MAGIC = 0xCED7230A

@@ -14,16 +14,16 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax import configuration, runtime
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import weights
+from lowres_jax.runtime import configuration, environment
 
 _FOLDER = Path(__file__).parent / "cards"
 
 
 def own_folder() -> Path:
     """Where the user's own cards are, which `export_weights` writes."""
-    return runtime.cache_folder() / "cards"
+    return environment.cache_folder() / "cards"
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lowres_jax import cli, configuration, signals
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained.weights import fetched_folder, verified
+from lowres_jax.runtime import cli, configuration, signals
 
 _SECONDS_BETWEEN_LOOKS = 0.1  # at pip or npm, and at whether to go on
 

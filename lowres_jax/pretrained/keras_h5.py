@@ -104,7 +104,7 @@ def srresnet(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def vgg19(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Variables of `super_resolution.vgg19.Model` from `keras.applications.VGG19`, with its dense layers or without.
+    """Variables of `nn.vgg19.Model` from `keras.applications.VGG19`, with its dense layers or without.
 
     Raises:
       UserError: see `read_layers`; or the convolutions are not VGG19's.

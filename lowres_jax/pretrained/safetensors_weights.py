@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save
 
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.utils.files import write_atomically
 
 
 def variables(path: str | os.PathLike[str]) -> dict[str, Any]:

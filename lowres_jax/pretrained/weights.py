@@ -5,8 +5,8 @@ import hashlib
 import importlib.util
 from pathlib import Path
 
-from lowres_jax import runtime
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import environment
 
 
 def find_package_file(package: str, relative_path: str) -> Path:
@@ -26,7 +26,7 @@ def find_package_file(package: str, relative_path: str) -> Path:
         if path.is_file():
             return path
     # Where packages cannot be installed their files can be taken along (`visit.pack`).
-    path = runtime.cache_folder() / "packages" / relative_path
+    path = environment.cache_folder() / "packages" / relative_path
     if path.is_file():
         return path
     problem = "has no such file" if locations else "is not installed"
@@ -47,7 +47,7 @@ def find_fetched_file(name: str, file_name: str) -> Path:
 
 def fetched_folder(name: str) -> Path:
     """The cache folder of one thing to fetch."""
-    return runtime.cache_folder() / "fetched" / name
+    return environment.cache_folder() / "fetched" / name
 
 
 @functools.lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.localization.align import TEMPLATE, TEMPLATE_SIZE, similarity_transform
 from lowres_jax.pretrained import cards
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 _CHIP = 150
 # Where dlib's alignment (get_face_chip with padding .25) brings the eyes' centers, the nose's tip and the mouth's

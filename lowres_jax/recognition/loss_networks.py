@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax import configuration
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
+from lowres_jax.nn import vgg19
 from lowres_jax.pretrained import keras_h5, resnet_weights
 from lowres_jax.pretrained.weights import find_fetched_file
 from lowres_jax.recognition import resnet
 from lowres_jax.recognition.recognizer import NetworkRecognizer, Recognizer, load_recognizer
-from lowres_jax.super_resolution import vgg19
+from lowres_jax.runtime import configuration
 from lowres_jax.training.loss_networks import FrozenNetwork
 
 

@@ -11,7 +11,7 @@ from lowres_jax import config_keys
 from lowres_jax.config_keys import Key
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 NAME = "onnx"
 _BATCH = 32

@@ -9,9 +9,9 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
+from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import dlib_resnet, onnx_model
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.convolution import Conv
-from lowres_jax.layers import BatchDropout, batch_norm, max_pool
+from lowres_jax.nn.convolution import Conv
+from lowres_jax.nn.layers import BatchDropout, batch_norm, max_pool
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.layers import PReLU
+from lowres_jax.nn.layers import PReLU
 
 
 class ShiftedConvolution(nn.Module):

@@ -8,8 +8,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lowres_jax.files import write_atomically
 from lowres_jax.report.drawn_text import drawable
+from lowres_jax.utils.files import write_atomically
 
 _TILE, _GAP, _MARGIN, _TEXT_LINE = 128, 14, 28, 19
 _PAPER, _INK, _MUTED, _LINE = (255, 255, 255), (32, 33, 36), (110, 114, 120), (222, 224, 228)

@@ -6,7 +6,7 @@ import anyascii
 from matplotlib.ft2font import FT2Font
 from PIL import ImageFont
 
-from lowres_jax import filenames
+from lowres_jax.utils import filenames
 
 
 def drawable(text: str, font: ImageFont.FreeTypeFont) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lowres_jax import filenames
 from lowres_jax.matching.calibration import Calibration, Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
+from lowres_jax.utils import filenames
 
 UNKNOWN = "unknown"
 # A rate that rests on fewer false accepts is hardly known.

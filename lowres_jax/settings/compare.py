@@ -2,10 +2,11 @@
 
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration
+from lowres_jax import config_keys
 from lowres_jax.config_keys import DATA_DIR, PLATFORM, SEED, Key
 from lowres_jax.data import degradations
 from lowres_jax.recognition import onnx_model
+from lowres_jax.runtime import configuration
 
 KEYS = {
     "platform": PLATFORM,

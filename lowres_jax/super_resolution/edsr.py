@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.convolution import Conv
+from lowres_jax.nn.convolution import Conv
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
 # Mean color of the training pictures on the 0-255 scale, RGB, as the published TensorFlow weights want it.

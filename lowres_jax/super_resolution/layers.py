@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from lowres_jax.convolution import Conv
+from lowres_jax.nn.convolution import Conv
 
 
 def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.convolution import Conv
+from lowres_jax.nn.convolution import Conv
 from lowres_jax.super_resolution.layers import edge_head
 
 

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from lowres_jax.convolution import Conv
-from lowres_jax.layers import PReLU, batch_norm
+from lowres_jax.nn.convolution import Conv
+from lowres_jax.nn.layers import PReLU, batch_norm
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from lowres_jax.batching import BatchedApply
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
+from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
 

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, signals
+from lowres_jax import config_keys
 from lowres_jax.errors import UserError
-from lowres_jax.precision import DEVICE, FULL
+from lowres_jax.nn.precision import DEVICE, FULL
+from lowres_jax.runtime import configuration, signals
 from lowres_jax.settings.visits import CHECK_KEYS as KEYS
 from lowres_jax.visit import pack, reference, results
 

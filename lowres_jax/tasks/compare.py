@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys, configuration, runtime
+from lowres_jax import __version__, config_keys
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
@@ -19,16 +19,17 @@ from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
-from lowres_jax.files import try_folder
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
-from lowres_jax.report import comparison_report, examples, judges
-from lowres_jax.report.page import write_report
-from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
-from lowres_jax.report.table import group_rows, print_table
+from lowres_jax.report.comparison import comparison_report, examples, judges
+from lowres_jax.report.comparison.page import write_report
+from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
+from lowres_jax.report.comparison.table import group_rows, print_table
+from lowres_jax.runtime import configuration, environment
 from lowres_jax.settings.compare import KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
+from lowres_jax.utils.files import try_folder
 
 # Raised when a measurement means something else than before, lest kept ones be taken for it.
 _MEASUREMENT_VERSION = 2
@@ -55,7 +56,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for name in names:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
-    directory = runtime.datasets_folder(config.data_dir) / config.dataset
+    directory = environment.datasets_folder(config.data_dir) / config.dataset
     source = open_records(directory)
     if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
         raise UserError(

@@ -14,14 +14,14 @@ from lowres_jax import config_keys
 from lowres_jax.data import images
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.files import try_folder, write_atomically
 from lowres_jax.localization import outcomes
 from lowres_jax.localization.detector import Detector, Face, choose, load_detector
 from lowres_jax.localization.outcomes import DESCRIPTIONS, Detection
 from lowres_jax.pretrained.weights import fetched_folder, find_package_file
 from lowres_jax.report import detector_gallery as gallery
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.prepare import DETECTOR_KEYS as KEYS
-from lowres_jax.signals import interruptible
+from lowres_jax.utils.files import try_folder, write_atomically
 
 _CHUNK = 64
 

@@ -13,13 +13,13 @@ from lowres_jax import config_keys
 from lowres_jax.data import images, output_paths, resize
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.files import RefusedNameError, try_folder
 from lowres_jax.localization import align, paste, rotated_search
 from lowres_jax.localization.detector import Detector, Face, load_detector
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.enhance import KEYS
-from lowres_jax.signals import interruptible
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler, load_upscaler_by_size
+from lowres_jax.utils.files import RefusedNameError, try_folder
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 _MAX_ENLARGED_PIXELS = 400_000_000

@@ -12,14 +12,14 @@ from ml_collections import ConfigDict
 
 from lowres_jax import __version__, config_keys
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.settings.exports import KEYS
-from lowres_jax.super_resolution import initial_weights
+from lowres_jax.super_resolution.training import initial_weights
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import BEST, EVALUATIONS
+from lowres_jax.utils.files import write_atomically
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,11 @@ from typing import Any
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys, runtime
+from lowres_jax import __version__, config_keys
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import results
 from lowres_jax.evaluation.measurement import fingerprint
-from lowres_jax.files import try_folder, write_atomically
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration_sets
 from lowres_jax.matching.calibration import Calibration, Threshold, models
@@ -25,8 +24,10 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
+from lowres_jax.runtime import environment
 from lowres_jax.settings.identify import KEYS
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler_by_size
+from lowres_jax.utils.files import try_folder, write_atomically
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 1
@@ -119,7 +120,7 @@ def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> Kep
         config.small_face,
         config.look_again,
     )
-    place = runtime.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
+    place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
 
 

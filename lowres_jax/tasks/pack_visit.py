@@ -8,10 +8,11 @@ import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys, configuration, runtime, signals
+from lowres_jax import __version__, config_keys
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
-from lowres_jax.precision import FULL
+from lowres_jax.nn.precision import FULL
+from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.visits import PACK_KEYS as KEYS
 from lowres_jax.visit import pack, reference, wheels
 
@@ -28,7 +29,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     del workdir
     _check(config)
-    data_dir = runtime.datasets_folder(config.data_dir)
+    data_dir = environment.datasets_folder(config.data_dir)
     training = open_records(data_dir / config.dataset)
     view1 = open_records(data_dir / config.view1) if config.view1 else None
     output = Path(config.output)

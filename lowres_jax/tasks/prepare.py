@@ -18,10 +18,11 @@ from typing import Any
 from absl import logging
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, runtime, signals
+from lowres_jax import config_keys
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.preparation import builders
+from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.prepare import KEYS
 
 # What was asked for and what came out; beside the records.
@@ -40,7 +41,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     del workdir
     _check(config)
-    data_dir = runtime.datasets_folder(config.data_dir)
+    data_dir = environment.datasets_folder(config.data_dir)
     place = data_dir / config.builder / variant(config)
     settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
     settings["source"] = _absolute(config.source)

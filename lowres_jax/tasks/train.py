@@ -12,22 +12,24 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from lowres_jax import configuration, runtime, streams
 from lowres_jax.data import splits
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
-from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
 from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
-from lowres_jax.super_resolution import initial_weights, known_strangers, train_config, trainer
-from lowres_jax.super_resolution.trainer import Trainer
-from lowres_jax.super_resolution.transform import Transform
+from lowres_jax.runtime import configuration, environment
+from lowres_jax.super_resolution.training import initial_weights, train_config, trainer
+from lowres_jax.super_resolution.training import strangers as known_strangers
+from lowres_jax.super_resolution.training.trainer import Trainer
+from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.training import devices, origins, session
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
+from lowres_jax.utils import streams
+from lowres_jax.utils.files import write_atomically
 
 KEYS = train_config.KEYS
 AfterEvaluation = Callable[[int, Any, Mapping[str, float]], None]
@@ -37,7 +39,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     """Trains; the workdir gets checkpoints, TensorBoard's figures, grids and a histogram.
 
     Args:
-      config: see `super_resolution.train_config.default_config`.
+      config: see `super_resolution.training.train_config.default_config`.
       workdir: of this training alone.
       after_evaluation: told of each: step, the generator's variables as host arrays, figures.
 
@@ -47,7 +49,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
     """
     train_config.check(config)
     devices.check_batch_size(config.batch_size)
-    source = open_records(runtime.datasets_folder(config.data_dir) / config.dataset)
+    source = open_records(environment.datasets_folder(config.data_dir) / config.dataset)
     samples, chosen = Transform(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
     training = build_trainer(config, steps, source, chosen.training)
@@ -204,7 +206,7 @@ class Evaluation:
                 self._held_out = HeldOut.of(*self.samples.reduced(self.source.crops(positions)[0]), judge)
                 reference = bicubic(self._held_out.low, config.hr_size)
                 self._reference |= dict(self._held_out.figures(reference, judge))
-            directory = runtime.datasets_folder(config.data_dir) / config.view1
+            directory = environment.datasets_folder(config.data_dir) / config.view1
             if config.view1_pairs and config.view1 and version_directory(directory):
                 self._view1 = View1.load(open_records(directory), config.view1_pairs, self.samples.reduced)
                 reference = bicubic(self._view1.low, config.hr_size)

@@ -10,18 +10,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import runtime
 from lowres_jax.data import splits
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.data.splits import ClassSplit
 from lowres_jax.evaluation.validation import View1, bicubic
 from lowres_jax.pretrained import safetensors_weights
-from lowres_jax.recognition import initial_weights, train_config, trainer
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
-from lowres_jax.recognition.trainer import Trainer
-from lowres_jax.recognition.transform import FaceTransform
+from lowres_jax.recognition.training import initial_weights, train_config, trainer
+from lowres_jax.recognition.training.trainer import Trainer
+from lowres_jax.recognition.training.transform import FaceTransform
+from lowres_jax.runtime import environment
 from lowres_jax.training import devices, networks, origins, session
 from lowres_jax.training.progress import BEST, Progress
 from lowres_jax.training.state import TrainState
@@ -33,7 +33,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """Trains; the workdir gets checkpoints, TensorBoard's figures and the best recognizer so far.
 
     Args:
-      config: see `recognition.train_config.default_config`.
+      config: see `recognition.training.train_config.default_config`.
       workdir: of this training alone.
 
     Raises:
@@ -42,7 +42,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     train_config.check(config)
     devices.check_batch_size(config.batch_size)
-    source = open_records(runtime.datasets_folder(config.data_dir) / config.dataset)
+    source = open_records(environment.datasets_folder(config.data_dir) / config.dataset)
     learners = splits.split_classes(
         source.labels,
         source.names,
@@ -156,7 +156,7 @@ class _Evaluation:
     def _pairs(self) -> View1 | None:
         """View 1 of LFW, read once; None where it is not prepared or not wanted."""
         config = self.config
-        directory = runtime.datasets_folder(config.data_dir) / config.view1
+        directory = environment.datasets_folder(config.data_dir) / config.view1
         if self._view1 is None and config.view1_pairs and config.view1 and version_directory(directory):
 
             def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

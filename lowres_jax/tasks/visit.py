@@ -17,10 +17,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, files, signals
+from lowres_jax import config_keys
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration, signals
 from lowres_jax.settings.visits import VISIT_KEYS as KEYS
 from lowres_jax.training.checkpoints import flat
+from lowres_jax.utils import files
 from lowres_jax.visit import pack, results
 
 _ENDS_BEFORE = 5.0  # the end of the minutes, so that results can be copied

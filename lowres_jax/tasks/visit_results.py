@@ -8,19 +8,20 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, runtime
+from lowres_jax import config_keys
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import image_quality
 from lowres_jax.evaluation.validation import View1
-from lowres_jax.files import write_atomically
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report import visit_page
+from lowres_jax.runtime import environment
 from lowres_jax.settings.visits import RESULTS_KEYS as KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to, load_upscaler, upscaler_of
 from lowres_jax.training import origins
+from lowres_jax.utils.files import write_atomically
 from lowres_jax.visit import results
 
 _FALLBACK = "bicubic"  # what a model for a new size has to beat
@@ -58,7 +59,7 @@ def _judged(config: ConfigDict, brought: list[cards.Card]) -> list[dict[str, Any
     for card in brought:
         if judge.name in origins.judges_of(card.training):
             raise UserError(f"config.judge={judge.name}: was in the loss of {card.name}; choose another")
-    source = open_records(runtime.datasets_folder(config.data_dir) / config.view1)
+    source = open_records(environment.datasets_folder(config.data_dir) / config.view1)
     return [_compared(card, judge, source, config.pairs) for card in brought]
 
 

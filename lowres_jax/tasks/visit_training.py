@@ -9,17 +9,18 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, runtime
+from lowres_jax import config_keys
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.runtime import configuration, environment
 from lowres_jax.settings.visits import TRAINING_KEYS as KEYS
-from lowres_jax.super_resolution import initial_weights, train_config
-from lowres_jax.super_resolution.transform import Transform
+from lowres_jax.super_resolution.training import initial_weights, train_config
+from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training import devices, loop, session
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import EVALUATIONS
+from lowres_jax.utils.files import write_atomically
 from lowres_jax.visit import results
 
 _MEASURED_SECONDS = 2.0
@@ -84,7 +85,7 @@ def _measured(settings: ConfigDict) -> tuple[float, int]:
 
 def _speed(settings: ConfigDict) -> float:
     """Images/s, compilation not counted."""
-    source = open_records(runtime.datasets_folder(settings.data_dir) / settings.dataset)
+    source = open_records(environment.datasets_folder(settings.data_dir) / settings.dataset)
     samples, chosen = Transform(settings), train.chosen_records(settings, source)
     training = train.build_trainer(settings, settings.steps, source, chosen.training)
     state = training.init(initial_weights.variables(settings, training.generator))

@@ -14,9 +14,9 @@ from absl import logging
 from flax import traverse_util
 
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
+from lowres_jax.utils.files import write_atomically
 
 RUN = "run.json"
 # Keys that may differ when a training goes on, as they do not change what has been: where things are, how often

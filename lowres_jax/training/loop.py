@@ -14,8 +14,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from lowres_jax import signals
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
 from lowres_jax.training import devices
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import Progress

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from tensorboardX import SummaryWriter
 
-from lowres_jax.files import write_atomically
 from lowres_jax.training import devices
+from lowres_jax.utils.files import write_atomically
 
 EVALUATIONS = "evaluations.json"  # in the workdir: a list of step, figures, reference
 BEST = "best.safetensors"  # beside it, where the best evaluation's weights are kept, with step and figures in them

@@ -10,15 +10,18 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, configuration, distributed, files, precision, signals
+from lowres_jax import config_keys
 from lowres_jax.config_keys import DATA_DIR, PLATFORM, SEED, Key, Keys
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
+from lowres_jax.nn import precision
+from lowres_jax.runtime import configuration, distributed, signals
 from lowres_jax.training import devices, loop
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
+from lowres_jax.utils import files
 
 Evaluate = Callable[[TrainState], None]
 Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
@@ -26,7 +29,7 @@ _RESIDENT = "resident"  # among the step's constants
 
 
 class Transform(Protocol):
-    """What makes a row of a batch of a crop, see `super_resolution.transform`."""
+    """What makes a row of a batch of a crop, see `super_resolution.training.transform`."""
 
     @property
     def can_stay_on_devices(self) -> bool:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from lowres_jax import streams
+from lowres_jax.utils import streams
 
 Tree = Any
 

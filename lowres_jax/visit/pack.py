@@ -25,7 +25,8 @@ from lowres_jax.data import lfw_pairs, record_writing
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import evenly
-from lowres_jax.pretrained import cards, mtcnn_weights, weights
+from lowres_jax.localization.mtcnn import weights as mtcnn_weights
+from lowres_jax.pretrained import cards, weights
 
 # To be raised when what a visit expects of its pack changes.
 FORMAT = 1

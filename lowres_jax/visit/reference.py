@@ -16,17 +16,18 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax import precision
 from lowres_jax.data import resize
-from lowres_jax.localization import mtcnn
+from lowres_jax.localization.mtcnn import cascade as mtcnn
+from lowres_jax.nn import precision
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import resnet
-from lowres_jax.recognition import trainer as recognizer_trainer
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.super_resolution import discriminator, edsr, rrdbnet
-from lowres_jax.super_resolution import trainer as generator_trainer
-from lowres_jax.super_resolution.transform import edge_map
+from lowres_jax.recognition.training import trainer as recognizer_trainer
+from lowres_jax.super_resolution import edsr, rrdbnet
+from lowres_jax.super_resolution.training import discriminator
+from lowres_jax.super_resolution.training import trainer as generator_trainer
+from lowres_jax.super_resolution.training.transform import edge_map
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from lowres_jax.errors import UserError
-from lowres_jax.files import write_atomically
+from lowres_jax.utils.files import write_atomically
 
 FILE = "visit.json"
 LOG = "log.txt"

@@ -13,7 +13,6 @@ from ml_collections import ConfigDict
 from PIL import Image
 from signalled import run_signalled
 
-from lowres_jax import filenames as names_module
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
@@ -21,6 +20,7 @@ from lowres_jax.localization.detector import load_detector
 from lowres_jax.super_resolution import upscaler as upscaler_module
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler, size_remark
 from lowres_jax.tasks import enhance
+from lowres_jax.utils import filenames as names_module
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax import configuration
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration
 
 pytestmark = pytest.mark.slow
 

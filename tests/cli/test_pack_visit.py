@@ -14,11 +14,11 @@ import pytest
 from made_records import write_pairs, write_set
 from training_runs import write_faces
 
-from lowres_jax import configuration
 from lowres_jax.data import resize
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
+from lowres_jax.runtime import configuration
 from lowres_jax.tasks import check_accelerator, pack_visit
 from lowres_jax.visit import pack, reference, results
 

@@ -15,7 +15,7 @@ from training_runs import assert_equal, finish, leaves, start, start_two, write_
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
-from lowres_jax.super_resolution import trainer
+from lowres_jax.super_resolution.training import trainer
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training.checkpoints import Checkpoints, flat_leaves

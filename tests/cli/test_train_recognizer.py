@@ -18,8 +18,8 @@ from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import bicubic
 from lowres_jax.pretrained import safetensors_weights
-from lowres_jax.recognition import initial_weights, train_config
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network, load_recognizer
+from lowres_jax.recognition.training import initial_weights, train_config
 from lowres_jax.tasks import export_weights, train_recognizer
 
 pytestmark = pytest.mark.slow

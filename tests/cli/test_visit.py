@@ -12,8 +12,9 @@ from typing import Any
 import jax
 import pytest
 
-from lowres_jax import __version__, configuration, signals
+from lowres_jax import __version__
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import configuration, signals
 from lowres_jax.tasks import visit, visit_training
 from lowres_jax.visit import pack, results
 

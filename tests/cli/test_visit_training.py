@@ -11,10 +11,10 @@ import pytest
 from made_records import write_pairs, write_set
 from training_runs import write_faces
 
-from lowres_jax import configuration
 from lowres_jax.data import images, resize
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards, weights
+from lowres_jax.runtime import configuration
 from lowres_jax.super_resolution.upscaler import load_upscaler, upscaler_of
 from lowres_jax.tasks import train, visit_results, visit_training
 from lowres_jax.visit import results

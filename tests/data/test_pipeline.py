@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from made_records import write_set
 
-from lowres_jax import streams
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource, open_records
+from lowres_jax.utils import streams
 
 
 @pytest.fixture(scope="module")

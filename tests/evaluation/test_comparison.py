@@ -9,9 +9,9 @@ from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, identification, verification
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
-from lowres_jax.report import comparison_report
-from lowres_jax.report.findings import find
-from lowres_jax.report.table import group_rows, print_table
+from lowres_jax.report.comparison import comparison_report
+from lowres_jax.report.comparison.findings import find
+from lowres_jax.report.comparison.table import group_rows, print_table
 
 
 def test_there_is_a_row_for_everything(rows: dict[tuple, dict]) -> None:

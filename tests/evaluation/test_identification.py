@@ -118,9 +118,10 @@ def test_eight_devices_equal_one() -> None:
 
 def test_two_processes_that_are_connected_each_find_what_one_finds() -> None:
     code = (
-        "import os, sys, hashlib, numpy as np; from ml_collections import ConfigDict; from lowres_jax import runtime\n"
+        "import os, sys, hashlib, numpy as np; from ml_collections import ConfigDict\n"
+        "from lowres_jax.runtime import environment\n"
         "process = int(sys.argv[1])\n"
-        "runtime.initialize(ConfigDict({'platform': 'cpu', 'coordinator': sys.argv[2], 'processes': 2, "
+        "environment.initialize(ConfigDict({'platform': 'cpu', 'coordinator': sys.argv[2], 'processes': 2, "
         "'process': process, 'connect_seconds': 60} if process >= 0 else {'platform': 'cpu'}))\n"
         "from lowres_jax.evaluation import identification as i\n"
         "g = np.random.default_rng(3); t = g.normal(size=(300, 16)).astype(np.float32)\n"

@@ -16,11 +16,12 @@ import skimage.data
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
-from lowres_jax.localization import boxes, mtcnn
-from lowres_jax.localization.boxes import Candidates
 from lowres_jax.localization.crops import crop_and_resize
 from lowres_jax.localization.detector import load_detector
-from lowres_jax.pretrained import mtcnn_weights
+from lowres_jax.localization.mtcnn import boxes
+from lowres_jax.localization.mtcnn import cascade as mtcnn
+from lowres_jax.localization.mtcnn import weights as mtcnn_weights
+from lowres_jax.localization.mtcnn.boxes import Candidates
 
 pytestmark = pytest.mark.slow
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import skimage.data
 
-from lowres_jax.localization import align, mtcnn, rotated_search
+from lowres_jax.localization import align, rotated_search
 from lowres_jax.localization.detector import Detector, Face, load_detector
+from lowres_jax.localization.mtcnn import cascade as mtcnn
 
 pytestmark = pytest.mark.slow
 

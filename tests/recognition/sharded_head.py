@@ -10,8 +10,8 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from lowres_jax.recognition import train_config
-from lowres_jax.recognition.trainer import Trainer
+from lowres_jax.recognition.training import train_config
+from lowres_jax.recognition.training.trainer import Trainer
 from lowres_jax.training import checkpoints, devices
 
 CLASSES, STEPS = 120, 4  # some on each of eight devices

@@ -10,7 +10,7 @@ from lowres_jax.data import resize
 from lowres_jax.evaluation import comparison
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Method
-from lowres_jax.report import comparison_report, examples
+from lowres_jax.report.comparison import comparison_report, examples
 from lowres_jax.super_resolution.upscaler import load_upscaler
 
 

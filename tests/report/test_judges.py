@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from lowres_jax.report import findings, judges, page_tables
-from lowres_jax.report.judges import PUBLISHED
-from lowres_jax.report.page import render
-from lowres_jax.report.report_data import ReportData
-from lowres_jax.report.table import best, group_rows, print_table
-from lowres_jax.report.wording import MINUS
+from lowres_jax.report.comparison import findings, judges, page_tables
+from lowres_jax.report.comparison.judges import PUBLISHED
+from lowres_jax.report.comparison.page import render
+from lowres_jax.report.comparison.report_data import ReportData
+from lowres_jax.report.comparison.table import best, group_rows, print_table
+from lowres_jax.report.comparison.wording import MINUS
 
 DIR = "dir_at_far_1e-2"
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.comparison import Curve
-from lowres_jax.report import figures, findings, wording
-from lowres_jax.report.page import write_report
-from lowres_jax.report.report_data import GridFace, ReportData, TurnedPair
-from lowres_jax.report.table import best, group_rows, print_table
-from lowres_jax.report.wording import MINUS, Verdict
+from lowres_jax.report.comparison import figures, findings, wording
+from lowres_jax.report.comparison.page import write_report
+from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
+from lowres_jax.report.comparison.table import best, group_rows, print_table
+from lowres_jax.report.comparison.wording import MINUS, Verdict
 
 IDENTIFICATION = "all_against_all"
 DIR = "dir_at_far_1e-2"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from lowres_jax.layers import PReLU
+from lowres_jax.nn.layers import PReLU
 from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
 from lowres_jax.super_resolution.layers import depth_to_space
 

@@ -14,8 +14,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh
 
-from lowres_jax import runtime
-from lowres_jax.super_resolution import train_config, trainer
+from lowres_jax.runtime import environment
+from lowres_jax.super_resolution.training import train_config, trainer
 from lowres_jax.training import checkpoints, devices
 
 # Of the adversarial run one: at the kinks of leaky ReLUs and of L1 a difference in the last bit becomes one of percents
@@ -74,7 +74,7 @@ def broken(instead: Callable[..., Any]) -> Callable[..., Any]:
 
 def main() -> None:
     jax.config.update("jax_num_cpu_devices", 8)
-    runtime.enable_compilation_cache()
+    environment.enable_compilation_cache()
     runs = {
         "1": run(1),
         "missing": run(8, mean=broken(lambda tree, axis: tree)),

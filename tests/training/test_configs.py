@@ -10,10 +10,10 @@ import pytest
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.errors import UserError
 from lowres_jax.recognition import sface
-from lowres_jax.recognition import train_config as recognition_recipe
 from lowres_jax.recognition.recognizer import load_network
-from lowres_jax.super_resolution import train_config, trainer
-from lowres_jax.super_resolution.transform import Transform
+from lowres_jax.recognition.training import train_config as recognition_recipe
+from lowres_jax.super_resolution.training import train_config, trainer
+from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import devices
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lowres_jax import signals
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
 from lowres_jax.training import devices, loop, optimizers
 from lowres_jax.training.checkpoints import Checkpoints, flat_leaves
 from lowres_jax.training.progress import Progress

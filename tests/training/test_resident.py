@@ -9,10 +9,10 @@ from training_runs import leaves, write_faces
 from lowres_jax.data import resize
 from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
-from lowres_jax.recognition import train_config as recognition_recipe
-from lowres_jax.recognition.transform import FaceTransform
-from lowres_jax.super_resolution import train_config
-from lowres_jax.super_resolution.transform import Transform
+from lowres_jax.recognition.training import train_config as recognition_recipe
+from lowres_jax.recognition.training.transform import FaceTransform
+from lowres_jax.super_resolution.training import train_config
+from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.tasks import train
 from lowres_jax.training import session
 

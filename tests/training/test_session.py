@@ -11,13 +11,15 @@ import pytest
 from tensorboardX.proto import event_pb2
 from training_runs import assert_equal, leaves, write_faces
 
-from lowres_jax import config_keys, files, signals
+from lowres_jax import config_keys
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
-from lowres_jax.super_resolution import train_config
+from lowres_jax.runtime import signals
+from lowres_jax.super_resolution.training import train_config
 from lowres_jax.tasks import export_weights, train
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.progress import BEST, EVALUATIONS, Progress
+from lowres_jax.utils import files
 
 pytestmark = pytest.mark.slow
 

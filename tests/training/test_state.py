@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax import config_keys, streams
+from lowres_jax import config_keys
 from lowres_jax.errors import UserError
 from lowres_jax.training import optimizers
 from lowres_jax.training.state import moved_average, network, new_state
+from lowres_jax.utils import streams
 
 
 def settings(**changes: object) -> ConfigDict:

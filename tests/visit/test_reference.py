@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from lowres_jax import configuration, precision
+from lowres_jax.nn import precision
+from lowres_jax.runtime import configuration
 from lowres_jax.super_resolution import srresnet
 from lowres_jax.visit import reference
 

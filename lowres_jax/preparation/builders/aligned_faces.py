@@ -21,7 +21,7 @@ from lowres_jax.localization import align
 from lowres_jax.localization.detector import Detector, Face, Rule, choose, load_detector
 from lowres_jax.localization.sharpness import variance_of_laplacian
 from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order
-from lowres_jax.signals import interruptible
+from lowres_jax.runtime.signals import interruptible
 
 # Pictures that go through the detector together: enough to fill its batches and both its threads. Of large ones fewer,
 # so that memory does not grow with them (two chunks of 200 MB are held).

@@ -1,0 +1,1 @@
+"""Layers and networks of several stages, batches of any size, and the precision of products."""

@@ -1,0 +1,1 @@
+"""The training of a recognizer: config, transform, margins, step."""

@@ -1,0 +1,143 @@
+"""What a training of a recognizer is made of: the keys of its config, checked."""
+
+from flax import linen as nn
+from ml_collections import ConfigDict
+
+from lowres_jax import config_keys
+from lowres_jax.config_keys import Free, Key
+from lowres_jax.data import degradations
+from lowres_jax.errors import UserError
+from lowres_jax.recognition import resnet
+from lowres_jax.recognition.training import margins
+from lowres_jax.runtime import configuration
+from lowres_jax.training import networks, optimizers, session
+
+RESNET = "recognition.resnet"
+
+
+KEYS = session.KEYS | {
+    "held_out": Key(0.0, "Share of the people, of whom nothing is learned.", least=0, below=1),
+    "identities": Key(0, "People of the set, the first ones; 0: all.", least=0),
+    "held_out_images": Key(
+        0.0, "Share of everybody's images, for the accuracy among the people learned.", least=0, below=1
+    ),
+    "balanced": Key(False, "Everybody as often as the person with most images, instead of every image once."),
+    "size": Key(112, "Side of the input, in pixels.", least=32, most=1024),
+    "flip": Key(True, "Mirror one crop in two."),
+    "zoom": Key(
+        0.0,
+        "Of a face a square is shown, from anywhere in it, whose side is between 1 - this and 1 of the crop's.",
+        least=0,
+        most=0.5,
+    ),
+    "low_resolution": {
+        "share": Key(
+            0.0,
+            "Of the crops, reduced to one of the sizes and enlarged again, so that small faces are learned too.",
+            least=0,
+            most=1,
+        ),
+        "sizes": Key(
+            (8, 12, 16, 24, 32, 48), "Sides of these small faces, in pixels.", least=1, most=1024, filled=True
+        ),
+        "degraded": Key(0.0, "Of these again a share is degraded on the way, as degradation says.", least=0, most=1),
+    },
+    "degradation": degradations.KEYS,
+    "brightness": Key(0.0, "A factor between 1 - this and 1 + this.", least=0, most=1),
+    "model": {
+        "module": Key(RESNET, "Module of the network.", filled=True),
+        "fields": Free(
+            {"depth": 50, "stride_in_3x3": False, "stem": "imagenet", "embedding": 512, "dropout": 0.4}
+            | {"epsilon": 1.001e-5},
+            "Field of the network.",
+        ),
+    },
+    "compute_dtype": Key(
+        "float32",
+        "Of the network; parameters, templates and losses are float32 anyway.",
+        choices=("float32", "bfloat16"),
+    ),
+    "start": Key(
+        "",
+        "Weights to start from: imagenet (fetched ResNet-50), a model card, a Keras .h5 or model.json, or workdir of "
+        'another training; "": drawn.',
+    ),
+    "frozen_steps": Key(0, "Steps in which the backbone rests, at the beginning.", least=0),
+    "losses": {
+        "classification": {
+            "weight": Key(1.0, "Of this loss; 0: without it.", least=0),
+            "kind": Key("arcface", "Kind of the margin.", choices=margins.KINDS),
+            "scale": Key(64.0, "Of the cosines.", above=0),
+            "margin": Key(0.5, "Of the right class.", least=0),
+            "smoothing": Key(0.0, "Of the labels.", least=0, below=1),
+        },
+        "distillation": {
+            "weight": Key(0.0, "Of 1 - cosine to the teacher's template; 0: without it.", least=0),
+            "teacher": Key("sface", "Recognizer whose templates are learned.", filled=True),
+        },
+    },
+    "optimizer": optimizers.KEYS,
+    "ema": Key(0.0, "Decay of the moving average of the network, which is the result; 0: none.", least=0, below=1),
+    "view1_lr_size": Key(
+        32, "View 1 is looked at as it is, and reduced to this and enlarged by bicubic.", least=1, most=112
+    ),
+}
+
+
+def default_config() -> ConfigDict:
+    """All keys of a training of a recognizer; configs/recognizer*.py change some."""
+    config = config_keys.new(KEYS, "train_recognizer")
+    config.optimizer.update({"name": "sgd", "learning_rate": 0.1, "weight_decay": 5e-4})
+    return config
+
+
+def distillation() -> ConfigDict:
+    """What the configs of students share: no labels, a teacher's templates by cosine, Adam."""
+    config = default_config()
+    config.losses.classification.weight = 0.0
+    config.losses.distillation.weight = 1.0
+    config.optimizer.update({"name": "adam", "weight_decay": 0.0, "schedule": "cosine", "warmup_steps": 100})
+    config.batch_size = 32
+    return config
+
+
+def variant(config: ConfigDict, names: str) -> ConfigDict:
+    """See `session.variant`."""
+    return session.variant(config, names, smoke=smoke)
+
+
+def smoke(config: ConfigDict) -> ConfigDict:
+    """The same training, small enough for seconds on the embedded faces: a small network, few steps."""
+    config.dataset = "orl_faces/mtcnn"
+    config.size, config.start, config.frozen_steps = 64, "", min(config.frozen_steps, 2)
+    config.model.fields.update({"depth": 18} if config.model.module == RESNET else {"widths": (8,) * 14})
+    config.batch_size, config.steps, config.epochs = 8, 8, 0.0
+    config.evaluate_steps, config.view1_pairs, config.log_steps = 4, 0, 2
+    config.grace_seconds = 2.5
+    return config
+
+
+def check(config: ConfigDict) -> None:
+    """Refuses settings that cannot be, before anything is read.
+
+    Raises:
+      UserError: names the key.
+    """
+    session.check(config, KEYS)
+    if config.frozen_steps and config.model.module != RESNET:
+        raise UserError(f"config.frozen_steps={config.frozen_steps}: {config.model.module} has no backbone to freeze")
+    if config.model.module == RESNET:
+        depth, stem = config.model.fields.depth, config.model.fields.stem
+        if depth not in resnet.DEPTHS:
+            raise UserError(f"config.model.fields.depth={depth}: choose of {', '.join(map(str, resnet.DEPTHS))}")
+        if stem not in resnet.STEMS:
+            raise UserError(f"config.model.fields.stem={stem!r}: {configuration.nearest(stem, resnet.STEMS)}")
+    if not config.losses.classification.weight and not config.losses.distillation.weight:
+        raise UserError("config.losses: nothing is learned; give a weight to classification or distillation")
+    if config.low_resolution.degraded and degradations.Degradation.of(config.degradation).plain:
+        raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
+
+
+def build(config: ConfigDict) -> nn.Module:
+    """The network that a config names, with batch statistics shared by all devices."""
+    return networks.build(config.model, config.compute_dtype)

@@ -1,0 +1,154 @@
+"""The recognizers beside each other: where they disagree on a method, and how good each is as a judge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lowres_jax.report.comparison import wording
+from lowres_jax.report.comparison.findings import FIELDS
+from lowres_jax.report.comparison.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group
+from lowres_jax.report.comparison.wording import Verdict
+
+# What a judge says of a method; "to dlib" or "for dlib" follows.
+_SAID = {
+    Verdict.BETTER: "better than {reference}",
+    Verdict.WORSE: "worse than {reference}",
+    Verdict.NONE: "not measurably different from {reference}",
+}
+_COLUMNS = (
+    ("lfw", "accuracy"),
+    ("lfw", "accuracy_se"),
+    ("lfw", "auc"),
+    ("all_against_all", "dir_at_far_1e-2"),
+    ("all_against_all", "dir_at_far_1e-2_all"),
+    ("all_against_all", "dir_at_far_1e-1"),
+    ("all_against_all", "dir_at_far_1e-1_all"),
+    ("all_against_all", "rank1"),
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures on LFW's View 2 as others published them; None where they gave none.
+
+    Attributes:
+      name: of the system.
+      accuracy: on originals, as a fraction.
+      auc: on originals.
+      small_accuracy: on faces of 32 px enlarged bilinearly.
+      small_auc: likewise.
+    """
+
+    name: str
+    accuracy: float
+    auc: float | None = None
+    small_accuracy: float | None = None
+    small_auc: float | None = None
+
+
+# Orsini and Rossi (2022), on Haar crops, where pictures without a found face were left out; and what a ResNet-50
+# trained on all of CASIA-WebFace reaches (InsightFace's model zoo).
+PUBLISHED = (
+    Published("Orsini and Rossi 2022: ResNet-50, CASIA-WebFace", 0.88, 0.93, 0.86, 0.91),
+    Published("the same: VGG-Face", 0.87, 0.93),
+    Published("ResNet-50, all of CASIA-WebFace (InsightFace)", 0.994),
+)
+
+
+def disagreements(groups: Sequence[Group]) -> list[str]:
+    """Names every method of which one recognizer says another thing than the next: one sentence for each protocol.
+
+    Args:
+      groups: see `table.group_rows`.
+
+    Returns:
+      Sentences; one that says that all agree; or none where fewer than two recognizers judged the same methods.
+    """
+    sentences, compared = [], False
+    for lr_size in dict.fromkeys(group.lr_size for group in groups):
+        own = [group for group in groups if group.lr_size == lr_size]
+        for protocol, name in (IDENTIFICATION, PAIRS, SEARCHER):
+            for method in dict.fromkeys(method for group in own for method in group.methods):
+                said = [(group, verdict) for group in own if (verdict := _verdict(group, method, protocol, name))]
+                compared = compared or len(said) > 1
+                if len({verdict for _, verdict in said}) < 2:
+                    continue
+                sentences.append(
+                    f"At {wording.size(lr_size)} the judges disagree on {wording.printed(method)} in "
+                    f"{FIELDS[protocol]}: it is {_views(said, method, protocol, name)}."
+                )
+    if compared and not sentences:
+        judges = wording.joined([wording.printed(name) for name in dict.fromkeys(group.recognizer for group in groups)])
+        return [f"The judges, {judges}, agree on every method."]
+    return sentences
+
+
+def _verdict(group: Group, method: str, protocol: str, name: str) -> Verdict | None:
+    reference = group.reference()
+    if reference is None or method == reference:
+        return None
+    difference = group.difference(method, protocol, name, reference)
+    return None if difference is None else wording.verdict(name, difference)
+
+
+def _views(said: Sequence[tuple[Group, Verdict]], method: str, protocol: str, name: str) -> str:
+    """What each thinks, those of one mind together: "better than bicubic to SFace (+1.0 ...), worse to dlib (...)"."""
+    parts = []
+    for verdict in dict.fromkeys(verdict for _, verdict in said):
+        judges = []
+        for group, own in said:
+            if own is verdict:
+                reference = group.reference() or ""
+                amount = wording.show_difference(name, group.difference(method, protocol, name, reference))
+                loss = ", which is in its loss" if group.is_taught(method) else ""
+                judges.append(f"{wording.printed(group.recognizer)}{loss} ({amount})")
+        parts.append(f"{_SAID[verdict].format(reference=reference)} to {wording.joined(judges)}")
+    return "; ".join(parts)
+
+
+def side_by_side(groups: Sequence[Group], published: Sequence[Published]) -> dict[str, Any] | None:
+    """Every recognizer on the originals and on the largest faces made small, beside what others published.
+
+    Args:
+      groups: see `table.group_rows`.
+      published: rows to put beside them; none where the images are others.
+
+    Returns:
+      heads, and rows of name, input, cells; None where there is only one recognizer and nothing beside it.
+    """
+    recognizers = list(dict.fromkeys(group.recognizer for group in groups))
+    if len(recognizers) + len(published) < 2:
+        return None
+    rows = []
+    for recognizer in recognizers:
+        group = next(each for each in groups if each.recognizer == recognizer)
+        small = next((name for name in reversed(REFERENCES) if name in group.methods), None)
+        for method in (CEILING, small):
+            if method is None:
+                continue
+            cells = [_cell(group, method, *column) for column in _COLUMNS]
+            if any(cells):
+                rows.append({"name": wording.printed(recognizer), "input": _input(group, method), "cells": cells})
+    for each in published:
+        for shown, accuracy, auc in (
+            (wording.printed(CEILING), each.accuracy, each.auc),
+            ("32 px, bilinear", each.small_accuracy, each.small_auc),
+        ):
+            if accuracy is not None:
+                known: Mapping[tuple[str, str], float | None] = {("lfw", "accuracy"): accuracy, ("lfw", "auc"): auc}
+                cells = ["" if (value := known.get(c)) is None else wording.show(c[1], value) for c in _COLUMNS]
+                rows.append({"name": each.name, "input": shown, "cells": cells})
+    kept = [index for index in range(len(_COLUMNS)) if any(row["cells"][index] for row in rows)]
+    return {
+        "heads": [wording.metric(_COLUMNS[index][1]).label for index in kept],
+        "rows": [{**row, "cells": [row["cells"][index] for index in kept]} for row in rows],
+    }
+
+
+def _input(group: Group, method: str) -> str:
+    return wording.printed(method) if method == CEILING else f"{wording.size(group.lr_size)}, {wording.printed(method)}"
+
+
+def _cell(group: Group, method: str, protocol: str, name: str) -> str:
+    value = group.value(method, protocol, name)
+    return "" if value is None else wording.show(name, value)

@@ -1,0 +1,1 @@
+"""What the process settles: configs read, devices, signals, the meeting of several processes."""

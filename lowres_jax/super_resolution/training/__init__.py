@@ -1,0 +1,1 @@
+"""The training of a generator: config, transform, losses, discriminator, step."""

@@ -1,0 +1,60 @@
+"""The strangers of a training: the templates of all its crops, measured once and kept in the cache folder."""
+
+import contextlib
+import hashlib
+from typing import Protocol
+
+import numpy as np
+from tqdm import tqdm
+
+from lowres_jax.data.records import RecordSource
+from lowres_jax.runtime import environment, signals
+from lowres_jax.super_resolution.training.losses import Strangers, centered
+from lowres_jax.super_resolution.training.transform import centre
+from lowres_jax.utils.files import write_atomically
+
+_BATCH = 32
+
+
+class Judge(Protocol):
+    """What is asked of a recognizer, see `recognition.recognizer.Recognizer`."""
+
+    name: str
+
+    def templates(self, images: np.ndarray) -> np.ndarray:
+        """(B, H, W, 3) in [0, 1] -> (B, D) unit vectors."""
+
+
+def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> Strangers:
+    """The strangers among some records.
+
+    Args:
+      source: the prepared set.
+      positions: the records to learn from.
+      size: side of the crops that a training cuts from their middle.
+      recognizer: of the loss.
+    """
+    positions = np.unique(positions)
+    parts = source.digest(), recognizer.name, size
+    digest = hashlib.sha256(repr(parts).encode() + positions.astype(np.int64).tobytes()).hexdigest()
+    path = environment.cache_folder() / "strangers" / f"{digest}.npy"
+    templates = None
+    # A file that is damaged is made anew.
+    with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
+        templates = np.load(path)
+    if templates is None:
+        templates = _templates(source, positions, size, recognizer)
+        with write_atomically(path) as file:
+            np.save(file, templates)
+    mean = templates.mean(axis=0)
+    return Strangers(np.asarray(centered(templates, mean)), source.labels[positions].astype(np.int32), mean)
+
+
+def _templates(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> np.ndarray:
+    parts = np.split(positions, range(_BATCH, len(positions), _BATCH))
+    found = []
+    for part in tqdm(parts, desc=f"strangers, by {recognizer.name}", unit="batch", dynamic_ncols=True):
+        signals.check()
+        crops = np.stack([centre(crop, size) for crop in source.crops(part)[0]])
+        found.append(recognizer.templates(crops.astype(np.float32) / np.float32(255.0)))
+    return np.concatenate(found)

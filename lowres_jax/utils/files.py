@@ -1,0 +1,104 @@
+"""Writing files whole or not at all."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
+from lowres_jax.utils import filenames
+
+# Of the temporary file's name, which must not be longer than a file system takes where the file's own is not.
+_PREFIX_CHARACTERS = 20
+
+
+class RefusedNameError(UserError):
+    """A file system refuses a file's name; others may well be written. Jobs over many files count these and go on."""
+
+
+@contextlib.contextmanager
+def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Opens a temporary file beside `path` that takes its place when the block ends well.
+
+    After an exception, an interruption or a full disk nothing is left behind and an earlier file stays as it was.
+
+    Args:
+      path: the file to write; missing folders are made.
+
+    Raises:
+      UserError: the folder cannot be written or the disk is full; `RefusedNameError` where only the name is at fault.
+    """
+    path = Path(path)
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_PREFIX_CHARACTERS]}-")
+        unfinished = Path(temporary)
+        with signals.at_forced_end(lambda: unfinished.unlink(missing_ok=True)), os.fdopen(handle, "wb") as file:
+            yield file
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        kind = RefusedNameError if filenames.is_refused_name(error) else UserError
+        raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keeps a folder to this process while the block runs; the end of a process, however it comes, sets it free.
+
+    Raises:
+      UserError: another process has it, or it cannot be written.
+    """
+    path = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise UserError(
+                f"{folder}: process {file.read().strip() or 'of another program'} is at work in it; wait for it, stop "
+                "it, or choose another --workdir"
+            ) from error
+        except OSError:
+            # A file system that knows no locks: as good as none.
+            yield
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def try_folder(folder: Path) -> None:
+    """Tries whether a folder for results can be made and written, before any work whose results would be lost.
+
+    Nothing is left behind: the folder appears with the first result.
+
+    Raises:
+      UserError: it cannot be made or written.
+    """
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(b"\0")
+        for each in missing:
+            each.rmdir()
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -1,0 +1,76 @@
+"""The discriminator's size, and its parts against what they must do."""
+
+import functools
+from itertools import pairwise
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lowres_jax.super_resolution.training import discriminator
+
+pytestmark = pytest.mark.slow
+
+
+def sizes(model: discriminator.Model, side: int = 128, channels: int = 3) -> int:
+    image = jax.ShapeDtypeStruct((1, side, side, channels), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), image)
+    return sum(leaf.size for leaf in jax.tree.leaves(variables["params"]))
+
+
+def convolutions(channels: int) -> int:
+    widths = (channels, 64, 64, 128, 128, 256, 256, 512, 512)
+    return sum(9 * a * b + b for a, b in pairwise(widths)) + 2 * sum(widths[2:])
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_parameters_of_srgans_discriminator(channels: int) -> None:
+    dense = 8 * 8 * 512 * 1024 + 1024 + 1024 + 1
+    assert sizes(discriminator.Model(), channels=channels) == convolutions(channels) + dense
+
+
+def test_published_size() -> None:
+    assert sizes(discriminator.Model()) / 1e6 == pytest.approx(38.2, abs=0.1)
+
+
+def test_pooled_is_lighter_and_takes_any_size() -> None:
+    expected = convolutions(3) + 512 * 1024 + 1024 + 1024 + 1
+    assert sizes(discriminator.Model(head="pooled")) == sizes(discriminator.Model(head="pooled"), 96) == expected
+    assert expected / 1e6 == pytest.approx(5.2, abs=0.1)
+
+
+def test_width_scales_all_channels() -> None:
+    model = discriminator.Model(head="pooled", width=0.125)
+    widths = (3, 8, 8, 16, 16, 32, 32, 64, 64)
+    expected = sum(9 * a * b + b for a, b in pairwise(widths)) + 2 * sum(widths[2:])
+    assert sizes(model) == expected + 64 * 128 + 128 + 128 + 1
+
+
+def test_spectral_norm_bounds_the_change_of_the_logit() -> None:
+    model = discriminator.Model(head="pooled", width=0.125, spectral_norm=True)
+    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
+    variables = jax.jit(model.init)(jax.random.key(1), images)
+    # Kernels a hundred times as large change nothing: each is divided by its own norm.
+    large = jax.tree.map(lambda leaf: 100.0 * leaf if leaf.ndim > 1 else leaf, variables["params"])
+    outputs = []
+    train = jax.jit(functools.partial(model.apply, train=True, mutable=["batch_stats"]))
+    for params in (variables["params"], large):
+        stats = variables["batch_stats"]
+        for _ in range(30):  # power iterations
+            output, changed = train({"params": params, "batch_stats": stats}, images)
+            stats = changed["batch_stats"]
+        outputs.append(np.asarray(output))
+    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-3, atol=1e-5)
+    assert not any("norm_" in name and "spectral" not in name for name in variables["params"])
+
+
+def test_bfloat16_computes_with_float32_parameters() -> None:
+    model = discriminator.Model(head="pooled", width=0.125, dtype=jnp.bfloat16)
+    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
+    variables = jax.jit(model.init)(jax.random.key(1), images)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype(jnp.float32)}
+    single = jax.jit(discriminator.Model(head="pooled", width=0.125).apply)(variables, images)
+    half = jax.jit(model.apply)(variables, images)
+    assert half.dtype == jnp.float32
+    assert 0 < float(jnp.abs(single - half).max()) < 0.05
