@@ -38,6 +38,7 @@ class Key:
       filled: whether an empty tuple or text is refused.
       length: number of members of a tuple; None: any.
       optional: whether only some configs of the task have it.
+      needed: what has to be given, as "DIR", where there can be no default; "" where there is one.
     """
 
     default: Any
@@ -51,11 +52,17 @@ class Key:
     filled: bool = False
     length: int | None = None
     optional: bool = False
+    needed: str = ""
 
     @property
     def several(self) -> bool:
         """Whether its value is a tuple."""
         return isinstance(self.default, tuple)
+
+    @property
+    def may_be_missing(self) -> bool:
+        """Whether it is a text that need not be given: then None, as which an empty one of the command line counts."""
+        return self.default is None and self.member is str
 
     @property
     def member(self) -> type:
@@ -80,7 +87,7 @@ class Key:
         if self.several:
             count = f"{self.length} of" if self.length else "one or more of" if self.filled else "any number of"
             words = f"{count}: {words}"
-        return ", ".join([words, *limits]) + (", or None" if self.default is None else "")
+        return ", ".join([words, *limits]) + (", or None" if self.default is None and not self.needed else "")
 
     def check(self, name: str, value: Any) -> None:
         """Refuses a value that cannot be.
@@ -88,7 +95,9 @@ class Key:
         Raises:
           UserError: says what it may be.
         """
-        if value is None:
+        if value is None or (value == "" and self.may_be_missing):
+            if self.needed:
+                raise UserError(f"config.{name} is empty: give --config.{name}={self.needed}")
             if self.default is None:
                 return
             raise UserError(f"config.{name}=None: must be {self.wanted}")
@@ -133,8 +142,8 @@ class Free:
 # Values are Key, Free, or Keys of a part of their own.
 Keys = Mapping[str, Any]
 
-PLATFORM = Key("", 'Kind of device to insist on; "": the best there is.', choices=("", "cpu", "gpu", "tpu"))
-DATA_DIR = Key("", 'Folder of prepared sets; "": the one in the cache folder.')
+PLATFORM = Key(None, "Kind of device to insist on; None: the best there is.", choices=("cpu", "gpu", "tpu"), kind=str)
+DATA_DIR = Key(None, "Folder of prepared sets; None: the one in the cache folder.", kind=str)
 SEED = Key(0, "Of everything that is drawn.", least=0, most=2**32 - 1)
 
 
@@ -184,11 +193,16 @@ def check(config: ConfigDict, keys: Keys, prefix: str = "") -> None:
         elif isinstance(key, Key):
             key.check(f"{prefix}{name}", config[name])
             if key.several:
-                members = tuple(_members(config[name], key.member))
-                if members != config[name]:
-                    with config.unlocked():
-                        del config[name]  # of another type, it would be cast back
-                        config[name] = members
+                _replace(config, name, tuple(_members(config[name], key.member)))
+            elif key.may_be_missing and config[name] == "":
+                _replace(config, name, config_dict.placeholder(str))
+
+
+def _replace(config: ConfigDict, name: str, value: Any) -> None:
+    if value != config[name]:
+        with config.unlocked():
+            del config[name]  # of another type, it would be cast back
+            config[name] = value
 
 
 def described(config: ConfigDict, keys: Keys) -> str:

@@ -106,6 +106,10 @@ def test_the_table_of_keys() -> None:
 def test_every_config_that_comes_along_is_what_its_task_describes(file: Path) -> None:
     config = configuration.load(str(file))
     task = importlib.import_module(f"lowres_jax.tasks.{config.task}")
+    for name in [name for name, key in task.KEYS.items() if isinstance(key, Key) and key.needed]:
+        with pytest.raises(UserError, match=rf"config\.{name} is empty: give --config\.{name}=[A-Z|]+$"):
+            config_keys.check(config, task.KEYS)
+        config[name] = "given"
     config_keys.check(config, task.KEYS)
     table = config_keys.described(config, task.KEYS)
     for key in configuration.keys_of(config):
@@ -120,3 +124,20 @@ def test_every_task_looks_at_its_keys_first(task: str, tmp_path: Path) -> None:
         config.surplus = 1
     with pytest.raises(UserError, match="unknown config key 'surplus'"):
         module.run(config, tmp_path)
+
+
+def test_a_text_that_is_not_given_is_none() -> None:
+    """The command line can give nothing but an empty text in its place."""
+    keys = {"path": Key(None, "Path.", kind=str), "count": Key(None, "Count.", kind=int, least=1)}
+    config = config_keys.new(keys)
+    assert (config.path, config.count) == (None, None)
+    config.path = ""
+    config_keys.check(config, keys)
+    assert config.path is None
+    config.path = "there"
+    config_keys.check(config, keys)
+    assert config.path == "there"
+    with pytest.raises(UserError, match=r"config\.count=0: must be a whole number, 1 or more, or None"):
+        keys["count"].check("count", 0)
+    with pytest.raises(UserError, match=r"config\.path is empty: give --config\.path=DIR$"):
+        config_keys.check(config_keys.new(keys), keys | {"path": Key(None, "Path.", kind=str, needed="DIR")})

@@ -159,7 +159,7 @@ def load_pairs(directory: Path, view: str = "view2") -> list[Pair]:
     return read_pairs(path)
 
 
-def pairs_files(source: str, pairs: str) -> list[Path]:
+def pairs_files(source: str, pairs: str | None) -> list[Path]:
     """The files of LFW's pairs that there are.
 
     Args:

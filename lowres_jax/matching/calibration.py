@@ -92,7 +92,7 @@ class Calibration:
         images: int,
         seed: int,
         pictures: Sequence[int] = (1,),
-        weights: str = "",
+        weights: str | None = None,
     ):
         """Opens the set.
 

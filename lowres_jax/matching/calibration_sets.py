@@ -12,11 +12,11 @@ from lowres_jax.runtime import environment
 _SETS = ("lfw", "orl_faces")
 
 
-def folders(given: str, detector: str) -> list[Path]:
+def folders(given: str | None, detector: str) -> list[Path]:
     """The sets that come into question: the one that was given, or those in the cache folder.
 
     Args:
-      given: folder of a prepared set; empty for the usual ones.
+      given: folder of a prepared set; None for the usual ones.
       detector: with which they were prepared.
 
     Raises:

@@ -118,7 +118,7 @@ def build_module(card: Card) -> Any:
     return importlib.import_module(f"lowres_jax.{card.module}").Model(**card.model)
 
 
-def weight_path(card: Card, path: str = "") -> Path:
+def weight_path(card: Card, path: str | None = None) -> Path:
     """The weight file: the user's path if given, else the card's own, with its checksum compared.
 
     Raises:
@@ -138,7 +138,7 @@ def weight_path(card: Card, path: str = "") -> Path:
     return weights.verified(found, entry["sha256"])
 
 
-def read_variables(card: Card, path: str = "") -> Any:
+def read_variables(card: Card, path: str | None = None) -> Any:
     """A model's variables as its weight file has them.
 
     Args:
@@ -152,7 +152,7 @@ def read_variables(card: Card, path: str = "") -> Any:
     return getattr(importlib.import_module(f"lowres_jax.pretrained.{reader_module}"), reader)(weight_path(card, path))
 
 
-def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...], path: str = "") -> Any:
+def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...], path: str | None = None) -> Any:
     """Reads a model's variables and compares their shapes with the module's.
 
     Args:

@@ -35,7 +35,7 @@ class DlibRecognizer:
 
     input_size, dimension = 128, 128
 
-    def __init__(self, card: cards.Card, weights: str = ""):
+    def __init__(self, card: cards.Card, weights: str | None = None):
         """Loads dlib and its network.
 
         Args:

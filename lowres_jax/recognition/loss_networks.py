@@ -45,7 +45,7 @@ def identity_networks(
 
 
 def perceptual_network(
-    network: str, layer: str, weight: float, weights: str = "", after_activation: bool = False
+    network: str, layer: str, weight: float, weights: str | None = None, after_activation: bool = False
 ) -> FrozenNetwork:
     """The features of one layer of a network, for a perceptual loss.
 
@@ -95,12 +95,12 @@ def perceptual_network(
     return FrozenNetwork(network, weight, features, variables)
 
 
-def _of_recognizer(name: str, weights: str) -> tuple[nn.Module, Any, int]:
+def _of_recognizer(name: str, weights: str | None) -> tuple[nn.Module, Any, int]:
     recognizer = _differentiable(load_recognizer(name, weights))
     return recognizer.module, recognizer.variables, recognizer.input_size
 
 
-def _imagenet(path: str) -> tuple[nn.Module, Any, int]:
+def _imagenet(path: str | None) -> tuple[nn.Module, Any, int]:
     """ResNet-50 up to its pooling, for pictures of any size."""
     path = path or str(find_fetched_file("resnet50", "model.json"))
     found = resnet_weights.resnet50(path)

@@ -19,7 +19,7 @@ _SHORTEST_TEMPLATE = 8
 
 
 KEYS = {
-    "path": Key("", "The .onnx file of the recognizer onnx."),
+    "path": Key(None, "The .onnx file of the recognizer onnx.", kind=str),
     "input_size": Key(112, "Side of the aligned crop that it takes, in pixels.", least=8, most=1024),
     "colours": Key("rgb", "Order of its colors.", choices=("rgb", "bgr")),
     "mean": Key(127.5, "Values on the 0-255 scale become (value - mean) / scale."),

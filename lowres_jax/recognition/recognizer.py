@@ -92,7 +92,9 @@ def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: 
     return embeddings / jnp.maximum(jnp.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)
 
 
-def load_recognizer(name: str, weights: str = "", flip_sum: bool = False, onnx: ConfigDict | None = None) -> Recognizer:
+def load_recognizer(
+    name: str, weights: str | None = None, flip_sum: bool = False, onnx: ConfigDict | None = None
+) -> Recognizer:
     """Loads a recognizer by the name of its model card; those that are no Flax modules by their own programs.
 
     Args:
@@ -116,7 +118,7 @@ def load_recognizer(name: str, weights: str = "", flip_sum: bool = False, onnx: 
     return onnx_model.OnnxRecognizer(onnx)
 
 
-def load_network(name: str, weights: str = "", flip_sum: bool = False) -> NetworkRecognizer:
+def load_network(name: str, weights: str | None = None, flip_sum: bool = False) -> NetworkRecognizer:
     """`load_recognizer` of one that is a Flax module, and differentiable.
 
     Raises:

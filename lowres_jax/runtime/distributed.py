@@ -18,8 +18,8 @@ def connect(config: ConfigDict) -> None:
     """Joins the processes of a run, before anything else touches a device.
 
     Args:
-      config: `coordinator` ("host:port" of process 0), `processes` and `process`; or, where they are left at "", 0 and
-        -1, the environment's LOWRES_JAX_COORDINATOR, LOWRES_JAX_PROCESSES and LOWRES_JAX_PROCESS. "auto" as coordinator
+      config: `coordinator` ("host:port" of process 0), `processes` and `process`; or, where they are None, the
+        environment's LOWRES_JAX_COORDINATOR, LOWRES_JAX_PROCESSES and LOWRES_JAX_PROCESS. "auto" as coordinator
         lets JAX find all three (TPU VMs, Slurm). Without a coordinator the run has one process.
 
     Raises:
@@ -41,7 +41,9 @@ def connect(config: ConfigDict) -> None:
                 shutdown_timeout_seconds=_LAST_EVALUATION_SECONDS,
             )
             return
-        number = config.process if config.process >= 0 else int(os.environ.get("LOWRES_JAX_PROCESS", -1))
+        number = config.process
+        if number is None:
+            number = int(os.environ.get("LOWRES_JAX_PROCESS", -1))
         count = config.processes or int(os.environ.get("LOWRES_JAX_PROCESSES", 0))
         if not 0 <= number < count:
             raise UserError(

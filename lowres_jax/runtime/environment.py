@@ -18,11 +18,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("LOWRES_JAX_CACHE") or Path.home() / ".cache" / "lowres_jax")
 
 
-def datasets_folder(data_dir: str = "") -> Path:
+def datasets_folder(data_dir: str | None = None) -> Path:
     """Folder of prepared sets.
 
     Args:
-      data_dir: as `config.data_dir`: the folder, or "" for the one in the cache folder.
+      data_dir: as `config.data_dir`: the folder, or None for the one in the cache folder.
     """
     return Path(data_dir).expanduser() if data_dir else cache_folder() / "datasets"
 
@@ -32,12 +32,12 @@ def _cpu_devices(config: ConfigDict) -> int:
 
     XLA computes small convolutions with one core only; one device for each core has every batch divided between them.
     """
-    wanted = config.get("cpu_devices", 0)
+    wanted = config.get("cpu_devices") or 0
     if wanted < 0:
-        raise UserError(f"config.cpu_devices={wanted}: must be 0 (as many as there are cores), or how many")
+        raise UserError(f"config.cpu_devices={wanted}: must be a whole number, 1 or more, or None")
     if wanted:
         return wanted
-    if config.get("coordinator", "") or os.environ.get("LOWRES_JAX_COORDINATOR"):
+    if config.get("coordinator") or os.environ.get("LOWRES_JAX_COORDINATOR"):
         # Processes share the machine already.
         return 1
     cores = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 8)
@@ -70,7 +70,7 @@ def initialize(config: ConfigDict) -> None:
     """Turns the compilation cache on and checks that the platform asked for is there.
 
     Args:
-      config: `platform` ("cpu", "gpu", "tpu", or "" for the best there is) is read if present; likewise `coordinator`
+      config: `platform` ("cpu", "gpu", "tpu", or None for the best there is) is read if present; likewise `coordinator`
         and what belongs to it (see `distributed.connect`).
 
     Raises:
@@ -83,8 +83,8 @@ def initialize(config: ConfigDict) -> None:
     enable_compilation_cache()
     _be_patient()
     jax.config.update("jax_num_cpu_devices", _cpu_devices(config))
-    platform = config.get("platform", "")
-    if platform not in ("", *_PLATFORMS):
+    platform = config.get("platform")
+    if platform and platform not in _PLATFORMS:
         raise UserError(f"config.platform={platform}: no such platform; {configuration.nearest(platform, _PLATFORMS)}")
     if platform == "cpu":
         # Nothing else is looked for, so that all there is to compute on is the processor.

@@ -37,9 +37,13 @@ KEYS = {
     "batch_size": Key(32, "Images at a time.", least=1),
     "grid_people": Key(6, "Rows of the picture grid.", least=0),
     "examples": Key(6, "Pairs shown that super-resolution turned right, and wrong.", least=0),
-    "title": Key("", 'Title of the report; "": the question.'),
-    "measurements": Key("", 'Folder of measurements, image by image, which comparisons may share; "": in the workdir.'),
-    "detectors": Key("", 'Workdir of compare_detectors, for its gallery; "": the workdir\'s folder detectors.'),
+    "title": Key(None, "Title of the report; None: the question.", kind=str),
+    "measurements": Key(
+        None, "Folder of measurements, image by image, which comparisons may share; None: in the workdir.", kind=str
+    ),
+    "detectors": Key(
+        None, "Workdir of compare_detectors, for its gallery; None: the workdir's folder detectors.", kind=str
+    ),
 }
 
 

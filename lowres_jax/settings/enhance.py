@@ -13,27 +13,33 @@ LOOK_AGAIN = Key(
 # to .984, by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
 # (benchmarks/choose_upscaler.py; View 2: docs/results.md).
 UPSCALER = Key(
-    "identity,identity_x8",
+    ("identity", "identity_x8"),
     "Models that enlarge small faces; of several, each face gets the one made for its size. identity_footage is better "
     "for noisy, blurred or compressed pictures. These are for research only; srresnet (Apache-2.0) is free.",
     filled=True,
 )
-WEIGHTS = Key("", "A weight file of your own for one upscaler.")
+WEIGHTS = Key(None, "A weight file of your own for one upscaler.", kind=str)
 
 KEYS = {
     "platform": PLATFORM,
-    "input": Key("", "A picture, or a folder of pictures with its subfolders."),
-    "output": Key("", "Folder for the results."),
+    "input": Key(None, "A picture, or a folder of pictures with its subfolders.", kind=str, needed="FILE|DIR"),
+    "output": Key(None, "Folder for the results.", kind=str, needed="DIR"),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
     "aligned": Key(False, "Pictures are face crops already."),
     "face_size": Key(
-        0, "Cut faces to this many pixels before the enlargement; 0: as many as the photograph has.", least=0, most=4096
+        None,
+        "Cut faces to this many pixels before the enlargement; None: as many as the photograph has.",
+        kind=int,
+        least=1,
+        most=4096,
     ),
     "paste_back": Key(False, "Enlarge the whole photograph too and paste its faces in."),
-    "background": Key("", 'What enlarges the rest of the photograph; "": the upscaler itself; bicubic is quick.'),
+    "background": Key(
+        None, "What enlarges the rest of the photograph; None: the upscaler itself; bicubic is quick.", kind=str
+    ),
     "tile": Key(128, "Side, in pixels, of the tiles in which larger pictures go through a network.", least=1),
     "overlap": Key(32, "Pixels that neighboring tiles share.", least=0),
     "batch_size": Key(16, "Aligned crops, or photographs searched for faces, at a time.", least=1),

@@ -5,13 +5,13 @@ from lowres_jax.config_keys import Key
 LICENCE = Key(
     "research only, as its training data (CASIA-WebFace, ORL)", "Of the model, said on its card.", filled=True
 )
-SUMMARY = Key("", 'One line of the card; "": module and scale.')
+SUMMARY = Key(None, "One line of the card; None: module and scale.", kind=str)
 
 KEYS = {
-    "training": Key("", "Workdir of the training."),
-    "name": Key("", "Of the model from now on: small letters, digits, underscores."),
+    "training": Key(None, "Workdir of the training.", kind=str, needed="WORKDIR"),
+    "name": Key(None, "Of the model from now on: small letters, digits, underscores.", kind=str, needed="NAME"),
     "summary": SUMMARY,
     "licence": LICENCE,
-    "folder": Key("", 'For weights and card; "": where names are looked up (cards in the cache folder).'),
+    "folder": Key(None, "For weights and card; None: where names are looked up (cards in the cache folder).", kind=str),
     "overwrite": Key(False, "Replace a model of this name."),
 }

@@ -6,9 +6,12 @@ from lowres_jax.settings.enhance import DETECTOR, LOOK_AGAIN, RULES, UPSCALER, W
 KEYS = {
     "platform": PLATFORM,
     "gallery": Key(
-        "", "Folder of known people (a subfolder with pictures for each, or one file each), or one picture."
+        None,
+        "Folder of known people (a subfolder with pictures for each, or one file each), or one picture.",
+        kind=str,
+        needed="DIR",
     ),
-    "probe": Key("", "Photograph, or a folder of them with its subfolders."),
+    "probe": Key(None, "Photograph, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
     "enrol": Key("largest", "Which of several faces of a gallery picture is enrolled.", choices=RULES),
@@ -20,9 +23,10 @@ KEYS = {
     "recognizer": Key("sface", "What recognizes.", filled=True),
     "far": Key(0.01, "False accept rate at which the threshold lies: 0.01 for one stranger in 100.", above=0, below=1),
     "calibration": Key(
-        "",
-        'Prepared set that the rate is measured on; "": of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder the '
-        "first that is large enough.",
+        None,
+        "Prepared set that the rate is measured on; None: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder "
+        "the first that is large enough.",
+        kind=str,
     ),
     "calibration_images": Key(
         1000, "Images of it, of each person as many as the gallery's people have; 0: all.", least=0

@@ -8,8 +8,8 @@ RULE = Key("highest_score", "Which of several faces is the picture's.", choices=
 KEYS = {
     "platform": PLATFORM,
     "builder": Key("orl_faces", "Data set: a module of lowres_jax/preparation/builders.", filled=True),
-    "source": Key("", 'The photographs: a folder or an archive; "": the package\'s own.'),
-    "pairs": Key("", 'Of LFW: folder of the pairs files; "": beside the source.', optional=True),
+    "source": Key(None, "The photographs: a folder or an archive; None: the package's own.", kind=str),
+    "pairs": Key(None, "Of LFW: folder of the pairs files; None: beside the source.", optional=True, kind=str),
     "data_dir": DATA_DIR,
     "detector": DETECTOR,
     "rule": RULE,
@@ -24,8 +24,8 @@ KEYS = {
 
 DETECTOR_KEYS = {
     "platform": PLATFORM,
-    "input": Key("", "A picture, or a folder of pictures with its subfolders."),
-    "limit": Key(0, "Pictures to take, drawn evenly; 0: all (they are held in memory).", least=0),
+    "input": Key(None, "A picture, or a folder of pictures with its subfolders.", kind=str),
+    "limit": Key(None, "Pictures to take, drawn evenly; None: all (they are held in memory).", kind=int, least=1),
     "rule": RULE,
     "low_confidence": Key(
         0.1, "Share of Haar's faces, those of lowest score, that counts as found with low confidence.", least=0, most=1

@@ -37,7 +37,7 @@ PACK_KEYS = {
 VISIT_KEYS = {
     "minutes": Key(10.0, "How long the visit may take.", above=0, most=1440),
     "began": Key(0.0, "Seconds since 1970 from which these count; 0: from the start of this program.", least=0),
-    "output": Key("", "Folder for the results."),
+    "output": Key(None, "Folder for the results.", kind=str, needed="DIR"),
     "pack": _PACK,
     "platform": PLATFORM,
     "check_share": Key(0.2, "Share of the minutes that the check may take.", least=0, most=1),
@@ -52,15 +52,15 @@ VISIT_KEYS = {
 
 TRAINING_KEYS = {
     "platform": PLATFORM,
-    "training": Key("", "Config of a generator's training, with its variant."),
-    "name": Key("", "Of the model."),
+    "training": Key(None, "Config of a generator's training, with its variant.", kind=str, needed="CONFIG"),
+    "name": Key(None, "Of the model.", kind=str, needed="NAME"),
     "summary": SUMMARY,
     "licence": Key(
         "research only, as its training data (CelebA and CFP photographs, in CASIA-WebFace's layout)",
         "Of the model, said on its card.",
         filled=True,
     ),
-    "output": Key("", "Folder of the visit's results."),
+    "output": Key(None, "Folder of the visit's results.", kind=str, needed="DIR"),
     "until": Key(0.0, "Seconds since 1970 at which it has to be over.", least=0),
     "batch_size": Key(8, "Of all devices together.", least=1),
     "changes": Free(
@@ -76,11 +76,11 @@ TRAINING_KEYS = {
 }
 
 RESULTS_KEYS = {
-    "visit": Key("", "Folder that the visit wrote."),
+    "visit": Key(None, "Folder that the visit wrote.", kind=str, needed="DIR"),
     "judge": Key("dlib", 'Recognizer that is in no model\'s loss; "": figures only.'),
     "data_dir": DATA_DIR,
     "view1": Key("lfw/mtcnn", "Prepared LFW, whose View 1 decides.", filled=True),
     "pairs": Key(300, "Pairs of each of View 1's two lists.", least=2),
-    "cards": Key("", 'Folder that gets better models; "": that of the cards that come with the program.'),
+    "cards": Key(None, "Folder that gets better models; None: that of the cards that come with the program.", kind=str),
     "docs": Key("docs/visits", "Folder that gets the page and the plot.", filled=True),
 }

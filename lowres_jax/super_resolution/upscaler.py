@@ -50,7 +50,7 @@ class Upscaler:
         return np.clip(self._enlarge(np.asarray(images, np.float32)), 0.0, 1.0)
 
 
-def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) -> Upscaler:
+def load_upscaler(name: str, weights: str | None = None, interpolation_scale: int = 4) -> Upscaler:
     """Loads an upscaler by the name of its model card.
 
     Args:
@@ -64,7 +64,7 @@ def load_upscaler(name: str, weights: str = "", interpolation_scale: int = 4) ->
     return upscaler_of(cards.load_card(name, "super_resolution"), weights, interpolation_scale)
 
 
-def upscaler_of(card: cards.Card, weights: str = "", interpolation_scale: int = 4) -> Upscaler:
+def upscaler_of(card: cards.Card, weights: str | None = None, interpolation_scale: int = 4) -> Upscaler:
     """`load_upscaler` of a card, which may lie anywhere."""
     module = cards.build_module(card)
     if isinstance(module, interpolation.Model):
@@ -123,18 +123,17 @@ class UpscalerBySize:
         return [remark for each, faces in own.items() if (remark := size_remark(each, faces))]
 
 
-def load_upscaler_by_size(names: str, weights: str = "") -> UpscalerBySize:
-    """Loads one upscaler, or several by the names of their cards, as "identity,identity_x8".
+def load_upscaler_by_size(names: Sequence[str], weights: str | None = None) -> UpscalerBySize:
+    """Loads one upscaler, or several, by the names of their cards.
 
     Raises:
       UserError: see `load_upscaler` and `UpscalerBySize`; or weights are given for several.
     """
-    separate = [name.strip() for name in names.split(",")]
-    if weights and len(separate) > 1:
+    if weights and len(names) > 1:
         raise UserError(
-            f"config.weights={weights}: a weight file is for one upscaler, config.upscaler={names} names more"
+            f"config.weights={weights}: a weight file is for one upscaler, config.upscaler={','.join(names)} names more"
         )
-    return UpscalerBySize([load_upscaler(name, weights) for name in separate])
+    return UpscalerBySize([load_upscaler(name, weights) for name in names])
 
 
 def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:

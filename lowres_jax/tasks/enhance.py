@@ -54,9 +54,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
       UserError: a setting is wrong, or not one picture could be enhanced.
     """
     config_keys.check(config, KEYS)
-    if not config.input or not config.output:
-        missing = "input=FILE|DIR" if not config.input else "output=DIR"
-        raise UserError(f"config.{missing.split('=')[0]} is empty: give --config.{missing}")
     source, output = Path(config.input), Path(config.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"config.output={output}: is a file; give a folder")

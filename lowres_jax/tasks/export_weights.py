@@ -47,9 +47,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     training, folder = Path(config.training), Path(config.folder or cards.own_folder())
-    if not config.training or not config.name:
-        missing = "name=NAME" if config.training else "training=WORKDIR"
-        raise UserError(f"config.{missing.split('=')[0]} is empty: give --config.{missing}")
     if not re.fullmatch(r"[a-z][a-z0-9_]*", config.name):
         raise UserError(f"config.name={config.name!r}: use small letters, digits and underscores")
     if config.name in ("none", "raw", "onnx", "imagenet") or cards.is_shipped(config.name):

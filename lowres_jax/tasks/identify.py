@@ -44,7 +44,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
       UserError: a setting is wrong, nobody could be enrolled, or not one face could be searched for.
     """
     config_keys.check(config, KEYS)
-    _check(config)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
     files, probes = find_pictures(source), find_pictures(config.probe)
     people = people_in(source, files.paths)
@@ -122,12 +121,6 @@ def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> Kep
     )
     place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
-
-
-def _check(config: ConfigDict) -> None:
-    for key, what in (("gallery", "DIR"), ("probe", "FILE|DIR")):
-        if not config[key]:
-            raise UserError(f"config.{key} is empty: give --config.{key}={what}")
 
 
 def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:

@@ -93,12 +93,12 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _content_digest(source: str) -> str:
+def _content_digest(source: str | None) -> str:
     """What is at a source: of a file its content, of a folder names, sizes and times of all files; "" if nothing is.
 
     Times, as two pictures of one size may have changed places.
     """
-    path, digest = Path(source).expanduser(), hashlib.sha256()
+    path, digest = Path(source or "").expanduser(), hashlib.sha256()
     if not source or not path.exists():
         return ""
     if path.is_file():
@@ -145,7 +145,7 @@ def _is_there(place: Path, settings: dict[str, Any], config: ConfigDict) -> bool
     return True
 
 
-def _absolute(source: str) -> str:
+def _absolute(source: str | None) -> str:
     return str(Path(source).expanduser().resolve()) if source else ""
 
 

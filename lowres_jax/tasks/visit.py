@@ -53,8 +53,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     output, folder = Path(config.output), Path(config.pack)
-    if not config.output:
-        raise UserError("config.output is empty: give --config.output=FOLDER for the results")
     if config.minutes < _LEAST_MINUTES:
         raise UserError(
             f"config.minutes={config.minutes:g}: too few for the first part; {_LEAST_MINUTES:g} are the least"
@@ -93,7 +91,7 @@ def _is_over(part: Part, grace: float = 0.0) -> bool:
 
 
 def _main(config_file: str, **settings: Any) -> list[str]:
-    flags = [f"--config.{name}={value}" for name, value in settings.items()]
+    flags = [f"--config.{name}={value}" for name, value in settings.items() if value is not None]
     return ["-m", "lowres_jax.main", f"--config={config_file}", *flags]
 
 

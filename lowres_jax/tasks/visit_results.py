@@ -36,7 +36,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     del workdir
     folder = Path(config.visit)
-    found = results.read(folder) if config.visit else {}
+    found = results.read(folder)
     if "parts" not in found:
         raise UserError(f"config.visit={config.visit}: no results of a visit there (no {results.FILE})")
     paths = sorted((folder / results.MODELS).glob("*.toml"))

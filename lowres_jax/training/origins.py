@@ -28,7 +28,7 @@ def is_workdir(start: str) -> bool:
     return Path(start).is_dir()
 
 
-def origin(recognizers: Iterable[str], start: str, files: Iterable[str] = ()) -> dict[str, Any]:
+def origin(recognizers: Iterable[str], start: str | None, files: Iterable[str] = ()) -> dict[str, Any]:
     """What a workdir is claimed for beside its config, and what an exported card says.
 
     Args:

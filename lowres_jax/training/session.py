@@ -73,10 +73,12 @@ KEYS: dict[str, Any] = {
     "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1),
     "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0),
     "threads": Key(2, "Threads that decode.", least=1),
-    "cpu_devices": Key(0, "On a CPU: devices that share a batch; 0: one for each core, at most 8.", least=0, most=64),
-    "coordinator": Key("", "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md."),
-    "processes": Key(0, "How many processes share the training.", least=0),
-    "process": Key(-1, "Number of this one.", least=-1),
+    "cpu_devices": Key(
+        None, "On a CPU: devices that share a batch; None: one for each core, at most 8.", kind=int, least=1, most=64
+    ),
+    "coordinator": Key(None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md.", kind=str),
+    "processes": Key(None, "How many processes share the training.", kind=int, least=1),
+    "process": Key(None, "Number of this one, from 0.", kind=int, least=0),
     "connect_seconds": Key(120, "Seconds in which the processes have to find together.", least=1),
 }
 

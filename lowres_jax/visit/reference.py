@@ -154,7 +154,7 @@ def _by_gradient(config: ConfigDict) -> ConfigDict:
     for name in ("optimizer", "discriminator_optimizer"):
         if name in config:
             config[name].update(plain | {"schedule": "constant", "warmup_steps": 0, "accumulate": 1})
-    config.ema, config.batch_size, config.start, config.compute_dtype = 0.0, _BATCH, "", "float32"
+    config.ema, config.batch_size, config.start, config.compute_dtype = 0.0, _BATCH, None, "float32"
     if "frozen_steps" in config:
         config.frozen_steps = 0
     if "dropout" in config.model.fields:

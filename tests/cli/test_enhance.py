@@ -31,7 +31,7 @@ def settings(source: Path, output: Path, **changes: object) -> ConfigDict:
     scope: dict = {}
     exec((ROOT / "configs" / "enhance.py").read_text(), scope)
     config = scope["get_config"]()
-    config.update({"input": str(source), "output": str(output), "upscaler": "bicubic", "detector": "haar"} | changes)
+    config.update({"input": str(source), "output": str(output), "upscaler": ("bicubic",), "detector": "haar"} | changes)
     return config
 
 
@@ -74,7 +74,7 @@ def crops() -> np.ndarray:
 def test_aligned_crops_are_what_the_upscaler_makes(tmp_path: Path, crops: np.ndarray, name: str) -> None:
     for number, crop in enumerate(crops):
         images.write_image(tmp_path / "in" / f"p{number % 2}" / f"crop{number}.png", crop)
-    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True, upscaler=name, batch_size=4), tmp_path)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True, upscaler=(name,), batch_size=4), tmp_path)
     expected = load_upscaler(name)(crops)
     assert made(tmp_path / "out") == [f"p{n % 2}/crop{n}.png" for n in (0, 2, 4, 1, 3)]
     for number in range(5):
@@ -137,7 +137,7 @@ def test_face_size_reduces_the_crop(tmp_path: Path, photograph: Path, astronaut:
 
 def test_paste_back_changes_the_face_only(tmp_path: Path, photograph: Path, astronaut: np.ndarray) -> None:
     enhance.run(
-        settings(photograph, tmp_path / "out", paste_back=True, upscaler="bilinear", background="bicubic"), tmp_path
+        settings(photograph, tmp_path / "out", paste_back=True, upscaler=("bilinear",), background="bicubic"), tmp_path
     )
     assert made(tmp_path / "out") == ["astronaut_face1.png", "astronaut_x4.png"]
     found = read(tmp_path / "out" / "astronaut_x4.png").astype(int)
@@ -161,7 +161,7 @@ def test_paste_back_changes_the_face_only(tmp_path: Path, photograph: Path, astr
 def test_a_face_enlarged_more_than_its_photograph_is_pasted_to_its_place(
     tmp_path: Path, photograph: Path, astronaut: np.ndarray
 ) -> None:
-    changes = {"paste_back": True, "background": "bicubic", "face_size": 16, "upscaler": "identity,identity_x8"}
+    changes = {"paste_back": True, "background": "bicubic", "face_size": 16, "upscaler": ("identity", "identity_x8")}
     enhance.run(settings(photograph, tmp_path / "out", **changes), tmp_path)
     assert read(tmp_path / "out" / "astronaut_face1.png").shape == (128, 128, 3)
     found = read(tmp_path / "out" / "astronaut_x4.png").astype(float)
@@ -268,12 +268,12 @@ def test_refusals(tmp_path: Path, photograph: Path, crops: np.ndarray) -> None:
     with pytest.raises(UserError, match="is a file"):
         enhance.run(settings(folder, folder / "crop.png"), tmp_path)
     with pytest.raises(UserError, match=r"'bicubi'.*did you mean 'bicubic'\?"):
-        enhance.run(settings(folder, tmp_path / "out", upscaler="bicubi"), tmp_path)
+        enhance.run(settings(folder, tmp_path / "out", upscaler=("bicubi",)), tmp_path)
     with pytest.raises(UserError, match="tiles of 8 pixels"):
         enhance.run(settings(folder, tmp_path / "out", tile=8), tmp_path)
     with pytest.raises(UserError, match=r"absent\.h5: no such weight file"):
         enhance.run(
-            settings(folder, tmp_path / "out", weights=str(tmp_path / "absent.h5"), upscaler="srresnet"), tmp_path
+            settings(folder, tmp_path / "out", weights=str(tmp_path / "absent.h5"), upscaler=("srresnet",)), tmp_path
         )
     assert not (tmp_path / "out").exists()
 
@@ -370,10 +370,10 @@ def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
     Image.fromarray(images.to_uint8(images.to_grey(astronaut))).save(
         tmp_path / "in" / "b.png"
     )  # gray in three channels
-    enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler="srgan", paste_back=True), tmp_path)
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler=("srgan",), paste_back=True), tmp_path)
     for name in ("a_face1.png", "a_x4.png", "b_face1.png", "b_x4.png"):
         assert mode(tmp_path / "out" / name) == "L"
-    enhance.run(settings(tmp_path / "in", tmp_path / "aligned", upscaler="srgan", aligned=True), tmp_path)
+    enhance.run(settings(tmp_path / "in", tmp_path / "aligned", upscaler=("srgan",), aligned=True), tmp_path)
     assert mode(tmp_path / "aligned" / "a.png") == "L"
     tinted = load_upscaler("srgan")(images.read_image(tmp_path / "in" / "a.png")[None, :64, :64])[0]
     assert np.ptp(tinted, axis=-1).max() > 1 / 255
@@ -459,7 +459,8 @@ def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, caps
     for size in (16, 32):
         images.write_image(tmp_path / "in" / f"{size}" / "crop.png", crops[0][:size, :size])
         enhance.run(
-            settings(tmp_path / "in" / f"{size}", tmp_path / f"out{size}", aligned=True, upscaler="identity"), tmp_path
+            settings(tmp_path / "in" / f"{size}", tmp_path / f"out{size}", aligned=True, upscaler=("identity",)),
+            tmp_path,
         )
         assert read(tmp_path / f"out{size}" / "crop.png").shape == (4 * size, 4 * size, 3)
         remark = (
@@ -467,7 +468,7 @@ def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, caps
         )
         assert (remark in capsys.readouterr().out) == (size == 16)
     # Of several, each picture to its own: nothing to remark, and both come out at 128 px.
-    both = settings(tmp_path / "in", tmp_path / "both", aligned=True, upscaler="identity, identity_x8")
+    both = settings(tmp_path / "in", tmp_path / "both", aligned=True, upscaler=("identity", "identity_x8"))
     enhance.run(both, tmp_path)
     assert "is made for" not in capsys.readouterr().out
     for size, name in ((16, "identity_x8"), (32, "identity")):

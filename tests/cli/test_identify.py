@@ -80,7 +80,7 @@ def settings(gallery: Path | str, probe: Path | str, **changes: object) -> Confi
     scope: dict = {}
     exec((ROOT / "configs" / "identify.py").read_text(), scope)
     config = scope["get_config"]()
-    config.update({"gallery": str(gallery), "probe": str(probe), "calibration": "made/up", "upscaler": "bicubic"})
+    config.update({"gallery": str(gallery), "probe": str(probe), "calibration": "made/up", "upscaler": ("bicubic",)})
     config.update(changes)
     return config
 
@@ -344,7 +344,7 @@ def test_nothing_to_do_is_an_error(run, gallery, tmp_path):
         ({"probe": ""}, r"config\.probe is empty: give --config\.probe=FILE\|DIR"),
         ({"gallery": "nowhere"}, "nowhere: no such file or folder"),
         ({"probe": "nowhere"}, "nowhere: no such file or folder"),
-        ({"upscaler": "srgam"}, r"upscaler 'srgam': no such model; did you mean 'srgan'\?"),
+        ({"upscaler": ("srgam",)}, r"upscaler 'srgam': no such model; did you mean 'srgan'\?"),
         ({"recognizer": "sfac"}, r"recognizer 'sfac': no such model; did you mean 'sface'\?"),
         ({"detector": "mtcn"}, r"config\.detector=mtcn: did you mean 'mtcnn'\?"),
         ({"enrol": "larges"}, r"config\.enrol=larges: did you mean 'largest'\?"),

@@ -9,7 +9,7 @@ from lowres_jax.matching.gallery import FaceView
 from lowres_jax.report import search_wording
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 
-BOTH = load_upscaler_by_size("identity,identity_x8")
+BOTH = load_upscaler_by_size(("identity", "identity_x8"))
 
 
 def test_a_face_is_told_with_the_upscaler_it_got() -> None:

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 
 
 def config_of(**changes: object) -> ConfigDict:
-    config = ConfigDict({"coordinator": "", "processes": 0, "process": -1, "connect_seconds": 1})
+    config = ConfigDict({"coordinator": None, "processes": None, "process": None, "connect_seconds": 1})
     config.update(changes)
     return config
 

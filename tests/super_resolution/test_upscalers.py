@@ -9,7 +9,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_each_face_goes_to_the_one_made_for_its_size() -> None:
-    both = load_upscaler_by_size("identity_x8, identity")
+    both = load_upscaler_by_size(("identity_x8", "identity"))
     assert both.names == "identity_x8,identity"
     # Made for 16 and for 32 px; of 22.6 px on, 32 is nearer in ratio.
     sizes = (8, 16, 22, 23, 24, 32, 64, 300)
@@ -18,13 +18,13 @@ def test_each_face_goes_to_the_one_made_for_its_size() -> None:
 
 
 def test_one_alone_takes_all_sizes() -> None:
-    only = load_upscaler_by_size("bicubic")
+    only = load_upscaler_by_size(("bicubic",))
     assert [only.of(size).name for size in (8, 300)] == ["bicubic", "bicubic"]
     assert only.remarks([8, 300]) == []
 
 
 def test_remarks_are_of_the_faces_that_each_gets() -> None:
-    both = load_upscaler_by_size("identity,identity_x8")
+    both = load_upscaler_by_size(("identity", "identity_x8"))
     assert both.remarks([16, 20, 24, 32, 50]) == []
     small, large = sorted(both.remarks([8, 16, 32, 90, 300]), key=lambda line: "identity_x8 is" not in line)
     assert small.startswith("identity_x8 is made for faces of 16 px; those of 8 px are")
@@ -42,7 +42,7 @@ def test_remarks_are_of_the_faces_that_each_gets() -> None:
 )
 def test_what_cannot_go_together(names: str, weights: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
-        load_upscaler_by_size(names, weights)
+        load_upscaler_by_size(names.split(","), weights)
 
 
 def test_made_for_is_what_the_card_says() -> None:

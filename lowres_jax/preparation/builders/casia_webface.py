@@ -16,7 +16,7 @@ class Builder(AlignedFaces):
     CITATION = "Yi, Lei, Liao, Li, Learning face representation from scratch, 2014, https://arxiv.org/abs/1411.7923"
 
 
-def photographs(source: str) -> Photographs:
+def photographs(source: str | None) -> Photographs:
     """The set's photographs: a folder or tar archive of one folder a person, or train.rec with train.idx.
 
     Raises:

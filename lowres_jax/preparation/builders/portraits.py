@@ -33,11 +33,11 @@ class Builder(AlignedFaces):
     )
 
 
-def photographs(source: str) -> Photographs:
+def photographs(source: str | None) -> Photographs:
     """The portraits.
 
     Args:
-      source: folder of the six; empty: where `python -m lowres_jax.pretrained.fetch portraits` puts them.
+      source: folder of the six; None: where `python -m lowres_jax.pretrained.fetch portraits` puts them.
 
     Raises:
       UserError: they have not been fetched, or are not in the folder.

@@ -58,9 +58,10 @@ KEYS = session.KEYS | {
         choices=("float32", "bfloat16"),
     ),
     "start": Key(
-        "",
+        None,
         "Weights to start from: imagenet (fetched ResNet-50), a model card, a Keras .h5 or model.json, or workdir of "
-        'another training; "": drawn.',
+        "another training; None: drawn.",
+        kind=str,
     ),
     "frozen_steps": Key(0, "Steps in which the backbone rests, at the beginning.", least=0),
     "losses": {
@@ -109,7 +110,7 @@ def variant(config: ConfigDict, names: str) -> ConfigDict:
 def smoke(config: ConfigDict) -> ConfigDict:
     """The same training, small enough for seconds on the embedded faces: a small network, few steps."""
     config.dataset = "orl_faces/mtcnn"
-    config.size, config.start, config.frozen_steps = 64, "", min(config.frozen_steps, 2)
+    config.size, config.start, config.frozen_steps = 64, None, min(config.frozen_steps, 2)
     config.model.fields.update({"depth": 18} if config.model.module == RESNET else {"widths": (8,) * 14})
     config.batch_size, config.steps, config.epochs = 8, 8, 0.0
     config.evaluate_steps, config.view1_pairs, config.log_steps = 4, 0, 2

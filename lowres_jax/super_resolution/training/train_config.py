@@ -37,8 +37,10 @@ KEYS = session.KEYS | {
     "compute_dtype": Key(
         "float32", "Of the networks; parameters and losses are float32 anyway.", choices=("float32", "bfloat16")
     ),
-    "start": Key("", 'Model card, or workdir of another training, whose weights to start from; "": drawn.'),
-    "start_weights": Key("", "Weight file for that card instead of its own."),
+    "start": Key(
+        None, "Model card, or workdir of another training, whose weights to start from; None: drawn.", kind=str
+    ),
+    "start_weights": Key(None, "Weight file for that card instead of its own.", kind=str),
     "losses": {
         "pixel": {"weight": _weight(1.0), "kind": _DISTANCE, "scale": _SCALE},
         "perceptual": {
@@ -47,7 +49,7 @@ KEYS = session.KEYS | {
             "scale": dataclasses.replace(_SCALE, meaning="Of the features."),
             "network": Key("sface", "Whose features: vgg19, or a recognizer.", filled=True),
             "layer": Key("conv_5_relu", "Which features.", filled=True),
-            "weights": Key("", "Weight file of vgg19."),
+            "weights": Key(None, "Weight file of vgg19.", kind=str),
             "after_activation": Key(
                 False,
                 "Of vgg19: the layer after its ReLU, as in SRGAN's paper (section 2.2.1); ESRGAN's is before it "
@@ -141,7 +143,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     if config.model.module == "super_resolution.rrdbnet":
         fields["growth"] = 8
     config.model.fields.update(fields)
-    config.start = ""
+    config.start = None
     if config.losses.perceptual.network == "vgg19":
         config.losses.perceptual.update({"network": "sface", "layer": "conv_5_relu", "scale": 1.0})
         config.losses.perceptual.after_activation = False
