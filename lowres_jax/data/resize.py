@@ -10,6 +10,9 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
+
+from lowres_jax.utils.shapes import Images
 
 
 def downscale_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -44,7 +47,7 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     return upscale_bicubic(image, height, width)
 
 
-def fit(images: np.ndarray, size: int) -> np.ndarray:
+def fit(images: Images, size: int) -> Float[np.ndarray, "batch {size} {size} 3"]:
     """Brings images to a recognizer's input size.
 
     A larger image is reduced by antialiased area averaging (128 -> 112). A smaller one, a raw low-resolution face, is
@@ -70,7 +73,9 @@ def _resize(image: np.ndarray, height: int, width: int, interpolation: int) -> n
     return cv2.resize(np.asarray(image, np.float32), (width, height), interpolation=interpolation)
 
 
-def downscale_area_on_device(images: jax.Array, height: int, width: int) -> jax.Array:
+def downscale_area_on_device(
+    images: Float[jax.Array, "batch old_height old_width channels"], height: int, width: int
+) -> Float[jax.Array, "batch {height} {width} channels"]:
     """`downscale_area` of a batch as two matrix products: differentiable, and part of a compiled step.
 
     Args:

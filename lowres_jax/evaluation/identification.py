@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
+from lowres_jax.utils.shapes import Labels, Templates
+
 # Distances 1 - cosine are rounded to this grid, so that equal templates have equal distances whatever order a matrix
 # product sums in: a tie must stay a tie, since ties count against the right identity.
 _GRID = float(2**20)
@@ -40,7 +42,7 @@ class ProbeStatistics:
         return np.isfinite(self.mated_distance)
 
 
-def probe_statistics(templates: np.ndarray, labels: np.ndarray, gallery: np.ndarray | None = None) -> ProbeStatistics:
+def probe_statistics(templates: Templates, labels: Labels, gallery: Templates | None = None) -> ProbeStatistics:
     """One streaming pass over all distances: blocks of probes against the whole gallery, shared out over all devices.
 
     Memory is O(block x N); an N x N array is never made.

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from lowres_jax.utils.shapes import Images, PerImage, Templates
+
 # Wang et al., "Image quality assessment: from error visibility to structural similarity", IEEE TIP 13(4), 2004.
 _WINDOW, _SIGMA, _K1, _K2 = 11, 1.5, 0.01, 0.03
 
@@ -29,7 +31,7 @@ def _prepare(images: np.ndarray, luma: bool, border: int) -> np.ndarray:
     return to_luma(images) if luma else np.asarray(images, np.float32)
 
 
-def psnr(images: np.ndarray, references: np.ndarray, luma: bool = False, border: int = 0) -> np.ndarray:
+def psnr(images: Images, references: Images, luma: bool = False, border: int = 0) -> PerImage:
     """Peak signal-to-noise ratio of each image: 10 log10(1 / MSE) over all its pixels and channels.
 
     Args:
@@ -47,7 +49,7 @@ def psnr(images: np.ndarray, references: np.ndarray, luma: bool = False, border:
         return -10.0 * np.log10(error)
 
 
-def ssim(images: np.ndarray, references: np.ndarray, luma: bool = False, border: int = 0) -> np.ndarray:
+def ssim(images: Images, references: Images, luma: bool = False, border: int = 0) -> PerImage:
     """Structural similarity of each image: mean over channels of the map with Wang's Gaussian window.
 
     11 x 11 window, sigma 1.5, K1 = .01, K2 = .03, population covariance, only where the window fits whole. Equals
@@ -98,6 +100,6 @@ def _ssim(images: jax.Array, references: jax.Array) -> jax.Array:
     return jnp.mean(structure * luminance, axis=(1, 2, 3))
 
 
-def identity_cosine(templates: np.ndarray, references: np.ndarray) -> np.ndarray:
+def identity_cosine(templates: Templates, references: Templates) -> PerImage:
     """Cosine of each enlarged face's template with its original's: (B, D) unit vectors twice -> (B,)."""
     return np.sum(np.asarray(templates, np.float64) * references, axis=-1)

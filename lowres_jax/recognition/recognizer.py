@@ -1,7 +1,7 @@
 """Face -> template. Templates are unit vectors, so that a dot product of two is their cosine similarity."""
 
 import functools
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -14,8 +14,10 @@ from lowres_jax.errors import UserError
 from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import dlib_resnet, onnx_model
+from lowres_jax.utils.shapes import Images, Templates
 
 
+@runtime_checkable
 class Recognizer(Protocol):
     """What every stage knows of a recognizer.
 
@@ -29,7 +31,7 @@ class Recognizer(Protocol):
     input_size: int
     dimension: int
 
-    def templates(self, images: np.ndarray) -> np.ndarray:
+    def templates(self, images: Images) -> Templates:
         """Aligned faces, (B, H, W, 3) float32 RGB in [0, 1] -> (B, dimension) float32 unit vectors."""
 
 
@@ -71,7 +73,7 @@ class NetworkRecognizer:
         )
         self._plain = BatchedApply(module.apply, lambda batch: resize.fit(batch, input_size))
 
-    def templates(self, images: np.ndarray) -> np.ndarray:
+    def templates(self, images: Images) -> Templates:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
         if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(f"templates of (B, H, W, 3) images, not of shape {images.shape}")
@@ -79,7 +81,7 @@ class NetworkRecognizer:
             return np.zeros((0, self.dimension), np.float32)
         return self._embed(self.variables, images, self.batch_size)
 
-    def embeddings(self, images: np.ndarray) -> np.ndarray:
+    def embeddings(self, images: Images) -> Templates:
         """What the network itself gives, of any length, for (B, H, W, 3) images, B > 0."""
         return self._plain(self.variables, images, self.batch_size)
 

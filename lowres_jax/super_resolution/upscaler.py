@@ -5,12 +5,14 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
+from lowres_jax.utils.shapes import Images
 
 # Faces that are larger or smaller by this factor than those of the training count as of another size.
 _ANOTHER_SIZE = 1.75
@@ -34,7 +36,7 @@ class Upscaler:
         self.made_for: int = card.training.get("lr_size", 0)
         self._enlarge = enlarge
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: Images) -> Float[np.ndarray, "batch new_height new_width 3"]:
         """Enlarges images of one size.
 
         Args:
@@ -162,7 +164,7 @@ def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
     return f"{upscaler.name} is made for faces of {own} px; those of {span} are enlarged all the same{advice}"
 
 
-def enlarge_to(upscaler: Upscaler, images: np.ndarray, size: int) -> np.ndarray:
+def enlarge_to(upscaler: Upscaler, images: Images, size: int) -> Float[np.ndarray, "batch {size} {size} 3"]:
     """Enlarges LR faces to the size that recognizers take, by the rules of the comparison protocol.
 
     The upscaler is applied once; again as long as another application does not pass `size` (a x4 model at 8 px is

@@ -25,6 +25,7 @@ NEEDED = (
     "googleapis-common-protos",
     "grain",
     "immutabledict",
+    "jaxtyping",
     "joblib",
     "lz4",
     "ml-collections",
@@ -44,6 +45,7 @@ NEEDED = (
     "toml",
     "tqdm",
     "typing-extensions",
+    "wadler-lindig",
     "wrapt",
 )
 # What comes with jax, flax, optax, orbax-checkpoint and OpenCV.

@@ -1,5 +1,6 @@
 """Resizing against hand-worked values and the other libraries' own."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -97,7 +98,7 @@ def test_area_on_the_device_is_opencvs(length: int, size: int) -> None:
     images = np.random.default_rng(0).random((2, length, length, 3)).astype(np.float32)
     expected = np.stack([resize.downscale_area(image, size, size) for image in images])
 
-    np.testing.assert_allclose(resize.downscale_area_on_device(images, size, size), expected, atol=2e-6)
+    np.testing.assert_allclose(resize.downscale_area_on_device(jnp.asarray(images), size, size), expected, atol=2e-6)
 
 
 def test_area_weights_by_hand() -> None:

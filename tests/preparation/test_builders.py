@@ -15,7 +15,8 @@ from PIL import Image
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders import aligned_faces, lfw, portraits
-from lowres_jax.preparation.photographs import Photograph, natural_order, open_photographs
+from lowres_jax.preparation.photographs import Photograph, natural_order
+from lowres_jax.preparation.sources import open_photographs
 
 pytestmark = pytest.mark.slow
 

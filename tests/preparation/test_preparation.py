@@ -22,7 +22,7 @@ from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align
 from lowres_jax.localization.sharpness import variance_of_laplacian
-from lowres_jax.preparation import photographs
+from lowres_jax.preparation import sources
 from lowres_jax.tasks import prepare as tasks_prepare
 
 pytestmark = pytest.mark.slow
@@ -329,7 +329,7 @@ def test_insightface_record_io(tmp_path):
     assert [round(float(source[index]["image"].mean())) for index in range(3)] == [50, 100, 150]
     (tmp_path / "train.rec").write_bytes(content[:-200])
     with pytest.raises(UserError, match=r"train\.rec: not InsightFace's RecordIO, or truncated"):
-        list(photographs.open_photographs(tmp_path).read())
+        list(sources.open_photographs(tmp_path).read())
 
 
 def test_an_aligned_crop_only_changes_its_size():

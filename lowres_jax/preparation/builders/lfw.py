@@ -6,7 +6,8 @@ from pathlib import Path
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
-from lowres_jax.preparation.photographs import Photographs, open_photographs
+from lowres_jax.preparation.photographs import Photographs
+from lowres_jax.preparation.sources import open_photographs
 
 
 class Builder(AlignedFaces):

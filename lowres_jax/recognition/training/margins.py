@@ -8,6 +8,9 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Float
+
+from lowres_jax.utils.shapes import ClassLogits, Embeddings, RightClass
 
 Kind = Literal["softmax", "cosface", "arcface", "adaface"]
 KINDS: tuple[Kind, ...] = ("softmax", "cosface", "arcface", "adaface")
@@ -21,21 +24,21 @@ def unit(vectors: jax.Array, axis: int = -1) -> jax.Array:
     return vectors * jax.lax.rsqrt(jnp.maximum(jnp.sum(vectors * vectors, axis=axis, keepdims=True), 1e-24))
 
 
-def cosines(templates: jax.Array, classes: jax.Array) -> jax.Array:
+def cosines(templates: Embeddings, classes: Float[jax.Array, "dimension classes"]) -> ClassLogits:
     """(B, D) templates, (D, C) class vectors, of any length -> (B, C) cosines."""
     return unit(templates) @ unit(classes, axis=0)
 
 
 def margin_logits(
     kind: Kind,
-    cosine: jax.Array,
-    right: jax.Array,
+    cosine: ClassLogits,
+    right: RightClass,
     scale: float,
     margin: float,
     norms: jax.Array | None = None,
     norm_mean: jax.Array | float = 0.0,
     norm_deviation: jax.Array | float = 1.0,
-) -> jax.Array:
+) -> ClassLogits:
     """Logits for the cross-entropy.
 
     Args:

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards
-from lowres_jax.super_resolution.training import trainer
+from lowres_jax.super_resolution.training import train_config, trainer
 from lowres_jax.training import devices, origins
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.utils import streams
@@ -36,7 +36,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
         if not card.weights:
             raise UserError(f"config.start={config.start}: has no weights to start from")
         found = cards.read_variables(card, config.start_weights)
-    size = config.hr_size // config.model.fields.scale
+    size = train_config.lr_size(config)
     drawn = trainer.init_variables(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
     given, wanted = _flat(found), _flat(jax.device_get(drawn))
     surplus = sorted(name for name in given if name not in wanted)

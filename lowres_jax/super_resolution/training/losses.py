@@ -7,6 +7,9 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Integer
+
+from lowres_jax.utils.shapes import DeviceImages, Embeddings, Features, Logits, Scalar
 
 Pixel = Literal["l1", "mse", "charbonnier"]
 Adversarial = Literal["vanilla", "relativistic_average", "hinge"]
@@ -15,7 +18,7 @@ Mean = Callable[[jax.Array], jax.Array]
 _CHARBONNIER_EPSILON = 1e-3
 
 
-def pixel(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0) -> jax.Array:
+def pixel(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
     """Mean difference of two images.
 
     Args:
@@ -33,7 +36,7 @@ def pixel(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0) -> 
     return jnp.sqrt(difference**2 + _CHARBONNIER_EPSILON**2).mean()
 
 
-def perceptual(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0) -> jax.Array:
+def perceptual(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
     """Mean difference of two images' features (Johnson et al., arXiv:1603.08155; SRGAN, eq. 5).
 
     Args:
@@ -45,7 +48,7 @@ def perceptual(made: jax.Array, real: jax.Array, kind: Pixel, scale: float = 1.0
     return pixel(made, real, kind, scale)
 
 
-def edge(logits: jax.Array, edges: jax.Array) -> jax.Array:
+def edge(logits: DeviceImages, edges: DeviceImages) -> Scalar:
     """Binary cross entropy of the edge head against the Canny map of the original.
 
     Args:
@@ -55,7 +58,7 @@ def edge(logits: jax.Array, edges: jax.Array) -> jax.Array:
     return optax.sigmoid_binary_cross_entropy(logits, edges).mean()
 
 
-def identity(made: jax.Array, real: jax.Array) -> jax.Array:
+def identity(made: Embeddings, real: Embeddings) -> Scalar:
     """Mean of 1 - cosine of two images' embeddings under a recognizer.
 
     Args:
@@ -84,8 +87,13 @@ class Strangers:
 
 
 def strangers(
-    made: jax.Array, real: jax.Array, labels: jax.Array, others: Strangers, nearest: int, temperature: float
-) -> jax.Array:
+    made: Embeddings,
+    real: Embeddings,
+    labels: Integer[jax.Array, " batch"],
+    others: Strangers,
+    nearest: int,
+    temperature: float,
+) -> Scalar:
     """Cross entropy of telling a face's own original from the nearest strangers (InfoNCE, arXiv:1807.03748, eq. 4).
 
     False accepts are decided by the strangers that are nearest to a face, which `identity` never sees.
@@ -115,7 +123,7 @@ def _unit(vectors: jax.Array) -> jax.Array:
     return vectors / jnp.sqrt(jnp.maximum((vectors**2).sum(-1, keepdims=True), 1e-12))
 
 
-def adversarial_generator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
+def adversarial_generator(made: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
     """The generator's adversarial loss: how far the discriminator is from taking its images for real ones.
 
     Args:
@@ -132,7 +140,7 @@ def adversarial_generator(made: jax.Array, real: jax.Array, kind: Adversarial, m
     return (_cross_entropy(made - mean(real), 1.0) + _cross_entropy(real - mean(made), 0.0)) / 2.0
 
 
-def adversarial_discriminator(made: jax.Array, real: jax.Array, kind: Adversarial, mean: Mean = jnp.mean) -> jax.Array:
+def adversarial_discriminator(made: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
     """The discriminator's loss: how far it is from telling both apart; arguments as of `adversarial_generator`."""
     if kind == "vanilla":
         return (_cross_entropy(real, 1.0) + _cross_entropy(made, 0.0)) / 2.0
@@ -141,7 +149,7 @@ def adversarial_discriminator(made: jax.Array, real: jax.Array, kind: Adversaria
     return (_cross_entropy(real - mean(made), 1.0) + _cross_entropy(made - mean(real), 0.0)) / 2.0
 
 
-def gradient_penalty(gradients: jax.Array) -> jax.Array:
+def gradient_penalty(gradients: DeviceImages) -> Scalar:
     """R1: mean over images of the squared norm of the logit's gradient by a real image, halved.
 
     Mescheder et al., arXiv:1801.04406, eq. 9 without its weight.

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 from typing import Protocol
 
+import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -47,7 +48,8 @@ def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Jud
         with write_atomically(path) as file:
             np.save(file, templates)
     mean = templates.mean(axis=0)
-    return Strangers(np.asarray(centered(templates, mean)), source.labels[positions].astype(np.int32), mean)
+    unit = centered(jnp.asarray(templates), jnp.asarray(mean))
+    return Strangers(np.asarray(unit), source.labels[positions].astype(np.int32), mean)
 
 
 def _templates(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> np.ndarray:

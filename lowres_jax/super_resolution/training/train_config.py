@@ -186,6 +186,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(f"config.losses.identity.shares={tuple(shares)}: one for each recognizer, or none")
 
 
+def lr_size(config: ConfigDict) -> int:
+    """Side, in pixels, of the LR images that a config trains for."""
+    return config.hr_size // config.model.fields.scale
+
+
 def build_generator(config: ConfigDict) -> nn.Module:
     """The generator that a config names, with an edge head where a loss asks for edges.
 

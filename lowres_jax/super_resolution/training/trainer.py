@@ -67,7 +67,7 @@ class Trainer:
           start: variables of the generator to start from; None: drawn at random.
         """
         config = self.config
-        size = config.hr_size // config.model.fields.scale
+        size = train_config.lr_size(config)
         variables = start or init_variables(self.generator, streams.key(config.seed, GENERATOR), (1, size, size, 3))
         networks = {GENERATOR: network(variables, self._optimizer(GENERATOR))}
         if self.discriminator is not None:
@@ -103,7 +103,7 @@ class Trainer:
         """
         config = self.config
         high = batch["image"].astype(jnp.float32) / 255.0
-        size = config.hr_size // config.model.fields.scale
+        size = train_config.lr_size(config)
         low = batch["low"] if "low" in batch else resize.downscale_area_on_device(high, size, size)
         edges = batch["edges"].astype(jnp.float32) if "edges" in batch else None
         generator = state.networks[GENERATOR]

@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax.data.degradations import Degradation
+from lowres_jax.super_resolution.training import train_config
 
 # Of the original, on the 0-255 scale.
 _CANNY_THRESHOLDS = 50, 150
@@ -27,7 +28,7 @@ class Transform:
           UserError: bounds of a degradation that cannot be.
         """
         self._size = config.hr_size
-        self._low_size = config.hr_size // config.model.fields.scale
+        self._low_size = train_config.lr_size(config)
         self._flip = config.flip
         self._degradation = Degradation.of(config.degradation)
         self._edges = bool(config.losses.edge.weight)

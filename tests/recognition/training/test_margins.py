@@ -109,5 +109,7 @@ def test_adaface_keeps_away_from_a_cosine_of_one_as_its_authors_do() -> None:
     angle = np.clip(np.arccos(clipped) - 0.4 * quality, 1e-3, np.pi - 1e-3)
     right = np.asarray([[True, False, False]])
     expected = 64.0 * np.where(right, np.cos(angle) - (0.4 + 0.4 * quality), clipped)
-    found = margins.margin_logits("adaface", jnp.asarray(cosine), right, 64.0, 0.4, jnp.asarray(norms), 20.0, 10.0)
+    found = margins.margin_logits(
+        "adaface", jnp.asarray(cosine), jnp.asarray(right), 64.0, 0.4, jnp.asarray(norms), 20.0, 10.0
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-4)
