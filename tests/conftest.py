@@ -12,6 +12,7 @@ from lowres_jax.data import images
 from lowres_jax.evaluation import comparison, verification
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
+from lowres_jax.evaluation.protocols import Protocols
 from lowres_jax.pretrained import weights
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.runtime import environment
@@ -87,7 +88,7 @@ def measurements(subjects: EvaluationSet) -> dict[Method, Measurement]:
 
 @pytest.fixture(scope="session")
 def judged(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> dict[Method, comparison.Judged]:
-    return comparison.judge("sface", measurements.items(), subjects, resamples=400, seed=0)
+    return comparison.judge("sface", measurements.items(), subjects, resamples=400, seed=0, protocols=Protocols())
 
 
 @pytest.fixture(scope="session")

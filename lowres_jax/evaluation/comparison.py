@@ -8,6 +8,7 @@ import numpy as np
 
 from lowres_jax.evaluation import (
     bootstrap,
+    centering,
     identification,
     identification_bootstrap,
     image_quality,
@@ -18,10 +19,14 @@ from lowres_jax.evaluation import (
 from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method
+from lowres_jax.evaluation.protocols import Protocols
 from lowres_jax.evaluation.verification import VerificationResult
 from lowres_jax.runtime import signals
 
 REFERENCES = ("bicubic", "bilinear")
+# Among the differences of a centered form: to the same method as it is.
+UNCENTERED = "uncentered"
+_CENTERED = "_centered"
 _HIGHEST_RANK = 100
 
 
@@ -69,7 +74,8 @@ def judge(
     subjects: EvaluationSet,
     resamples: int,
     seed: int,
-    searcher: bool = False,
+    protocols: Protocols,
+    means: Mapping[Method, np.ndarray] | None = None,
 ) -> dict[Method, Judged]:
     """Puts every method through both protocols and image quality.
 
@@ -79,13 +85,22 @@ def judge(
       subjects: images and pairs.
       resamples: of the paired bootstrap.
       seed: of the resamples, which are the same for every method.
-      searcher: whether all-against-all is done a second time, with the originals enrolled.
+      protocols: the tests.
+      means: (D,) of each method's condition, where templates are centered too.
     """
     people = subjects.people
     people_counts = bootstrap.draw_counts(int(people.max()) + 1, resamples, seed)
     fold_counts = bootstrap.draw_counts(len(np.unique(subjects.folds)), resamples, seed)
     judged: dict[Method, Judged] = {}
     originals: tuple[np.ndarray, identification.ProbeStatistics, np.ndarray] | None = None
+    centered_originals: tuple[np.ndarray, identification.ProbeStatistics] | None = None
+
+    def identified(
+        probes: np.ndarray, gallery: np.ndarray | None, reference: identification.ProbeStatistics | None
+    ) -> tuple[Estimate, identification.ProbeStatistics]:
+        found = identification.probe_statistics(probes, subjects.labels, gallery)
+        return identification_bootstrap.estimate(found, reference or found, people, people_counts), found
+
     for method, measurement in signals.interruptible(measurements):
         templates = measurement.templates[subjects.images]
         statistics = identification.probe_statistics(templates, subjects.labels)
@@ -95,15 +110,26 @@ def judge(
                 raise ValueError("the originals must come first")
             originals = templates, statistics, scores
         verified = verification.evaluate_pairs(scores, subjects.same, subjects.folds)
-        estimates = {
-            "all_against_all": identification_bootstrap.estimate(statistics, originals[1], people, people_counts),
-            "lfw": verification_bootstrap.estimate(scores, originals[2], subjects.same, subjects.folds, fold_counts),
-        }
-        if searcher:
-            crossed = statistics
-            if method.upscaler != NONE:
-                crossed = identification.probe_statistics(templates, subjects.labels, originals[0])
-            estimates["searcher"] = identification_bootstrap.estimate(crossed, originals[1], people, people_counts)
+        estimates = {}
+        gallery = None if method.upscaler == NONE else originals[0]
+        if "all_against_all" in protocols.names:
+            estimates["all_against_all"] = identification_bootstrap.estimate(
+                statistics, originals[1], people, people_counts
+            )
+        if "searcher" in protocols.names:
+            estimates["searcher"], _ = identified(templates, gallery, originals[1])
+        if means is not None:
+            probes = centering.centered(templates, means[method], protocols.share)
+            both, found = identified(probes, None, centered_originals[1] if centered_originals else None)
+            centered_originals = centered_originals or (probes, found)
+            crossed = None if method.upscaler == NONE else centered_originals[0]
+            estimates["all_against_all_centered"] = both
+            estimates["searcher_centered"], _ = identified(probes, crossed, centered_originals[1])
+        if "lfw" in protocols.names:
+            estimates["lfw"] = verification_bootstrap.estimate(
+                scores, originals[2], subjects.same, subjects.folds, fold_counts
+            )
+        estimates |= protocols.of_others(templates, originals[0], people, people_counts)
         if method.upscaler != NONE:
             estimates["image_quality"] = _quality(method, measurement, subjects, originals[0], people_counts)
         points = identification.operating_points(statistics)
@@ -149,7 +175,13 @@ def rows(
         own = {NONE: originals, **{upscaler: each for upscaler, each in own.items() if upscaler != NONE}}
         for upscaler, each in own.items():
             for protocol, estimate in each.estimates.items():
-                references = {name: own[name].estimates[protocol] for name in REFERENCES if name in own}
+                references = {
+                    name: own[name].estimates[protocol]
+                    for name in REFERENCES
+                    if name in own and protocol in own[name].estimates
+                }
+                if protocol.endswith(_CENTERED) and protocol.removesuffix(_CENTERED) in each.estimates:
+                    references[UNCENTERED] = each.estimates[protocol.removesuffix(_CENTERED)]
                 found.append(
                     results.row(
                         upscaler,

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import verification
+from lowres_jax.evaluation.protocols import LabelErrors
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,41 @@ class EvaluationSet:
     def undetected(self) -> int:
         """In how many images no face was found."""
         return int((~self.detected).sum())
+
+    def without(self, errors: LabelErrors, sources: Sequence[str]) -> "EvaluationSet":
+        """The set without images that show somebody else, and with people of two names as one.
+
+        Pairs of an image that is left out are left out too; one of the same person under two names counts as such.
+
+        Args:
+          errors: known ones.
+          sources: file names of all images of the whole set.
+
+        Raises:
+          UserError: the set has none of the images and names.
+        """
+        keys = [str(PurePosixPath(sources[position]).stem) for position in self.images]
+        kept = np.asarray([key not in errors.excluded for key in keys])
+        label_of = dict(zip(self.names.tolist(), self.labels.tolist(), strict=True))
+        labels = self.labels.copy()
+        for name, other in errors.same_person.items():
+            if name in label_of and other in label_of:
+                labels[labels == label_of[name]] = label_of[other]
+        if kept.all() and (labels == self.labels).all():
+            raise UserError("config.label_errors: none of its images and names are in this set; leave it out")
+        whole = kept[self.pairs].all(axis=1)
+        places = np.cumsum(kept) - 1
+        pairs = self.pairs[whole]
+        return EvaluationSet(
+            images=self.images[kept],
+            labels=labels[kept],
+            names=self.names[kept],
+            detected=self.detected[kept],
+            pairs=places[pairs],
+            same=labels[pairs[:, 0]] == labels[pairs[:, 1]],
+            folds=self.folds[whole],
+            chosen_folds=self.chosen_folds,
+        )
 
     def only(self, folds: Sequence[int]) -> "EvaluationSet":
         """The pairs of some folds, and every image of the people in them.

@@ -22,7 +22,33 @@ KEYS = {
     "degradation": degradations.KEYS,
     "recognizers": Key(("sface",), "Model cards of the judges, or onnx.", filled=True),
     "onnx": onnx_model.KEYS,
-    "searcher": Key(True, "All-against-all once more, originals enrolled and small faces searched for."),
+    "protocols": Key(
+        ("lfw", "all_against_all", "searcher"),
+        "lfw: pairs in folds; all_against_all: open-set identification; searcher: that with originals enrolled. On LFW "
+        "also the tests that others wrote: blufr (with originals enrolled too), open_set (O1 to O3).",
+        choices=("lfw", "all_against_all", "searcher", "blufr", "open_set"),
+        filled=True,
+    ),
+    "protocol_files": Key(
+        None, "Folder of blufr_lfw_config.mat and of open_set/, for these two; see docs/evaluation.md.", kind=str
+    ),
+    "label_errors": Key(
+        None,
+        "File of known label errors of LFW: everything is measured once more without them, in the folder "
+        "without_label_errors.",
+        kind=str,
+    ),
+    "centering": {
+        "share": Key(
+            0.0,
+            "All-against-all and the searcher's case once more, each template less this share of the mean of its "
+            "condition (size, degradation, upscaler, recognizer); 0: not.",
+            least=0,
+            most=1,
+        ),
+        "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set that means are measured on; of other people."),
+        "images": Key(1000, "Images of it, evenly taken.", least=2),
+    },
     "flip_sum": Key(False, "Templates are the sum of the embeddings of an image and its mirror."),
     "folds": Key(
         (),

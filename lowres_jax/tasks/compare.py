@@ -1,9 +1,11 @@
 """Compares upscalers: every one, at every LR size, under every recognizer, through both protocols, with a report."""
 
+import dataclasses
 import functools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +18,12 @@ from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, results
+from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
+from lowres_jax.evaluation.protocols import LabelErrors, Protocols
+from lowres_jax.evaluation.validation import evenly
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
@@ -35,6 +40,8 @@ from lowres_jax.utils.files import try_folder
 _MEASUREMENT_VERSION = 2
 # What takes as long as recognizing an image, in an upscaler: for the estimate of the time left.
 _MULTIPLICATIONS_OF_RECOGNITION = 8e8
+
+WITHOUT_LABEL_ERRORS = "without_label_errors"
 
 Measurements = dict[Method, dict[str, Measurement]]
 
@@ -65,32 +72,24 @@ def run(config: ConfigDict, workdir: Path) -> None:
         )
     everyone = _subjects(source, config)
     subjects = everyone.only(config.folds)
+    protocols = Protocols.read(config.protocols, config.protocol_files, source.sources, config.centering.share)
+    if (protocols.trials or protocols.open_set) and len(subjects.images) < len(source):
+        raise UserError("config.protocols: blufr and open_set need all images of LFW; leave config.folds empty")
+    corrected = None
+    if config.label_errors:
+        corrected = subjects.without(LabelErrors.read(Path(config.label_errors)), source.sources)
     print(f"{config.dataset}: {comparison_report.described(subjects)}")
     upscalers = {
         name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
     }
     recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum, onnx=config.onnx) for name in names}
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
-    for each in (workdir, folder):
-        try_folder(each)
+    try_folder(workdir)
     degradation = Degradation.of(config.degradation)
-    measurements = _measure(
-        config, source, source.digest(), methods, upscalers, recognizers, subjects, folder, degradation
-    )
-    judged = {}
-    rows = []
-    for recognizer in recognizers:
-        passes = tqdm(
-            [(method, measurements[method][recognizer]) for method in methods],
-            desc=f"protocols, {recognizer}",
-            unit="method",
-            dynamic_ncols=True,
-        )
-        judged[recognizer] = comparison.judge(
-            recognizer, passes, subjects, config.resamples, config.seed, config.searcher
-        )
-        taught = comparison_report.taught(list(upscalers), recognizer)
-        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
+    run_methods = functools.partial(_measure, config, methods, upscalers, recognizers, degradation)
+    measurements = run_methods(source, subjects.images, folder)
+    means = _condition_means(config, run_methods, folder.parent)
+    judged, rows = _judged(config, measurements, subjects, protocols, means, list(upscalers))
     against = comparison_report.trained_against(list(upscalers), names)
     against += [
         f"{remark}."
@@ -101,6 +100,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
     dataset += f"; small faces degraded: {degradation.described}" if degradation.described else ""
     found = results.make_results(dataset, rows)
     results.write_results(workdir / "results.json", found)
+    if corrected is not None:
+        own = dataclasses.replace(protocols, trials=(), open_set=None)
+        rows = _judged(config, measurements, corrected, own, means, list(upscalers))[1]
+        without = results.make_results(f"{dataset}; without known label errors", rows)
+        (workdir / WITHOUT_LABEL_ERRORS).mkdir(exist_ok=True)
+        results.write_results(workdir / WITHOUT_LABEL_ERRORS / "results.json", without)
     grid, turned = _examples(config, source, methods, upscalers, subjects, judged, degradation)
     gallery, caption = comparison_report.detectors(Path(config.detectors or workdir / "detectors"))
     data = ReportData(
@@ -120,7 +125,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     write_report(workdir / "report.html", data)
     for line in [*against, *judges.disagreements(group_rows(found))]:
         print(f"\n{line}")
-    print(f"\n{print_table(found)}\n\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
+    print(f"\n{print_table(found)}")
+    if corrected is not None:
+        left_out = len(subjects.images) - len(corrected.images), len(subjects.pairs) - len(corrected.pairs)
+        print(
+            f"\nwithout known label errors ({left_out[0]} images and {left_out[1]} pairs less; "
+            f"{workdir / WITHOUT_LABEL_ERRORS / 'results.json'}):\n\n{print_table(without)}"
+        )
+    print(f"\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
 
 
 def planned_methods(config: ConfigDict) -> list[Method]:
@@ -176,18 +188,65 @@ def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
         ) from error
 
 
+def _judged(
+    config: ConfigDict,
+    measurements: Measurements,
+    subjects: EvaluationSet,
+    protocols: Protocols,
+    means: Mapping[Method, Mapping[str, np.ndarray]] | None,
+    upscalers: Sequence[str],
+) -> tuple[dict[str, dict[Method, Judged]], list[dict[str, Any]]]:
+    """Every method through every protocol by every recognizer, and the rows of results.json."""
+    judged, rows = {}, []
+    for recognizer in next(iter(measurements.values())):
+        passes = tqdm(
+            [(method, each[recognizer]) for method, each in measurements.items()],
+            desc=f"protocols, {recognizer}",
+            unit="method",
+            dynamic_ncols=True,
+        )
+        own = None if means is None else {method: each[recognizer] for method, each in means.items()}
+        judged[recognizer] = comparison.judge(
+            recognizer, passes, subjects, config.resamples, config.seed, protocols, own
+        )
+        taught = comparison_report.taught(upscalers, recognizer)
+        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
+    return judged, rows
+
+
+def _condition_means(
+    config: ConfigDict, run_methods: Callable[[RecordSource, np.ndarray, Path], Measurements], folder: Path
+) -> dict[Method, dict[str, np.ndarray]] | None:
+    """The mean of every condition, of people of another set; None where nothing is centered."""
+    settings = config.centering
+    if not settings.share:
+        return None
+    if settings.dataset == config.dataset:
+        raise UserError(
+            f"config.centering.dataset={settings.dataset}: means are to be of other people than are compared"
+        )
+    source = open_records(environment.datasets_folder(config.data_dir) / settings.dataset)
+    images = evenly(len(source), settings.images)
+    measurements = run_methods(source, images, folder / settings.dataset.replace("/", "-"))
+    return {
+        method: {name: condition_mean(each.templates[images]) for name, each in own.items()}
+        for method, own in measurements.items()
+    }
+
+
 def _measure(
     config: ConfigDict,
-    source: RecordSource,
-    digest: str,
     methods: Sequence[Method],
     upscalers: Mapping[str, Upscaler],
     recognizers: Mapping[str, Recognizer],
-    subjects: EvaluationSet,
-    folder: Path,
     degradation: Degradation,
+    source: RecordSource,
+    images: np.ndarray,
+    folder: Path,
 ) -> Measurements:
     """Measures what is not kept already, and shows how long all of it will take."""
+    try_folder(folder)
+    digest = source.digest()
     found: Measurements = {}
     for method in methods:
         name = NONE if method.upscaler == NONE else f"{method.upscaler}_{method.lr_size}"
@@ -214,8 +273,7 @@ def _measure(
             for recognizer in recognizers
         }
     missing = {
-        method: subjects.images[~np.all([each.done[subjects.images] for each in own.values()], axis=0)]
-        for method, own in found.items()
+        method: images[~np.all([each.done[images] for each in own.values()], axis=0)] for method, own in found.items()
     }
     planned = [method for method in methods if len(missing[method])]
     work = {method: _work(method, upscalers.get(method.upscaler)) for method in planned}

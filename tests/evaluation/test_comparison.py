@@ -9,6 +9,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.evaluation import comparison, identification, verification
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
+from lowres_jax.evaluation.protocols import Protocols
 from lowres_jax.report.comparison import comparison_report
 from lowres_jax.report.comparison.findings import find
 from lowres_jax.report.comparison.table import group_rows, print_table
@@ -81,7 +82,14 @@ def test_differences_tell_the_methods_apart(rows: dict[tuple, dict]) -> None:
 
 def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> None:
     chosen = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
-    found = comparison.judge("sface", chosen.items(), subjects, resamples=50, seed=0, searcher=True)
+    found = comparison.judge(
+        "sface",
+        chosen.items(),
+        subjects,
+        resamples=50,
+        seed=0,
+        protocols=Protocols(("all_against_all", "lfw", "searcher")),
+    )
     rows = {(row["upscaler"], row["protocol"]): row for row in comparison.rows("sface", found, subjects)}
     # Of the originals it is all-against-all itself; a method's probes are searched for among the originals.
     assert rows["none", "searcher"]["metrics"] == rows["none", "all_against_all"]["metrics"]
@@ -139,7 +147,7 @@ def test_a_subset_has_every_image_of_its_people(subjects: EvaluationSet) -> None
 def test_a_subset_is_judged_on_its_own_images(subjects: EvaluationSet, measurements: dict[Method, Measurement]) -> None:
     subset = subjects.only([1, 2, 3])
     chosen = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
-    found = comparison.judge("sface", chosen.items(), subset, resamples=50, seed=0)
+    found = comparison.judge("sface", chosen.items(), subset, resamples=50, seed=0, protocols=Protocols())
     rows = {(row["upscaler"], row["protocol"]): row for row in comparison.rows("sface", found, subset)}
     statistics = identification.probe_statistics(measurements[GOOD].templates[subset.images], subset.labels)
     row = rows["srresnet", "all_against_all"]

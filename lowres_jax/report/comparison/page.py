@@ -115,7 +115,9 @@ def _group(
         "recognizer": wording.printed(group.recognizer),
         "sentences": (finding.headline, *finding.details),
         "table": page_tables.main_table(group),
-        "searcher": page_tables.searcher_table(group),
+        "more": [
+            table(group) for table in (page_tables.searcher_table, page_tables.centered_table, page_tables.others_table)
+        ],
         "differences": _difference_figures(group, looks, title),
         "curves": _curve_figures(group, curves, looks, title),
         "complete": [

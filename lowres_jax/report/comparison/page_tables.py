@@ -55,6 +55,28 @@ def searcher_table(group: Group) -> dict[str, Any] | None:
     return _table(group, columns)
 
 
+def centered_table(group: Group) -> dict[str, Any] | None:
+    """Both cases with templates less their condition's mean; None where that was not asked for."""
+    protocols = ("all_against_all_centered", "searcher_centered")
+    if not any(group.metrics(protocol) for protocol in protocols):
+        return None
+    name = IDENTIFICATION[1]
+    return _table(
+        group, [(protocol, name, what) for protocol in protocols for what in ("value", "uncentered", *REFERENCES)]
+    )
+
+
+def others_table(group: Group) -> dict[str, Any] | None:
+    """The tests that others wrote; None where none was asked for."""
+    columns = [
+        (protocol, name, what)
+        for protocol in ("blufr", "blufr_searcher", "open_set_o1", "open_set_o2", "open_set_o3")
+        for name in ("dir_at_far_1e-2", "vr_at_far_1e-3")
+        for what in ("value", "bicubic")
+    ]
+    return _table(group, columns) if any(group.metrics(protocol) for protocol, *_ in columns) else None
+
+
 def main_table(group: Group) -> dict[str, Any]:
     """The main table: the leading metric of each protocol with its differences, and the picture's likeness."""
     against = [(*IDENTIFICATION, reference) for reference in REFERENCES]

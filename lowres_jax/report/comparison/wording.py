@@ -19,7 +19,14 @@ DASH = "\N{EN DASH}"
 PROTOCOLS = {
     "all_against_all": "Open-set identification",
     "searcher": "Searcher's case",
+    "all_against_all_centered": "Open-set identification, centered",
+    "searcher_centered": "Searcher's case, centered",
     "lfw": "Pairs",
+    "blufr": "BLUFR",
+    "blufr_searcher": "BLUFR, originals enrolled",
+    "open_set_o1": "Open set O1",
+    "open_set_o2": "Open set O2",
+    "open_set_o3": "Open set O3",
     "image_quality": "Picture",
 }
 
@@ -82,6 +89,10 @@ _METRICS = {
     for metric in (
         Metric("dir_at_far_1e-2", "DIR at FAR 1 %"),
         Metric("dir_at_far_1e-1", "DIR at FAR 10 %"),
+        Metric("dir_at_far_1e-2_minus_sd", "the same less its deviation"),
+        Metric("dir_at_far_1e-2_mean_template", "DIR at FAR 1 %, mean of three"),
+        Metric("vr_at_far_1e-3", "VR at FAR 0.1 %"),
+        Metric("vr_at_far_1e-3_minus_sd", "VR less its deviation"),
         Metric("rank1", "Rank-1"),
         Metric("dir_rank5", "DIR at EER, rank 5"),
         Metric("dir_rank15", "DIR at EER, rank 15"),

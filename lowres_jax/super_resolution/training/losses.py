@@ -6,6 +6,7 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Integer
 
@@ -81,9 +82,9 @@ class Strangers:
       mean: (D,) of the unit templates before that.
     """
 
-    templates: jax.Array
-    labels: jax.Array
-    mean: jax.Array
+    templates: jax.Array | np.ndarray
+    labels: jax.Array | np.ndarray
+    mean: jax.Array | np.ndarray
 
 
 def strangers(
