@@ -151,7 +151,7 @@ def new(keys: Keys, task: str = "") -> ConfigDict:
     """A config with the defaults of its keys.
 
     Args:
-      keys: of the task.
+      keys: keys of the task.
       task: name of it; "" for a part of a config.
     """
     config = ConfigDict({TASK: task} if task else {})
@@ -171,9 +171,9 @@ def check(config: ConfigDict, keys: Keys, prefix: str = "") -> None:
     What stands for several values becomes a tuple of them, however the command line gave it.
 
     Args:
-      config: of a task, or a part of it.
-      keys: of the same.
-      prefix: of the part's keys, as "optimizer.".
+      config: config of a task, or a part of it.
+      keys: keys of that task.
+      prefix: prefix of the part's keys, as "optimizer.".
 
     Raises:
       UserError: names the key and what it may be.

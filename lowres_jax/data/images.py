@@ -292,7 +292,7 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, alpha: np.ndarr
     """Writes a picture by the path's suffix, whole or not at all; one without color as a gray file.
 
     Args:
-      path: of the file.
+      path: path of the file.
       image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
       alpha: (H, W) float32 opacity in [0, 1]; None: opaque.
 

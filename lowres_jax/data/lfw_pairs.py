@@ -163,7 +163,7 @@ def pairs_files(source: str, pairs: str | None) -> list[Path]:
     """The files of LFW's pairs that there are.
 
     Args:
-      source: of the images; the pairs are looked for beside it, and in it.
+      source: source of the images; the pairs are looked for beside it, and in it.
       pairs: folder to look in instead.
 
     Raises:

@@ -15,7 +15,7 @@ def assign(paths: Sequence[Path], source: Path, output: Path, reserve: int) -> d
     room for are shortened.
 
     Args:
-      paths: of the pictures.
+      paths: paths of the pictures.
       source: the folder that they lie in, or the one picture.
       output: folder of the results.
       reserve: bytes of the longest ending of a result.
@@ -36,8 +36,8 @@ def check(source: Path, output: Path, results: Mapping[Path, Path], ending: str)
     Args:
       source: folder of the pictures, or the one picture.
       output: folder of the results.
-      results: of `assign`.
-      ending: of results that are named like their pictures; empty if none are.
+      results: results of `assign`.
+      ending: ending of results that are named like their pictures; empty if none are.
 
     Raises:
       UserError: the output is such a folder.

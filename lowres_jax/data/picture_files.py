@@ -35,7 +35,7 @@ class PictureFiles:
     """What a folder holds.
 
     Attributes:
-      paths: of the pictures, by name.
+      paths: the pictures' paths, by name.
       ignored: ending -> how many files are no pictures, or of a format that is not read.
       hidden: hidden and system folders that were left out.
       with_pages: pictures of several pages or frames, of which the first one counts.

@@ -41,8 +41,8 @@ def batches(
 
     Args:
       source: the set.
-      batch_size: of the whole batch, a multiple of `processes`.
-      seed: of the shuffle and of the transform.
+      batch_size: images of the whole batch, a multiple of `processes`.
+      seed: seed of the shuffle and of the transform.
       transform: (crop (H, W, 3) uint8 RGB, generator) -> arrays of one row. The generator depends on seed, step and row
         of the whole batch only. None: image (H, W, 3) uint8.
       positions: the records to take; None: all.

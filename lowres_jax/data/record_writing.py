@@ -34,8 +34,8 @@ def records_within(source: RecordSource, positions: Iterable[int], quality: int,
 
     Args:
       source: a prepared set.
-      positions: of the records, the more important ones first.
-      quality: of JPEG, 1 to 100.
+      positions: positions of the records, the more important ones first.
+      quality: quality of JPEG, 1 to 100.
       size: bytes that they may take together in a file.
 
     Returns:
@@ -56,7 +56,7 @@ def write_set(folder: Path, like: RecordSource, records: list[bytes]) -> None:
     """Writes a prepared set of JPEG crops in one file, which TFDS opens as it does those it wrote itself.
 
     Args:
-      folder: of the set's version, as "DATA_DIR/casia_webface/mtcnn_jpeg/1.0.0".
+      folder: folder of the set's version, as "DATA_DIR/casia_webface/mtcnn_jpeg/1.0.0".
       like: the set that the records were taken from.
       records: serialized Examples.
     """

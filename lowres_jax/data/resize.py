@@ -80,8 +80,8 @@ def downscale_area_on_device(
 
     Args:
       images: (B, H, W, C) float32.
-      height: of the result, at most H.
-      width: of the result, at most W.
+      height: height of the result, at most H.
+      width: width of the result, at most W.
 
     Returns:
       (B, height, width, C) float32.

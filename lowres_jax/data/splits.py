@@ -30,7 +30,7 @@ def split_identities(labels: np.ndarray, held_out: float, seed: int) -> Split:
     Args:
       labels: (N,) identities.
       held_out: share of the people, from 0 (nobody) to below 1; somebody if not 0.
-      seed: of the draw.
+      seed: seed of the draw.
 
     Raises:
       UserError: nobody would be left to learn from.
@@ -55,7 +55,7 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
       positions: the records to choose from.
       threshold: least sharpness.
       count: how many; 0: all that are sharp.
-      seed: of the draw.
+      seed: seed of the draw.
 
     Returns:
       Positions, ascending.
@@ -109,7 +109,7 @@ def split_classes(
       held_out: share of the people, of whom nothing is learned.
       held_out_images: share of everybody's images, at least one if not 0.
       balanced: everybody comes as often as who has most images.
-      seed: of the draws.
+      seed: seed of the draws.
 
     Raises:
       UserError: nobody is left; or somebody has one image only, and some are to be held out.

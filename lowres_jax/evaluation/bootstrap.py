@@ -31,7 +31,7 @@ def draw_counts(units: int, resamples: int, seed: int) -> np.ndarray:
     Args:
       units: how many people (or folds) there are.
       resamples: R.
-      seed: of the draw; the same seed gives the same resamples, which makes differences paired.
+      seed: seed of the draw; the same seed gives the same resamples, which makes differences paired.
 
     Returns:
       (R, units) int32: how often each unit was drawn; every row sums to `units`.

@@ -15,8 +15,8 @@ def centered(templates: Templates, mean: Float[np.ndarray, " dimension"], share:
 
     Args:
       templates: unit vectors.
-      mean: of the condition, see `condition_mean`.
-      share: of the mean that is taken away; 0 leaves the templates as they are.
+      mean: mean of the condition, see `condition_mean`.
+      share: share of the mean that is taken away; 0 leaves the templates as they are.
     """
     moved = templates - np.float32(share) * mean
     return moved / np.maximum(np.linalg.norm(moved, axis=-1, keepdims=True), 1e-12)

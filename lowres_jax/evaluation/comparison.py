@@ -81,10 +81,10 @@ def judge(
 
     Args:
       recognizer: name, for the curves.
-      measurements: of every method, complete on the subjects' images; the originals ("none") come first.
+      measurements: measurements of every method, complete on the subjects' images; the originals ("none") come first.
       subjects: images and pairs.
-      resamples: of the paired bootstrap.
-      seed: of the resamples, which are the same for every method.
+      resamples: number of resamples of the paired bootstrap.
+      seed: seed of the resamples, which are the same for every method.
       protocols: the tests.
       means: (D,) of each method's condition, where templates are centered too.
     """

@@ -136,7 +136,7 @@ def detection_and_identification_rate(
     """DIR(t, k): share of probes whose mate is within the threshold and among the first `rank`.
 
     Args:
-      statistics: of the probes.
+      statistics: statistics of the probes.
       threshold: distance t, inclusive; infinite for the closed-set rate.
       rank: k.
       all_probes: over all |G| probes (the course's definition) instead of those that have a mate.

@@ -35,8 +35,8 @@ def estimate(
     another number of searches, it is that share of N.
 
     Args:
-      statistics: of N probes under the method.
-      originals: of the same probes under the originals (HR).
+      statistics: statistics of N probes under the method.
+      originals: statistics of the same probes under the originals (HR).
       people: (N,) number of each probe's person, 0 to P - 1.
       counts: (R, P) of `intervals.draw_counts`.
     """

@@ -36,7 +36,7 @@ def psnr(images: Images, references: Images, luma: bool = False, border: int = 0
 
     Args:
       images: (B, H, W, 3) in [0, 1].
-      references: of the same shape.
+      references: originals of the same shape.
       luma: on the Y channel (see `to_luma`) instead of RGB.
       border: pixels cut from every side first.
 
@@ -57,7 +57,7 @@ def ssim(images: Images, references: Images, luma: bool = False, border: int = 0
 
     Args:
       images: (B, H, W, 3) in [0, 1], sides of at least 11 pixels.
-      references: of the same shape.
+      references: originals of the same shape.
       luma: on the Y channel instead of RGB.
       border: pixels cut from every side first.
 

@@ -21,9 +21,9 @@ class Protocols:
 
     Attributes:
       names: "lfw", "all_against_all", "searcher", "blufr", "open_set".
-      trials: of BLUFR.
+      trials: BLUFR's trials.
       open_set: lists of the open-set protocols; None without them.
-      share: of the condition's mean that centered templates are without; 0: none are centered.
+      share: share of the condition's mean that centered templates are without; 0: none are centered.
     """
 
     names: tuple[str, ...] = ("lfw", "all_against_all")
@@ -37,7 +37,7 @@ class Protocols:
 
         Args:
           names: see the class.
-          folder: of blufr_lfw_config.mat and open_set/.
+          folder: folder of blufr_lfw_config.mat and open_set/.
           sources: file names of all images of the set.
           share: see the class.
 

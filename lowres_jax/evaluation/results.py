@@ -40,7 +40,7 @@ def row(
       recognizer: name.
       protocol: "lfw", "all_against_all", "searcher", either of these with "_centered", "blufr", "blufr_searcher",
         "open_set_o1" to "open_set_o3", or "image_quality".
-      estimate: of the method.
+      estimate: estimate of the method.
       references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is passed over.
       images: how many images the evaluation saw.
       folds: how many folds, None where there are none.

@@ -157,7 +157,7 @@ def make_pairs(
         not used.
       number_of_folds: at least two.
       pairs_per_fold: at most, two or more; both halves shrink to what the fold's people can give.
-      seed: of the draw.
+      seed: seed of the draw.
 
     Returns:
       pairs (P, 2) image numbers, same (P,) bool, folds (P,) from 1.

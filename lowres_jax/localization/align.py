@@ -55,7 +55,7 @@ def crop_transform(face: Face | None, image_shape: tuple[int, ...], size: int = 
 
     Args:
       face: in the photograph.
-      image_shape: of the photograph, height and width first.
+      image_shape: shape of the photograph, height and width first.
       size: side of the crop in pixels.
 
     Returns:

@@ -12,7 +12,7 @@ def crop_and_resize(stack: jax.Array, sizes: jax.Array, image: jax.Array, boxes:
       sizes: (2,) height and width of the images proper.
       image: (B,) int32, which image a box is of.
       boxes: (B, 4) x0, y0, x1, y1 in pixels. A pixel x is sampled at x * (width - 1) / width, as the package does.
-      side: of the crops in pixels.
+      side: side of the crops in pixels.
 
     Returns:
       (B, side, side, C).

@@ -21,7 +21,7 @@ class Model:
       sure_score: see `Detector`; its scores say nothing of orientation, so that every face counts as upright.
       scale_factor: step of the image pyramid.
       minimum_neighbours: how many overlapping hits make a detection.
-      minimum_size: of a face in pixels.
+      minimum_size: minimum size of a face in pixels.
     """
 
     name = "haar"

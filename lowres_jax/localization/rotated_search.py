@@ -97,7 +97,7 @@ def turned_back(face: Face, shape: tuple[int, ...], quarters: int) -> Face:
 
     Args:
       face: in the picture turned clockwise.
-      shape: of the image, height and width first.
+      shape: shape of the image, height and width first.
       quarters: turns by 90 degrees, 0 to 3.
     """
     height, width = shape[:2]

@@ -79,9 +79,9 @@ class Calibration:
     """A prepared set that thresholds are measured on; its templates are kept in the cache folder.
 
     Attributes:
-      name: of the set, as "orl_faces/mtcnn".
+      name: name of the set, as "orl_faces/mtcnn".
       labels: (n,) identities of the images used.
-      seed: of the draw of galleries.
+      seed: seed of the draw of galleries.
     """
 
     def __init__(
@@ -97,12 +97,12 @@ class Calibration:
         """Opens the set.
 
         Args:
-          directory: of the prepared set.
+          directory: directory of the prepared set.
           recognizer: whose templates are compared.
-          upscalers: for searches of small faces.
+          upscalers: upscalers for searches of small faces.
           images: use at most so many; 0 for all. Faces that were not found are left out.
           seed: see `Attributes`.
-          pictures: of each person of the gallery, so that people with as many are chosen.
+          pictures: numbers of pictures of each person of the gallery, so that people with as many are chosen.
           weights: an only upscaler's weight file where it is not its card's own.
 
         Raises:
@@ -186,11 +186,11 @@ class Calibration:
         Args:
           far: that share, a fraction. Of a set that cannot tell of so small a rate: its least rate, or 10 % where it
             shows too few people for any.
-          recipe: of the gallery; of a larger one than the set has people, as many as it has.
+          recipe: recipe of the gallery; of a larger one than the set has people, as many as it has.
           probe_size: from which the searched face was enlarged, 0 if it was not.
         """
         step = max(len(recipe) / max(self.people - 1, 1), 1.0)
-        # Every so-manieth, so that those with many pictures and with few stay in proportion.
+        # Evenly taken from a sorted list, so that people with many pictures and with few stay in proportion.
         fitting = tuple(recipe[int(place * step)] for place in range(min(len(recipe), self.people - 1)))
         key = far, fitting, probe_size
         if key not in self._thresholds:

@@ -116,9 +116,9 @@ class KeptTemplates:
         """Reads what is kept.
 
         Args:
-          path: of the file; None keeps nothing.
+          path: path of the file; None keeps nothing.
           fingerprint: names all that the templates depend on but the pictures.
-          dimension: of a template.
+          dimension: length of a template.
         """
         self._path, self._fingerprint, self._dimension = path, fingerprint, dimension
         self._known: dict[str, tuple[int, FaceView | None]] = {}

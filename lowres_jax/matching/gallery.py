@@ -53,7 +53,7 @@ class Picture:
     """What was found in a file.
 
     Attributes:
-      path: of the file.
+      path: path of the file.
       shape: height, width and 3; empty if it could not be read.
       faces: from left to right.
       problem: why it could not be read; empty otherwise.
@@ -75,7 +75,7 @@ class FaceReader:
 
     Attributes:
       detector: any.
-      upscalers: for small faces.
+      upscalers: upscalers for small faces.
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `rotated_search.detect`.
@@ -184,7 +184,7 @@ class Match:
     """An enrolled person as the answer to a search.
 
     Attributes:
-      name: of the person.
+      name: name of the person.
       similarity: cosine of the person's template and the searched one.
     """
 
@@ -217,7 +217,7 @@ class Gallery:
         """The most similar people, most similar first; of equally similar ones in the order of `names`.
 
         Args:
-          template: of the searched face.
+          template: template of the searched face.
           ranks: how many to tell of.
           similarity: everybody who reaches it is told of, too.
         """

@@ -17,12 +17,12 @@ class Answer:
     """What the search for one face gave.
 
     Attributes:
-      path: of the picture.
-      number: of the face in it, from 1, from left to right.
+      path: path of the picture.
+      number: number of the face in it, from 1, from left to right.
       count: faces in the picture.
       view: the face.
       matches: the most similar people, and all who reach the threshold; most similar first.
-      threshold: for this face.
+      threshold: threshold for this face.
       enrolled_as: the enrolled picture that is this very picture, and whose it is; None if there is none.
     """
 
@@ -54,7 +54,7 @@ def search(
     Args:
       reader: finds faces and makes templates.
       paths: the pictures.
-      enrolment: of one person or more.
+      enrolment: at least one person's.
       calibration: gives the thresholds.
       far: false accept rate at which they lie.
       ranks: how many matches to tell of at least.

@@ -49,8 +49,8 @@ def simulate(
       enrolled: size -> (n, D) unit vectors of the images as they are enrolled from that size.
       probes: (n, D) of the same images as they are searched for.
       labels: (n,) identities, more than the recipe has people.
-      recipe: of the gallery.
-      seed: of the draw.
+      recipe: recipe of the gallery.
+      seed: seed of the draw.
     """
     if len(recipe) == 1 and len(recipe[0]) == 1:
         return _pairs(enrolled[recipe[0][0]], probes, labels, seed)
@@ -127,8 +127,8 @@ def choose_images(
       labels: (N,) identities.
       detected: (N,) bool: images without a face are not used.
       limit: most images; 0 for all.
-      seed: of the draw of people.
-      pictures: of each person of the gallery; at least two are taken of everybody, one of them to be searched for.
+      seed: seed of the draw of people.
+      pictures: numbers of pictures of each person of the gallery; at least two are taken, one to be searched for.
 
     Returns:
       Positions, ascending.

@@ -49,7 +49,7 @@ class BatchedApply:
         of two. The next batch is handed to the devices before the last result is fetched.
 
         Args:
-          variables: of the function; the same object again is not copied again.
+          variables: variables of the function; the same object again is not copied again.
           images: (B, ...), B > 0.
           batch_size: most rows of one call, of all devices together; 0 for what suits them.
 

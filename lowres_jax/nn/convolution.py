@@ -24,7 +24,7 @@ def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any
     Args:
       inputs: (B, H, W, C).
       kernel: (h, w, C, D).
-      strides: of both directions.
+      strides: strides of both directions.
       padding: "SAME", or pairs.
       **settings: see `jax.lax.conv_general_dilated`.
 
@@ -70,7 +70,7 @@ def pointwise_convolution(inputs: jax.Array, kernel: jax.Array, strides: Any) ->
     Args:
       inputs: (B, H, W, C).
       kernel: (1, 1, C, D).
-      strides: of both directions.
+      strides: strides of both directions.
 
     Returns:
       (B, ceil(H / strides[0]), ceil(W / strides[1]), D).
@@ -104,7 +104,7 @@ def weight_gradient(inputs: jax.Array, gradient: jax.Array, side: int) -> jax.Ar
     Args:
       inputs: (B, H, W, C) of the convolution.
       gradient: (B, H, W, D) of its output.
-      side: of the kernel.
+      side: the kernel's side.
 
     Returns:
       (side, side, C, D).

@@ -27,7 +27,7 @@ def open_archive(path: Path) -> Photographs:
     """Opens a .zip, or a tar archive of any compression.
 
     Args:
-      path: of the archive.
+      path: path of the archive.
 
     Raises:
       UserError: it is neither, damaged, encrypted, or has no pictures.

@@ -13,7 +13,7 @@ class Photograph:
     """An encoded picture of one person.
 
     Attributes:
-      name: of the person; the identity.
+      name: name of the person; the identity.
       source: where it came from, relative to the data set, as "Aaron_Eckhart/Aaron_Eckhart_0001.jpg".
       content: the encoded picture.
       aligned: whether it is a crop on the ArcFace template already, which no detector has to find.

@@ -31,17 +31,17 @@ class Card:
     """A model card.
 
     Attributes:
-      name: of the file.
+      name: name of the file.
       summary: one line: what it is.
       module: below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
-      licence: of the weights.
+      licence: license of the weights.
       source: where they come from, with the paper.
       model: fields of the module's `Model`.
       weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
         (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`), or neither; empty for models without weights.
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
       training: what a model of our own was trained on, for what, and its figures.
-      folder: of the card; a weight file of neither a package nor a fetch lies beside it.
+      folder: folder of the card; a weight file of neither a package nor a fetch lies beside it.
     """
 
     name: str

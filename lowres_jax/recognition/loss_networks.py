@@ -25,9 +25,9 @@ def identity_networks(
     """Recognizers whose embeddings an identity loss compares.
 
     Args:
-      recognizers: of the loss.
-      weight: of the whole loss.
-      shares: of each recognizer in it, brought to a sum of 1; none: equal ones.
+      recognizers: recognizers of the loss.
+      weight: weight of the whole loss.
+      shares: share of each recognizer in it, brought to a sum of 1; none: equal ones.
 
     Raises:
       UserError: a recognizer is not differentiable.
@@ -52,7 +52,7 @@ def perceptual_network(
     Args:
       network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recognizer.
       layer: whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
-      weight: of the loss.
+      weight: weight of the loss.
       weights: a weight file; VGG19 has none of its own.
       after_activation: of VGG19, whether after the layer's ReLU; of other networks that is in the layer's name.
 

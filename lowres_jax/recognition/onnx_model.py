@@ -38,7 +38,7 @@ class OnnxRecognizer:
     Attributes:
       name: "onnx".
       input_size: side of the crops.
-      dimension: of the templates.
+      dimension: dimension of the templates.
     """
 
     name = NAME

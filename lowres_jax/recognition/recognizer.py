@@ -39,9 +39,9 @@ class NetworkRecognizer:
     """A `Recognizer` made of a Flax module, compiled once for each batch shape.
 
     Attributes:
-      name: of its model card.
+      name: name of its model card.
       module: (B, input_size, input_size, 3) RGB in [0, 1] -> (B, dimension), differentiable.
-      variables: of the module.
+      variables: variables of the module.
       input_size: see `Recognizer`.
       dimension: see `Recognizer`.
       batch_size: most images of one compiled call; 0 for what suits the devices.
@@ -53,9 +53,9 @@ class NetworkRecognizer:
         """Makes a recognizer of a module.
 
         Args:
-          name: of its model card.
+          name: name of its model card.
           module: see the class.
-          variables: of the module.
+          variables: variables of the module.
           input_size: side of the module's input in pixels.
           flip_sum: a template is the sum of the embeddings of the image and of its mirror (InsightFace's habit).
           batch_size: see the attribute.
@@ -103,7 +103,7 @@ def load_recognizer(
       name: a card of a recognizer in `lowres_jax/pretrained/cards`, as "sface"; or "onnx".
       weights: path of a weight file to use instead of the card's own; it is not compared with the card's checksum.
       flip_sum: see `NetworkRecognizer`.
-      onnx: of "onnx", see `onnx_model.default_config`.
+      onnx: settings of "onnx", see `onnx_model.default_config`.
 
     Raises:
       UserError: no such recognizer; its weights are missing, damaged or another network's; dlib is not installed, or

@@ -36,10 +36,10 @@ class Backbone(nn.Module):
       stride_in_3x3: v1.5 of ResNet-50.
       stem: "imagenet" is a 7x7 convolution of stride 2 and a max pooling of stride 2; "face" a 3x3 one of stride 1
         (InsightFace), four times the pixels and the work for crops of 112 px.
-      epsilon: of batch normalization (Keras 1.001e-5; the tfjs copy of its weights 1e-3).
+      epsilon: epsilon of batch normalization (Keras 1.001e-5; the tfjs copy of its weights 1e-3).
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
-      dtype: of the computation; parameters and batch statistics are float32.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     depth: int = 50
@@ -114,8 +114,8 @@ class Model(nn.Module):
       dtype: see `Backbone`.
       embedding: length of the template: 0 for the pooled features themselves, as the original's; else the field's head,
         BatchNorm, dropout, dense, BatchNorm (Deng et al., https://arxiv.org/abs/1801.07698, section 3.1).
-      dropout: of that head.
-      classes: of a dense layer of logits over the pooled features (1000: ImageNet); 0: none, the template is returned.
+      dropout: rate of that head's dropout.
+      classes: outputs of a dense layer over the pooled features (1000: ImageNet); 0: none, the template is returned.
     """
 
     depth: int = 50

@@ -192,7 +192,7 @@ class Model(nn.Module):
 
     Attributes:
       widths: channels after the first convolution and after each depthwise-separable block.
-      strides: of each block's depthwise convolution.
+      strides: strides of each block's depthwise convolution.
       dimension: length of the embedding.
     """
 

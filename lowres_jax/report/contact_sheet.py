@@ -23,8 +23,8 @@ class Candidate:
     """An enrolled person beside a searched face.
 
     Attributes:
-      name: of the person.
-      similarity: of the two templates.
+      name: name of the person.
+      similarity: similarity of the two templates.
       crop: (128, 128, 3) uint8: of the person's pictures the most similar one.
       accepted: whether the similarity reaches the threshold.
     """
@@ -67,7 +67,7 @@ def write_sheet(path: Path, title: str, rows: Sequence[Row], notes: Sequence[str
     """Writes the sheet as PNG, whole or not at all.
 
     Args:
-      path: of the file.
+      path: path of the file.
       title: first line.
       rows: at least one.
       notes: lines of text at the bottom.

@@ -131,8 +131,8 @@ def gallery_remarks(
     """What looks wrong with the gallery itself.
 
     Args:
-      enrolment: of it.
-      several_folders: of `gallery.people_of_several_folders`.
+      enrolment: its enrolment.
+      several_folders: what `gallery.people_of_several_folders` found.
       gallery: its folder.
       similarity: above which two pictures show one person.
     """

@@ -14,7 +14,7 @@ def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarra
     """Faces in rows, their versions in columns, on white.
 
     Args:
-      titles: of the columns.
+      titles: titles of the columns.
       columns: (B, h, h, 3) or (B, h, h, 1) float32 in [0, 1] each; smaller ones are shown with square pixels.
 
     Returns:

@@ -31,7 +31,7 @@ class Lifeline:
     """This process's connections to the others: of process 0 to all, of the others to process 0.
 
     Attributes:
-      number: of this process.
+      number: number of this process.
     """
 
     def __init__(self, number: int, peers: dict[int, socket.socket]):
@@ -124,8 +124,8 @@ def meet(address: str, number: int, count: int, seconds: float) -> None:
 
     Args:
       address: "host:port" of process 0.
-      number: of this process.
-      count: of all.
+      number: number of this process.
+      count: number of all processes.
       seconds: how long to wait.
 
     Raises:

@@ -124,7 +124,7 @@ def end_now(line: str, status: int) -> NoReturn:
 
     Args:
       line: what to say.
-      status: of the exit.
+      status: exit status.
     """
     _say_last_words()
     _say_and_exit(line, status)

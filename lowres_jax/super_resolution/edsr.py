@@ -25,7 +25,7 @@ class Model(nn.Module):
         convolution to RGB (43.1 million parameters at x4); "direct" goes to RGB cells by one convolution, as the
         published TensorFlow weights do (38.5 million).
       edge_head: whether the network also tells where edges are.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     scale: int = 4

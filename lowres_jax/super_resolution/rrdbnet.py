@@ -36,7 +36,7 @@ class Model(nn.Module):
       growth: channels that each dense convolution adds.
       residual_scale: factor of each (dense) block's output.
       edge_head: whether the network also tells where edges are.
-      dtype: of the computation; parameters are float32.
+      dtype: dtype of the computation; parameters are float32.
     """
 
     scale: int = 4

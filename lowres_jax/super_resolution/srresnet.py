@@ -40,12 +40,12 @@ class Model(nn.Module):
       scale: enlargement of each side, a power of two.
       blocks: residual blocks.
       features: channels of the trunk.
-      epsilon: of batch normalization.
+      epsilon: epsilon of batch normalization.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
       edge_head: whether the network also tells where edges are (Canny model).
       tail: "paper": a doubling for each factor of two; or "direct", see above.
-      dtype: of the computation; parameters and batch statistics are float32.
+      dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
     scale: int = 4

@@ -121,7 +121,7 @@ def tile_weights(starts: Sequence[int], tile: int, overlap: int, scale: int) -> 
     """Weights of each tile along an axis, on the enlarged grid; wherever tiles overlap they sum to one.
 
     Args:
-      starts: of the tiles.
+      starts: starts of the tiles.
       tile: side of a tile.
       overlap: pixels that tiles share at least; the fade is a quarter as long, in the middle of what two share.
       scale: enlargement.

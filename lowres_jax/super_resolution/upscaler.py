@@ -23,7 +23,7 @@ class Upscaler:
     """Enlarges batches of images by a fixed factor; a network is compiled once for each image size.
 
     Attributes:
-      name: of its model card.
+      name: name of its model card.
       scale: enlargement of each side.
       card: its model card.
       made_for: side in pixels of the faces it was trained for; 0 where its card does not say.

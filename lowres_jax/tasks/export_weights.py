@@ -29,7 +29,7 @@ class Trained:
     Attributes:
       settings: its config, as `run.json` has it.
       step: at which the weights were taken.
-      figures: of people held out; may be empty.
+      figures: figures of people held out; may be empty.
       figures_step: to which they belong.
     """
 
@@ -87,7 +87,7 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
     """Writes a model's weights and its card.
 
     Args:
-      folder: for both.
+      folder: folder for both.
       config: the model's `name`, `summary` and `licence`.
       trained: what the card says of it.
       tree: its variables, as host arrays.

@@ -40,7 +40,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
 
     Args:
       config: see `super_resolution.training.train_config.default_config`.
-      workdir: of this training alone.
+      workdir: workdir of this training alone.
       after_evaluation: told of each: step, the generator's variables as host arrays, figures.
 
     Raises:
@@ -104,8 +104,8 @@ def build_trainer(
     """The trainer of a config, with the networks through which its losses look.
 
     Args:
-      config: of the training.
-      steps: of the whole training.
+      config: config of the training.
+      steps: total number of training steps.
       source: the prepared set; read where strangers are told apart.
       positions: the records to learn from; likewise.
 

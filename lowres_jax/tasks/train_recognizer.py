@@ -34,7 +34,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     Args:
       config: see `recognition.training.train_config.default_config`.
-      workdir: of this training alone.
+      workdir: workdir of this training alone.
 
     Raises:
       UserError: a setting is wrong, data or weights are missing, somebody has too few images, the workdir is another

@@ -35,7 +35,7 @@ class Part:
     """A program of a visit.
 
     Attributes:
-      name: of it.
+      name: its name.
       command: after the interpreter's name.
       until: when it is told to stop, as `time.time()`.
     """

@@ -59,7 +59,7 @@ class Checkpoints:
         """Opens the checkpoints; what a killed run left half-written is cleared away by who trains.
 
         Args:
-          workdir: of the training.
+          workdir: workdir of the training.
           kept: how many of the newest stay.
           read_only: for others, who change nothing in a folder in which a training may be saving at this moment.
         """

@@ -121,7 +121,7 @@ def data_parallel(step: Callable[..., Any], state: Any = None, stacked: bool = F
     The state's memory is reused for the result: the state that was handed in must not be used again.
 
     Args:
-      step: of one device, which sees its own part of what is divided.
+      step: step of one device, which sees its own part of what is divided.
       state: an example, of which parts may be divided (`placement`); None: all of it is the same on every device.
       stacked: makes several steps in one call, for devices that are quicker than the host is at starting steps: batches
         and metrics have an axis of steps in front.
@@ -163,7 +163,7 @@ def agree_on_text(text: str, what: str) -> None:
 
     Args:
       text: compared by its digest.
-      what: of the message.
+      what: subject of the message.
 
     Raises:
       UserError: on every process, if one differs.

@@ -32,10 +32,10 @@ class Plan:
     """When what is done.
 
     Attributes:
-      steps: of the whole training.
+      steps: total number of training steps.
       checkpoint_seconds: between checkpoints; 0: as often as possible.
       evaluate_steps: between evaluations; there is one at the end too. 0: only there.
-      grace_seconds: for the checkpoint, when asked to stop.
+      grace_seconds: seconds for the checkpoint, when asked to stop.
       steps_per_call: that the devices make before the host hears of them; before evaluations and the end single ones,
         where as many do not fit.
     """
@@ -85,7 +85,7 @@ def fit(
     Args:
       state: host arrays; `state.step` steps are done already.
       constants: host arrays that the step reads and does not change.
-      step: of one device, see `devices.data_parallel`.
+      step: step of one device, see `devices.data_parallel`.
       batches: this process's rows of each batch, from the one that follows `state.step` on.
       plan: see `Plan`.
       checkpoints: where the state is kept.

@@ -10,10 +10,10 @@ class FrozenNetwork:
     """A fixed network through which a loss looks at images: a recognizer, or a network of features.
 
     Attributes:
-      name: of the network.
-      weight: of its loss.
+      name: name of the network.
+      weight: weight of its loss.
       apply: (variables, (B, H, W, 3) in [0, 1]) -> features or embeddings, differentiable.
-      variables: of the network.
+      variables: variables of the network.
     """
 
     name: str

@@ -45,7 +45,7 @@ def make_schedule(config: ConfigDict, steps: int) -> optax.Schedule:
 
     Args:
       config: see `default_config`.
-      steps: of the training; with accumulation there are fewer updates.
+      steps: total number of training steps; with accumulation there are fewer updates.
     """
     updates = max(1, steps // config.accumulate)
     rest = max(1, updates - config.warmup_steps)
@@ -85,7 +85,7 @@ def make_optimizer(
 
     Args:
       config: see `default_config`.
-      steps: of the training.
+      steps: total number of training steps.
       sharded: whether the parameters are divided between the devices.
       frozen_steps: in which what is named "backbone" rests, as somebody else sees to. It has an optimizer of its own,
         whose counts and schedule begin when it thaws: with the counts of the others Adam's first updates would be

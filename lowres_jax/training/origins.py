@@ -33,7 +33,7 @@ def origin(recognizers: Iterable[str], start: str | None, files: Iterable[str] =
 
     Args:
       recognizers: names of those through which the losses look.
-      start: of the config.
+      start: start of the config.
       files: weight files that the config names.
 
     Returns:

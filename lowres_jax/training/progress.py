@@ -21,16 +21,16 @@ class Progress:
     """Gathers the figures of the steps and tells of their means; only process 0 speaks.
 
     Attributes:
-      steps: of the whole training.
+      steps: total number of training steps.
     """
 
     def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int, done: int = 0):
         """Begins, or goes on.
 
         Args:
-          workdir: of the training.
+          workdir: workdir of the training.
           steps: see the attribute.
-          batch_size: of all devices together.
+          batch_size: size of the batch of all devices together.
           log_steps: between lines.
           done: steps that are done already. Figures of later ones are of a run that was killed, or of another one.
         """
@@ -54,7 +54,7 @@ class Progress:
 
         Args:
           step: number of the last of them, counted from 1.
-          metrics: of each step, name -> value.
+          metrics: metrics of each step, name -> value.
         """
         if self._first_step is None:
             # The first call compiles: speed counts from its end.

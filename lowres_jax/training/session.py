@@ -87,8 +87,8 @@ def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], Co
     """The config, changed by the variants that were asked for, one after the other.
 
     Args:
-      config: of the training itself.
-      names: of the variants, separated by commas; "" for none.
+      config: config of the training itself.
+      names: names of the variants, separated by commas; "" for none.
       **changes: what each variant makes of a config.
 
     Raises:
@@ -105,8 +105,8 @@ def check(config: ConfigDict, keys: Keys) -> None:
     """Refuses what no training can be.
 
     Args:
-      config: of a training.
-      keys: of the same.
+      config: config of a training.
+      keys: keys of that task.
 
     Raises:
       UserError: names the key.
@@ -139,8 +139,8 @@ def from_residents(
     """A step that takes its images from crops among its constants, and the constants with them.
 
     Args:
-      step: of one device, that takes images.
-      constants: of it.
+      step: step of one device, that takes images.
+      constants: constants of that step.
       samples: see `Transform`.
       source: the prepared set.
       positions: the records to learn from.
@@ -167,12 +167,12 @@ def fed(
     """A step in the config's precision, its constants, and this process's batches for it.
 
     Args:
-      config: of the training.
+      config: config of the training.
       source: the prepared set.
       positions: the records to learn from.
       samples: see `Transform`.
-      step: of one device, that takes images.
-      constants: of it.
+      step: step of one device, that takes images.
+      constants: constants of that step.
       done: number of the first batch.
     """
     resident = is_resident(config, samples)
@@ -222,16 +222,16 @@ def run(
     """Trains from where the workdir's last checkpoint left off, or from the start.
 
     Args:
-      config: of the training; what it says of data, checkpoints, figures and processes is read here.
-      workdir: of this training alone.
+      config: config of the training; what it says of data, checkpoints, figures and processes is read here.
+      workdir: workdir of this training alone.
       origin: what the result comes from beside config and data, see `origins`.
       source: the prepared set.
       positions: the records to learn from.
       samples: crop -> row of a batch.
       state: before the first step, as host arrays.
       constants: what the step reads and does not change.
-      step: of one device, see `devices.data_parallel`.
-      steps: of the whole training.
+      step: step of one device, see `devices.data_parallel`.
+      steps: total number of training steps.
       introduce: says what is trained on what; called by process 0 with the state it goes on from.
       evaluation: progress -> what evaluates a state.
 

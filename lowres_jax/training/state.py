@@ -21,7 +21,7 @@ class Network:
     Attributes:
       params: float32.
       batch_stats: running statistics of batch normalization, power iterations of spectral normalization; may be empty.
-      opt_state: of its optimizer.
+      opt_state: state of its optimizer.
     """
 
     params: Tree
@@ -75,7 +75,7 @@ def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array, acc
 
     Args:
       average: before.
-      value: of the variables after this step.
+      value: value of the variables after this step.
       decay: in the long run.
       step: steps that were done before this one.
       accumulate: steps that make one update; the average moves with the last of them.

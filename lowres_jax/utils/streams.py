@@ -14,7 +14,7 @@ def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
     """A generator of its own.
 
     Args:
-      seed: of the run, not negative.
+      seed: seed of the run, not negative.
       purpose: what is drawn, as "shuffle".
       *numbers: which of many, as the epoch's; not negative.
     """

@@ -95,10 +95,10 @@ def add_view1(folder: Path, source: RecordSource, pairs: int, quality: int) -> i
     """Takes a share of LFW's View 1 along: as many pairs of both lists, and their images.
 
     Args:
-      folder: of the set's version.
+      folder: folder of the set's version.
       source: LFW with its pairs.
-      pairs: of each list at most, evenly taken.
-      quality: of JPEG.
+      pairs: pairs of each list at most, evenly taken.
+      quality: quality of JPEG.
 
     Returns:
       How many images.
@@ -121,11 +121,11 @@ def add_training_set(folder: Path, source: RecordSource, quality: int, size: int
     """Takes along as much of a training set as fits: everybody's first image, everybody's second, and so on.
 
     Args:
-      folder: of the set's version.
+      folder: folder of the set's version.
       source: a prepared set.
-      quality: of JPEG.
+      quality: quality of JPEG.
       size: bytes that may be taken.
-      seed: of the order among the people.
+      seed: seed of the order among the people.
 
     Returns:
       How many crops.

@@ -44,7 +44,7 @@ class Check:
     """Something to be computed on both machines.
 
     Attributes:
-      name: of it.
+      name: its name.
       compute: precision, see `precision.at` -> an array.
       trains: whether it is a training step, which takes longest to compile.
     """
@@ -59,7 +59,7 @@ def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = Fals
 
     Args:
       faces: (FACES, 128, 128, 3) uint8 RGB.
-      configs: of the trainings of which a step is made, by name: with `losses.identity` generators, else recognizers.
+      configs: by name, of the trainings of which a step is made: with `losses.identity` generators, else recognizers.
       small: with thin networks, for a rehearsal on a processor.
     """
     images = faces.astype(np.float32) / np.float32(255.0)

@@ -62,7 +62,7 @@ def fetch(folder: Path, python: str, machine: Iterable[str]) -> list[str]:
 
     Args:
       folder: where they go; must exist.
-      python: of the machine, as "3.12".
+      python: version of the machine's Python, as "3.12".
       machine: distributions that the machine has already.
 
     Returns:

@@ -39,7 +39,7 @@ class Trainer:
       teacher: whose templates are learned; None where nobody's are.
       classes: people.
       config: see `train_config.default_config`.
-      steps: of the whole training.
+      steps: total number of training steps.
     """
 
     recognizer: nn.Module
@@ -96,7 +96,7 @@ class Trainer:
         """One step of one device; `training.devices.data_parallel` makes it one of all.
 
         Args:
-          state: of the training; of the head's classes this device's share.
+          state: state of the training; of the head's classes this device's share.
           constants: see the method.
           batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set; with a teacher teacher_image, as image.
 

@@ -33,7 +33,7 @@ def notes(subjects: EvaluationSet, config: ConfigDict, made_pairs: bool) -> list
 
     Args:
       subjects: what was measured.
-      config: of the comparison.
+      config: config of the comparison.
       made_pairs: whether the pairs were made here, not part of the set.
     """
     found = []

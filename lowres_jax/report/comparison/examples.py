@@ -42,7 +42,7 @@ def choose_turned(
 
     Args:
       recognizer: name of the recognizer.
-      judged: of every method.
+      judged: results of every method.
       reference: name of the upscaler that the others are compared with.
       subjects: images and pairs.
       count: at most so many right, and so many wrong.
@@ -147,7 +147,7 @@ def grid_faces(
       people: see `choose_people`.
       methods: those with an upscaler.
       names: the person on each image.
-      pictures: of them.
+      pictures: pictures of them.
     """
     return [
         GridFace(
@@ -169,10 +169,10 @@ def turned_pair(
 
     Args:
       turned: the pair.
-      judged: of every method, under its recognizer.
+      judged: results of every method, under its recognizer.
       reference: name of the upscaler that it is compared with.
       subjects: images and pairs.
-      pictures: of both.
+      pictures: pictures of both.
     """
     other = Method(turned.method.lr_size, reference)
     first, second = (int(number) for number in subjects.pairs[turned.pair])

@@ -32,7 +32,7 @@ class Published:
     """Figures on LFW's View 2 as others published them; None where they gave none.
 
     Attributes:
-      name: of the system.
+      name: name of the system.
       accuracy: on originals, as a fraction.
       auc: on originals.
       small_accuracy: on faces of 32 px enlarged bilinearly.

@@ -24,7 +24,7 @@ class Model(nn.Module):
         leaves batch normalization out.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training.
-      dtype: of the computation; parameters and statistics are float32.
+      dtype: dtype of the computation; parameters and statistics are float32.
     """
 
     head: Literal["dense", "pooled"] = "dense"

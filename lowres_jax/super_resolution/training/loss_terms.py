@@ -27,7 +27,7 @@ class Compared:
       hr: (b, H, H, 3) the original in [0, 1].
       edges: (b, H, H, 1) its edge map, 0 or 1; None where no loss asks for it.
       labels: (b,) whose faces they are; None where no loss asks for it.
-      embeddings: of both images, see the function.
+      embeddings: embeddings of both images, see the function.
       constants: variables of the frozen networks by the name of their term, and `losses.Strangers`.
     """
 
@@ -98,7 +98,7 @@ def embeddings(
       constants: see `Compared`.
       sr: (b, H, H, 3) the generator's image.
       hr: (b, H, H, 3) the original.
-      key: of this step's `Views`, the same on all devices; None: the images as they are.
+      key: key of this step's `Views`, the same on all devices; None: the images as they are.
     """
     if key is not None:
         views = Views.draw(key, hr)

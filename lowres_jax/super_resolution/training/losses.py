@@ -26,7 +26,7 @@ def pixel(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Sc
       made: (B, H, W, 3) in [0, 1].
       real: likewise.
       kind: "l1", "mse", or "charbonnier": sqrt(d^2 + .001^2) (Lai et al., arXiv:1710.01992, eq. 3).
-      scale: of the range in which differences are taken: 2 for [-1, 1], as SRGAN's and the original's recipes are
+      scale: scale of the range in which differences are taken: 2 for [-1, 1], as SRGAN's and the original's recipes are
         given.
     """
     difference = scale * (made - real)
@@ -42,7 +42,7 @@ def perceptual(made: Features, real: Features, kind: Pixel, scale: float = 1.0) 
 
     Args:
       made: features of the network's output, any shape.
-      real: of the original.
+      real: the same of the original.
       kind: SRGAN has "mse", ESRGAN "l1".
       scale: factor of the features; SRGAN divides VGG's by 12.75.
     """
@@ -64,7 +64,7 @@ def identity(made: Embeddings, real: Embeddings) -> Scalar:
 
     Args:
       made: (B, D) embeddings of the network's output; need not be unit vectors.
-      real: of the originals.
+      real: the same of the originals.
     """
     # The floor under the squares keeps the gradient of an embedding of zeros finite.
     norms = jnp.sqrt(jnp.maximum((made**2).sum(-1), 1e-12) * jnp.maximum((real**2).sum(-1), 1e-12))
@@ -105,7 +105,7 @@ def strangers(
       labels: (B,) whose they are.
       others: the crops among which strangers are found.
       nearest: how many strangers of each face count.
-      temperature: of the cosines.
+      temperature: temperature of the cosines.
     """
     made, real = (centered(each, others.mean) for each in (made, real))
     cosines = jnp.where(labels[:, None] == others.labels, -jnp.inf, made @ others.templates.T)
@@ -132,7 +132,7 @@ def adversarial_generator(made: Logits, real: Logits, kind: Adversarial, mean: M
       real: (B,) logits of the originals; read by "relativistic_average" only.
       kind: "vanilla": -log D(made) (SRGAN, eq. 6); "relativistic_average": Jolicoeur-Martineau, arXiv:1807.00734, as in
         ESRGAN, eq. 2; "hinge": -made (Lim and Ye, arXiv:1705.02894).
-      mean: of all logits, of other devices too.
+      mean: mean of all logits, of other devices too.
     """
     if kind == "vanilla":
         return _cross_entropy(made, 1.0)

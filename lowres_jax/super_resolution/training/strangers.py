@@ -33,7 +33,7 @@ def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Jud
       source: the prepared set.
       positions: the records to learn from.
       size: side of the crops that a training cuts from their middle.
-      recognizer: of the loss.
+      recognizer: recognizer of the loss.
     """
     positions = np.unique(positions)
     parts = source.digest(), recognizer.name, size

@@ -46,9 +46,9 @@ class Trainer:
       perceptual: network whose features are compared; None where nothing is.
       identity: recognizers whose embeddings are compared.
       strangers: among whom a face's own original is told; None where it is not asked for.
-      terms: of the sum of losses, beside the adversarial one.
+      terms: terms of the sum of losses, beside the adversarial one.
       config: see `train_config.default_config`.
-      steps: of the whole training.
+      steps: total number of training steps.
     """
 
     generator: nn.Module
@@ -92,7 +92,7 @@ class Trainer:
         """One step of one device; `training.devices.data_parallel` makes it one of all.
 
         Args:
-          state: of the training.
+          state: state of the training.
           constants: see the attribute.
           batch: image (b, H, H, 3) uint8 RGB, the HR crops; low (b, h, h, 3) float32 in [0, 1] where the host has made
             the LR images; edges (b, H, H, 1) uint8, 0 or 1, where an edge loss asks for them; label (b,), whose the

@@ -37,7 +37,7 @@ class Views:
         """Draws for all devices' images, and takes this device's: one device or eight see the same.
 
         Args:
-          key: of the step, the same on all devices.
+          key: key of the step, the same on all devices.
           images: (b, H, W, 3), this device's.
         """
         rows, devices = images.shape[0], jax.lax.axis_size(AXIS)
