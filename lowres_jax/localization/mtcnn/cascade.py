@@ -1,7 +1,7 @@
 """MTCNN: image pyramid -> P-Net -> R-Net -> O-Net, batched over images, pyramid windows and crops.
 
 Zhang et al., https://arxiv.org/abs/1604.02878. Every step follows the package mtcnn 1.0.0, whose weights these are, so
-that both find the same faces (tests/localization/test_mtcnn.py).
+that both find the same faces (tests/localization/mtcnn/test_cascade.py).
 """
 
 import math
