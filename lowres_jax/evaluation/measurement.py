@@ -19,6 +19,7 @@ import numpy as np
 
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import signals
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
@@ -26,7 +27,6 @@ from lowres_jax.utils.files import write_atomically
 
 # The two inputs that are no enlargement: the high-resolution crop (ceiling) and the low-resolution one (floor).
 NONE, RAW = "none", "raw"
-CROP_SIZE = 128
 PLAIN = Degradation()
 
 # An enlargement without error (of a black picture) has infinite PSNR, and so would the mean of all images.

@@ -17,7 +17,8 @@ from lowres_jax import __version__
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import identification
-from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, Measurement, Method, fingerprint, measure
+from lowres_jax.evaluation.measurement import NONE, Measurement, Method, fingerprint, measure
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards

@@ -21,9 +21,10 @@ from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
-from lowres_jax.evaluation.measurement import CROP_SIZE, NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
+from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
 from lowres_jax.evaluation.protocols import LabelErrors, Protocols
 from lowres_jax.evaluation.validation import evenly
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer

@@ -21,6 +21,7 @@ from ml_collections import ConfigDict
 from lowres_jax import config_keys
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.preparation import builders
 from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.prepare import KEYS
@@ -77,7 +78,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 def variant(config: ConfigDict) -> str:
     """Name of the folder of one way to prepare a set: "mtcnn", "haar", "mtcnn_112", "mtcnn_jpeg"."""
     parts = [config.detector]
-    if config.crop_size != 128:
+    if config.crop_size != CROP_SIZE:
         parts.append(str(config.crop_size))
     if config.image_format != "png":
         parts.append(config.image_format)

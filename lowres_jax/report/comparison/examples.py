@@ -8,7 +8,8 @@ import numpy as np
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
-from lowres_jax.evaluation.measurement import CROP_SIZE, PLAIN, RAW, Method
+from lowres_jax.evaluation.measurement import PLAIN, RAW, Method
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.nn.batching import default_batch_size
 from lowres_jax.report.comparison.report_data import GridFace, TurnedPair
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lowres_jax.errors import UserError
+from lowres_jax.evaluation.comparison import REFERENCES
+from lowres_jax.evaluation.measurement import NONE, RAW
 from lowres_jax.report.comparison import wording
 from lowres_jax.report.comparison.wording import Verdict
 
-CEILING = "none"
-FLOOR = "raw"
-REFERENCES = ("bicubic", "bilinear")
+CEILING, FLOOR = NONE, RAW
 
 # The metric that stands for each protocol in headlines.
 IDENTIFICATION = ("all_against_all", "dir_at_far_1e-2")

@@ -10,6 +10,7 @@ from lowres_jax import config_keys
 from lowres_jax.config_keys import Free, Key
 from lowres_jax.data import degradations
 from lowres_jax.errors import UserError
+from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.runtime import configuration
 from lowres_jax.super_resolution.training import discriminator
 from lowres_jax.training import networks, optimizers, session
@@ -27,7 +28,7 @@ def _weight(default: float = 0.0) -> Key:
 KEYS = session.KEYS | {
     "sharpness": Key(0.0, "Least variance of the Laplacian of a crop to learn from.", least=0),
     "crops": Key(0, "Crops drawn among those; 0: all.", least=0),
-    "hr_size": Key(128, "Side of the HR crops, cut from the middle where records are larger.", least=1),
+    "hr_size": Key(CROP_SIZE, "Side of the HR crops, cut from the middle where records are larger.", least=1),
     "flip": Key(True, "Mirror one crop in two."),
     "degradation": degradations.KEYS,
     "model": {
@@ -106,7 +107,7 @@ def edsr(scale: int) -> ConfigDict:
     config = default_config()
     config.model.module = "super_resolution.edsr"
     config.model.fields.update({"scale": scale, "blocks": 16, "features": 64, "residual_scale": 1.0})
-    config.hr_size = 128 // scale * scale
+    config.hr_size = CROP_SIZE // scale * scale
     config.optimizer.update({"learning_rate": 1e-4, "schedule": "step", "decay_at": (0.67,), "decay_factor": 0.5})
     config.steps = 20_000
     return config
