@@ -14,6 +14,15 @@ from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the training, or of its variant "smoke"."""
+    """Returns the config of the training, or of its variants "strangers", "smoke", "strangers,smoke"."""
     config = train_config.identity(scale=8, start="identity")  # a third doubling is drawn at random
-    return train_config.variant(config, variant)
+    return train_config.variant(config, variant, strangers=_strangers)
+
+
+def _strangers(config: ConfigDict) -> ConfigDict:
+    """Goes on from `identity_x8`: a direct tail, judges that see random views, strangers told apart."""
+    config.start = "identity_x8"
+    config.model.fields.tail = "direct"
+    config.losses.identity.random_views = True
+    config.losses.identity.strangers.weight = 0.03
+    return config

@@ -49,7 +49,7 @@ def test_variants_add_up_and_a_wrong_one_is_named() -> None:
     assert Degradation.of(get("identity").degradation).plain
     footage = get("identity:footage")
     assert (Degradation.of(footage.degradation).jpeg, footage.start) == ((40, 80), "identity")
-    assert get("identity:footage", smoke=True).start == ""
+    assert get("identity:footage", smoke=True).start is None
     with pytest.raises(ValueError, match="variant 'rbg': did you mean 'rgb'"):
         get("canny:rbg")
 
