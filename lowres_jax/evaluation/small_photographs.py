@@ -53,11 +53,18 @@ def found(detector: Detector, photographs: Sequence[np.ndarray], upscaler: Upsca
     """
     shown = list(photographs) if upscaler is None else upscale_each(upscaler, photographs)
     scale = 1 if upscaler is None else upscaler.scale
-    faces = [
-        choose(each, image.shape, "nearest_centre")
-        for each, image in zip(detector.detect_batch(shown), shown, strict=True)
-    ]
+    found_in = detector.detect_batch([_padded(image) for image in shown])
+    faces = [choose(each, image.shape, "nearest_centre") for each, image in zip(found_in, shown, strict=True)]
     return [None if face is None else scaled(face, 1 / scale) for face in faces]
+
+
+def _padded(image: np.ndarray) -> np.ndarray:
+    """Continued by its outermost pixels, to the right and below, to sides that are multiples of 32.
+
+    Each photograph is reduced by a factor of its own, and detectors compile a program for each shape.
+    """
+    (height, width), multiple = image.shape[:2], 32
+    return np.pad(image, ((0, -height % multiple), (0, -width % multiple), (0, 0)), mode="edge")
 
 
 def landmark_error(face: Face | None, truth: Face) -> float:

@@ -50,14 +50,15 @@ class Marked:
         self.shapes += [image.shape for image in images]
         middle = Face(np.asarray([16.0, 16.0, 24.0, 24.0], np.float32), 0.5, np.full((5, 2), 19.5, np.float32))
         corner = Face(np.asarray([0.0, 0.0, 8.0, 8.0], np.float32), 0.9, np.full((5, 2), 3.5, np.float32))
-        return [[corner, middle] if image.shape[0] == 40 else [] for image in images]
+        return [[corner, middle] if image.shape[0] == 64 else [] for image in images]
 
 
 def test_a_face_is_found_in_the_enlarged_photograph_and_told_in_pixels_of_the_small_one() -> None:
     detector = Marked()
     small = [np.zeros((10, 10, 3), np.float32), np.zeros((8, 10, 3), np.float32)]
     faces = found(detector, small, load_upscaler("bicubic"))  # type: ignore[arg-type]
-    assert detector.shapes == [(40, 40, 3), (32, 40, 3)]
+    # Continued to multiples of 32, so that there are few shapes.
+    assert detector.shapes == [(64, 64, 3), (32, 64, 3)]
     assert faces[1] is None
     assert faces[0] is not None
     # The one nearest the middle; (19.5 + .5) / 4 - .5 = 4.5.
