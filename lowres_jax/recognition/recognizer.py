@@ -1,7 +1,7 @@
 """Face -> template. Templates are unit vectors, so that a dot product of two is their cosine similarity."""
 
 import functools
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,6 @@ from lowres_jax.recognition import dlib_resnet, onnx_model
 from lowres_jax.utils.shapes import Images, Templates
 
 
-@runtime_checkable
 class Recognizer(Protocol):
     """What every stage knows of a recognizer.
 

@@ -1,4 +1,4 @@
-"""Shapes of arrays at public borders, as `jaxtyping` writes them; the tests check them wherever they are named.
+"""Shapes of arrays at public borders, as `jaxtyping` writes them; the tests check them in the modules of pyproject.toml.
 
 A dimension of one name has one length within a call: two `Images` are of one size.
 """
