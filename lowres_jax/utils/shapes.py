@@ -1,4 +1,4 @@
-"""Shapes of arrays at public borders, as `jaxtyping` writes them; the tests check them in the modules of pyproject.toml.
+"""Shapes of arrays at public borders, as `jaxtyping` writes them; tests check them where pyproject.toml says so.
 
 A dimension of one name has one length within a call: two `Images` are of one size.
 """
