@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Integer
 
@@ -82,9 +81,10 @@ class Strangers:
       mean: (D,) of the unit templates before that.
     """
 
-    templates: jax.Array | np.ndarray
-    labels: jax.Array | np.ndarray
-    mean: jax.Array | np.ndarray
+    # Any: a tree of shardings has the same fields.
+    templates: Any
+    labels: Any
+    mean: Any
 
 
 def strangers(
