@@ -14,13 +14,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import scipy.io
 from ml_collections import ConfigDict
 from signalled import run_signalled
 
 from lowres_jax.data.lfw_pairs import PairIndices
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import identification, verification
+from lowres_jax.evaluation import blufr, centering, identification, verification
 from lowres_jax.evaluation.measurement import Method
 from lowres_jax.evaluation.results import read_results
 from lowres_jax.tasks import compare
@@ -322,8 +323,10 @@ def test_pairs_of_the_set_itself(
         compare.run(config, tmp_path)
 
 
-def test_ones_own_pairs_for_ones_own_folder(data: Path, tmp_path: Path, passes: dict[str, int]) -> None:
+@pytest.fixture(scope="module")
+def own_folder(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As docs/data.md says: NAME/NAME_0001.png, and a pairs.txt as an editor saves it (with a mark, and CRLF)."""
+    tmp_path = tmp_path_factory.mktemp("own")
     for person in range(1, 7):
         folder = tmp_path / "mine" / f"s{person}"
         folder.mkdir(parents=True)
@@ -342,9 +345,93 @@ def test_ones_own_pairs_for_ones_own_folder(data: Path, tmp_path: Path, passes: 
     )
     _, error = process.communicate(timeout=120)
     assert process.returncode == 0, error
-    config = config_of(tmp_path, dataset="lfw/haar", lr_sizes=(32,), upscalers=("bicubic",), images_per_person=0)
-    compare.run(config, tmp_path / "work")
-    found = read_results(tmp_path / "work" / "results.json")
+    return tmp_path
+
+
+def test_ones_own_pairs_for_ones_own_folder(own_folder: Path, tmp_path: Path) -> None:
+    config = config_of(own_folder, dataset="lfw/haar", lr_sizes=(32,), upscalers=("bicubic",), images_per_person=0)
+    compare.run(config, tmp_path)
+    found = read_results(tmp_path / "results.json")
     assert found["dataset"] == "lfw/haar: 12 images of 6 people; 6 pairs in 3 folds"
     pairs = next(row for row in found["rows"] if row["upscaler"] == "none" and row["protocol"] == "lfw")
     assert pairs["metrics"]["auc"] == 1.0
+
+
+def test_every_protocol_in_one_run(
+    own_folder: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tests of others, centered templates and label errors, from files to the page."""
+    (tmp_path / "data").mkdir()
+    for folder, name in ((own_folder, "lfw"), (data, "orl_faces")):
+        (tmp_path / "data" / name).symlink_to(folder / name)
+    names = np.empty((12, 1), object)
+    names[:, 0] = [f"s{person}_{number:04d}.jpg" for person in range(6, 0, -1) for number in (1, 2)]
+    lists = {"testIndex": range(1, 13), "galIndex": (1, 3, 5), "probIndex": (2, 4, 6, *range(7, 13))}
+    cells = {key: np.empty((2, 1), object) for key in lists}  # two trials, which are the same
+    for key, each in lists.items():
+        cells[key][:, 0] = [np.asarray([*each], np.uint16)[:, None]] * 2
+    (tmp_path / "files" / "open_set").mkdir(parents=True)
+    scipy.io.savemat(tmp_path / "files" / "blufr_lfw_config.mat", {"imageList": names} | cells)
+    for file, lines in {
+        "enroll": ("s1_0001", "s2_0001"),
+        "probe_known": ("s1_0002", "s2_0002"),
+        "probe_unknown_o1": ("s3_0001",),
+        "probe_unknown_o2": ("s4_0001", "s5_0001"),
+    }.items():
+        (tmp_path / "files" / "open_set" / f"{file}.txt").write_text("\n".join(lines))
+    errors = tmp_path / "errors.json"
+    errors.write_text(json.dumps({"exclude": ["s6_0001"], "same_person": {"s5": "s4"}}))
+    config = config_of(
+        tmp_path / "data",
+        dataset="lfw/haar",
+        lr_sizes=(16,),
+        upscalers=("bicubic", "bilinear"),
+        protocols=("lfw", "all_against_all", "searcher", "blufr", "open_set"),
+        protocol_files=str(tmp_path / "files"),
+        label_errors=str(errors),
+    )
+    config.centering.update({"share": 0.5, "dataset": "orl_faces/haar", "images": 20})
+    work = tmp_path / "work"
+    compare.run(config, work)
+    rows = {(row["upscaler"], row["protocol"]): row for row in read_results(work / "results.json")["rows"]}
+    centered = {"all_against_all_centered", "searcher_centered"}
+    others = {"blufr", "open_set_o1", "open_set_o2", "open_set_o3"}
+    plain = {"lfw", "all_against_all", "searcher"}
+    assert {protocol for upscaler, protocol in rows if upscaler == "none"} == plain | centered | others
+    assert {protocol for upscaler, protocol in rows if upscaler == "bicubic"} == (
+        plain | centered | others | {"blufr_searcher", "image_quality"}
+    )
+    # The templates that were kept say the same.
+    small, high = (
+        np.load(work / "measurements" / "lfw-haar" / "sface" / f"{name}.npz")["templates"]
+        for name in ("bicubic_16", "none")
+    )
+    source = open_records(tmp_path / "data" / "lfw" / "haar")
+    labels = source.labels
+    trials = blufr.read(tmp_path / "files" / "blufr_lfw_config.mat", source.sources)
+    counts = np.ones((1, 6), np.int32)
+    for protocol, gallery in (("blufr", small), ("blufr_searcher", high)):
+        expected = blufr.estimate(trials, small, gallery, labels, counts).metrics
+        assert rows["bicubic", protocol]["metrics"] == pytest.approx(expected)
+    assert rows["bicubic", "blufr"]["metrics"]["vr_at_far_1e-3"] > 0
+    other = np.load(work / "measurements" / "orl_faces-haar" / "sface" / "bicubic_16.npz")
+    assert other["done"].sum() == 20
+    probes = centering.centered(small, other["templates"][other["done"]].mean(axis=0), 0.5)
+    statistics = identification.probe_statistics(probes, labels)
+    assert rows["bicubic", "all_against_all_centered"]["metrics"]["rank1"] == pytest.approx(
+        identification.detection_and_identification_rate(statistics, np.inf, 1)
+    )
+    assert "rank1" in rows["bicubic", "searcher_centered"]["difference"]["uncentered"]
+    without = read_results(work / "without_label_errors" / "results.json")
+    assert {row["protocol"] for row in without["rows"]} == plain | centered | {"image_quality"}
+    assert {row["images"] for row in without["rows"]} == {11}
+    page, said = (work / "report.html").read_text(), capsys.readouterr().out
+    for heading in ("BLUFR, originals enrolled", "Open set O2", "Open-set identification, centered", "vs uncentered"):
+        assert heading in page
+    assert "without known label errors (1 images and 0 pairs less;" in said
+    config.folds = (1, 2)
+    with pytest.raises(UserError, match=r"blufr and open_set need all images"):
+        compare.run(config, work)
+    config.folds, config.centering.dataset = (), "lfw/haar"
+    with pytest.raises(UserError, match=r"config\.centering\.dataset=lfw/haar: means are to be of other people"):
+        compare.run(config, work)
