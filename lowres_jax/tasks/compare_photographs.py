@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +53,16 @@ def run(config: ConfigDict, workdir: Path) -> None:
     gallery = _templates(recognizer, np.stack([crop_face(each.image, each.face) for each in originals]))
     counts = bootstrap.draw_counts(int(people.max()) + 1, config.resamples, config.seed)
     ceiling = identification.probe_statistics(gallery, people)
+
+    def searched(probes: np.ndarray) -> Estimate:
+        statistics = identification.probe_statistics(probes, people, gallery)
+        return identification_bootstrap.estimate(statistics, ceiling, people, counts)
+
     print(f"{len(originals):,} photographs of {people.max() + 1:,} people; DIR at FAR 1 % among the originals")
     print(f"{'':34}found   landmark error   DIR at FAR 1 %         difference to '{PLAIN}'")
-    rows = [_row(None, "originals", [0.0] * len(originals), _estimate(ceiling, ceiling, people, counts), None)]
+    rows = [_row(None, "originals", [0.0] * len(originals), searched(gallery), None)]
     for size in config.sizes:
-        rows += _at_size(size, originals, detector, before, upscalers, recognizer, gallery, people, counts)
+        rows += _at_size(size, originals, detector, before, upscalers, recognizer, searched)
     content = {"photographs": len(originals), "people": int(people.max()) + 1, "rows": rows}
     content |= {"recognizer": config.recognizer, "detector": config.detector, "upscaler": list(config.upscaler)}
     with write_atomically(workdir / "photographs.json") as file:
@@ -113,14 +118,11 @@ def _at_size(
     before: dict[str, Upscaler],
     upscalers: UpscalerBySize,
     recognizer: Recognizer,
-    gallery: np.ndarray,
-    people: np.ndarray,
-    counts: np.ndarray,
+    searched: Callable[[np.ndarray], Estimate],
 ) -> list[dict[str, Any]]:
     """The rows of one size; the true landmarks first, then the photograph as it is, then enlarged ones."""
     small = [reduced(each, size) for each in originals]
     photographs, truths = [image for image, _ in small], [face for _, face in small]
-    ceiling = identification.probe_statistics(gallery, people)
     located: dict[str, list[Face | None]] = {TRUE: list(truths)}
     for name, upscaler in {PLAIN: None, **before}.items():
         faces: list[Face | None] = []
@@ -133,21 +135,11 @@ def _at_size(
     for name, faces in located.items():
         crops = np.stack([crop_face(image, face, size) for image, face in zip(photographs, faces, strict=True)])
         enlarged = [enlarge_to(upscalers.of(size), crops[start : start + _CHUNK], CROP_SIZE) for start in parts]
-        statistics = identification.probe_statistics(_templates(recognizer, np.concatenate(enlarged)), people, gallery)
-        own = _estimate(statistics, ceiling, people, counts)
+        own = searched(_templates(recognizer, np.concatenate(enlarged)))
         reference = own if name == PLAIN else reference
         errors = [landmark_error(face, truth) for face, truth in zip(faces, truths, strict=True)]
         rows.append(_row(size, name, errors, own, reference if name not in (TRUE, PLAIN) else None))
     return rows
-
-
-def _estimate(
-    statistics: identification.ProbeStatistics,
-    ceiling: identification.ProbeStatistics,
-    people: np.ndarray,
-    counts: np.ndarray,
-) -> Estimate:
-    return identification_bootstrap.estimate(statistics, ceiling, people, counts)
 
 
 def _templates(recognizer: Recognizer, crops: np.ndarray) -> np.ndarray:

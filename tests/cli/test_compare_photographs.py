@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+from ml_collections import ConfigDict
 
 from lowres_jax import config_keys
 from lowres_jax.errors import UserError
@@ -31,14 +32,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def settings(folder: Path, **changes: object) -> object:
+def settings(folder: Path, **changes: object) -> ConfigDict:
     config = config_keys.new(photographs.KEYS, "compare_photographs")
     config.update({"source": str(folder), "recognizer": "sface", "upscaler": ("bicubic",), "resamples": 100} | changes)
     return config
 
 
 def test_rows_of_every_way_at_every_size(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    compare_photographs.run(settings(folder, sizes=(48, 12), before=("bicubic",)), tmp_path)  # type: ignore[arg-type]
+    compare_photographs.run(settings(folder, sizes=(48, 12), before=("bicubic",)), tmp_path)
     content = json.loads((tmp_path / "photographs.json").read_text())
     assert (content["photographs"], content["people"]) == (8, 4)
     rows = {(row["size"], row["landmarks"]): row for row in content["rows"]}
@@ -61,6 +62,6 @@ def test_rows_of_every_way_at_every_size(folder: Path, tmp_path: Path, capsys: p
 
 def test_too_few_people(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"0 people have two photographs in which haar finds a face with landmarks"):
-        compare_photographs.run(settings(folder, detector="haar"), tmp_path)  # type: ignore[arg-type]
+        compare_photographs.run(settings(folder, detector="haar"), tmp_path)
     with pytest.raises(UserError, match=r"no such file or folder"):
-        compare_photographs.run(settings(folder / "absent"), tmp_path)  # type: ignore[arg-type]
+        compare_photographs.run(settings(folder / "absent"), tmp_path)

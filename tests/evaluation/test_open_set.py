@@ -17,7 +17,14 @@ def unit(generator: np.random.Generator, people: np.ndarray, noise: float, dimen
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def plain_dir(probes, people, gallery, enrolled, far, copies=None) -> float:  # type: ignore[no-untyped-def]
+def plain_dir(
+    probes: np.ndarray,
+    people: np.ndarray,
+    gallery: np.ndarray,
+    enrolled: np.ndarray,
+    far: float,
+    copies: np.ndarray | None = None,
+) -> float:
     """DIR at rank 1: every threshold is tried; `copies` says how often each person's probes count."""
     nearest, own, right = [], [], []
     for template, person in zip(probes, people, strict=True):
@@ -65,7 +72,7 @@ def test_a_tie_counts_against_the_right_person() -> None:
     assert searches.rates(np.ones((1, 6), np.int32), 1.0).tolist() == [0.0]
 
 
-def plain_verification(templates, gallery, people, far) -> float:  # type: ignore[no-untyped-def]
+def plain_verification(templates: np.ndarray, gallery: np.ndarray, people: np.ndarray, far: float) -> float:
     pairs = [(i, j) for i in range(len(people)) for j in range(len(people)) if i != j]
     scores = np.asarray([templates[i] @ gallery[j] for i, j in pairs], np.float64)
     same = np.asarray([people[i] == people[j] for i, j in pairs])

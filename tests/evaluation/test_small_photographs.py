@@ -46,6 +46,9 @@ class Marked:
     def __init__(self) -> None:
         self.shapes: list[tuple[int, ...]] = []
 
+    def detect(self, image: np.ndarray) -> list[Face]:
+        return self.detect_batch([image])[0]
+
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         self.shapes += [image.shape for image in images]
         middle = Face(np.asarray([16.0, 16.0, 24.0, 24.0], np.float32), 0.5, np.full((5, 2), 19.5, np.float32))
@@ -56,14 +59,14 @@ class Marked:
 def test_a_face_is_found_in_the_enlarged_photograph_and_told_in_pixels_of_the_small_one() -> None:
     detector = Marked()
     small = [np.zeros((10, 10, 3), np.float32), np.zeros((8, 10, 3), np.float32)]
-    faces = found(detector, small, load_upscaler("bicubic"))  # type: ignore[arg-type]
+    faces = found(detector, small, load_upscaler("bicubic"))
     # Continued to multiples of 32, so that there are few shapes.
     assert detector.shapes == [(64, 64, 3), (32, 64, 3)]
     assert faces[1] is None
     assert faces[0] is not None
     # The one nearest the middle; (19.5 + .5) / 4 - .5 = 4.5.
     np.testing.assert_allclose(faces[0].landmarks, np.full((5, 2), 4.5))
-    assert found(detector, small, None) == [None, None]  # type: ignore[arg-type]
+    assert found(detector, small, None) == [None, None]
 
 
 def test_landmark_error_by_hand() -> None:
