@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Float, Integer
 
 from lowres_jax.utils.shapes import Labels, Templates
 
@@ -81,6 +82,35 @@ def probe_statistics(templates: Templates, labels: Labels, gallery: Templates | 
         impostor_distance=np.asarray(impostor, np.float64)[:count] / _GRID,
         rank=np.where(has_mate, 1 + np.asarray(ahead)[:count], count + 1),
     )
+
+
+def enrolled_search(
+    probes: Templates,
+    labels: Labels,
+    gallery: Float[np.ndarray, "people dimension"],
+    enrolled: Integer[np.ndarray, " people"],
+) -> ProbeStatistics:
+    """Probes searched among enrolled people: each once with its own person in the gallery, once without.
+
+    Args:
+      probes: (N, D) float32 unit vectors.
+      labels: (N,) identities.
+      gallery: (P, D) templates of the enrolled, each person once or more.
+      enrolled: (P,) their identities, at least two different ones; who is in no probe is a stranger to all of them.
+    """
+    if len(np.unique(enrolled)) < 2:
+        raise ValueError("a search needs at least two people enrolled")
+    parts = []
+    for start in range(0, len(probes), _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        distance = np.round((1.0 - probes[rows].astype(np.float32) @ gallery.astype(np.float32).T) * _GRID) / _GRID
+        same = labels[rows, None] == enrolled
+        mated = np.where(same, distance, np.inf).min(axis=1)
+        others = np.where(same, np.inf, distance)
+        ahead = np.sum(others <= mated[:, None], axis=1)
+        parts.append((mated, others.min(axis=1), np.where(np.isfinite(mated), 1 + ahead, len(gallery) + 1)))
+    mated, impostor, rank = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return ProbeStatistics(mated.astype(np.float64), impostor.astype(np.float64), rank)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -20,6 +20,7 @@ from lowres_jax.evaluation import identification
 from lowres_jax.evaluation.measurement import NONE, Measurement, Method, fingerprint, measure
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching import simulation
+from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
@@ -94,6 +95,7 @@ class Calibration:
         seed: int,
         pictures: Sequence[int] = (1,),
         weights: str | None = None,
+        centering: Centering | None = None,
     ):
         """Opens the set.
 
@@ -105,6 +107,7 @@ class Calibration:
           seed: see `Attributes`.
           pictures: numbers of pictures of each person of the gallery, so that people with as many are chosen.
           weights: an only upscaler's weight file where it is not its card's own.
+          centering: what is taken from the templates that are searched, and so from these.
 
         Raises:
           UserError: the set is not prepared, damaged, of other crops than 128x128, or shows fewer than two people.
@@ -114,6 +117,7 @@ class Calibration:
         self.seed = seed
         self._weights = [Path(weights)] if weights else []
         self._recognizer, self._upscalers = recognizer, upscalers
+        self._centering = centering or Centering()
         labels = self._source.labels
         self._positions = simulation.choose_images(labels, self._source.detected, images, seed, pictures)
         self.labels = labels[self._positions]
@@ -160,7 +164,7 @@ class Calibration:
                         _BATCH_SIZE,
                         progress.update,
                     )
-            self._templates[size] = kept.templates[self._positions]
+            self._templates[size] = self._centering(kept.templates[self._positions], upscaler, size)
         return self._templates[size]
 
     def _fingerprint(self, size: int) -> str:

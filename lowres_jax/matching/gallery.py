@@ -11,6 +11,7 @@ from lowres_jax.data.picture_files import is_hidden
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
+from lowres_jax.matching.centering import Centering
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, enlarge_to
@@ -79,6 +80,7 @@ class FaceReader:
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `rotated_search.detect`.
+      centering: what is taken from the templates of a condition.
     """
 
     def __init__(
@@ -88,12 +90,14 @@ class FaceReader:
         recognizer: Recognizer,
         small_face: int,
         look_again: bool = True,
+        centering: Centering | None = None,
     ):
         self.detector = detector
         self.look_again = look_again
         self.upscalers = upscalers
         self.recognizer = recognizer
         self.small_face = small_face
+        self.centering = centering or Centering()
 
     def read(self, paths: Sequence[Path]) -> Iterator[Picture]:
         """Yields what was found in each file, in order; groups of files are worked on together."""
@@ -160,7 +164,11 @@ class FaceReader:
         native = [paste.native_size(face, image.shape) for image, face in faces]
         cut_sizes = np.asarray([nearest_cut_size(size) if size < self.small_face else 0 for size in native])
         cuts, crops = self._cut(faces, cut_sizes)
-        templates = self.recognizer.templates(crops)
+        templates = np.array(self.recognizer.templates(crops))
+        for size in np.unique(cut_sizes):
+            chosen = cut_sizes == size
+            upscaler = self.upscalers.of(int(size)) if size else None
+            templates[chosen] = self.centering(templates[chosen], upscaler, int(size))
         return [
             FaceView(
                 face=face,

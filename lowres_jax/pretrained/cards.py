@@ -41,6 +41,7 @@ class Card:
         (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`), or neither; empty for models without weights.
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
       training: what a model of our own was trained on, for what, and its figures.
+      centering: judge -> size -> what its templates have in common, see `conditions`.
       folder: folder of the card; a weight file of neither a package nor a fetch lies beside it.
     """
 
@@ -53,6 +54,7 @@ class Card:
     weights: dict[str, str] = field(default_factory=dict)
     input_size: int = 0
     training: dict[str, Any] = field(default_factory=dict)
+    centering: dict[str, dict[str, Any]] = field(default_factory=dict)
     folder: Path = _FOLDER
 
 

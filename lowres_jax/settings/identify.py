@@ -21,6 +21,11 @@ KEYS = {
         64, "Faces whose aligned crop has fewer pixels a side in the photograph are enlarged.", least=0, most=4096
     ),
     "recognizer": Key("sface", "What recognizes.", filled=True),
+    "centering": Key(
+        True,
+        "Take from every template the share of its condition's mean that the model cards say, where they do; not with "
+        "weights of your own.",
+    ),
     "far": Key(0.01, "False accept rate at which the threshold lies: 0.01 for one stranger in 100.", above=0, below=1),
     "calibration": Key(
         None,

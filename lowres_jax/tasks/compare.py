@@ -7,13 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys
+from lowres_jax import config_keys
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
@@ -21,30 +19,24 @@ from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
-from lowres_jax.evaluation.measurement import NONE, RAW, Measurement, Method, fingerprint, load_crop, measure
+from lowres_jax.evaluation.measurement import NONE, RAW, Method, load_crop
+from lowres_jax.evaluation.passes import Measurements, measure_all, planned_methods
 from lowres_jax.evaluation.protocols import LabelErrors, Protocols
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
-from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report.comparison import comparison_report, examples, judges
 from lowres_jax.report.comparison.page import write_report
 from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
 from lowres_jax.report.comparison.table import group_rows, print_table
-from lowres_jax.runtime import configuration, environment
+from lowres_jax.runtime import environment
 from lowres_jax.settings.compare import KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
 from lowres_jax.utils.files import try_folder
 
-# Raised when a measurement means something else than before, lest kept ones be taken for it.
-_MEASUREMENT_VERSION = 2
-# What takes as long as recognizing an image, in an upscaler: for the estimate of the time left.
-_MULTIPLICATIONS_OF_RECOGNITION = 8e8
-
 WITHOUT_LABEL_ERRORS = "without_label_errors"
-
-Measurements = dict[Method, dict[str, Measurement]]
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -59,7 +51,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     begin = time.monotonic()
-    methods = planned_methods(config)
+    methods = planned_methods(config.upscalers, config.lr_sizes)
     names = config.recognizers
     for name in names:
         if name != onnx_model.NAME:
@@ -87,7 +79,16 @@ def run(config: ConfigDict, workdir: Path) -> None:
     folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
     try_folder(workdir)
     degradation = Degradation.of(config.degradation)
-    run_methods = functools.partial(_measure, config, methods, upscalers, recognizers, degradation)
+    run_methods = functools.partial(
+        measure_all,
+        methods=methods,
+        upscalers=upscalers,
+        recognizers=recognizers,
+        degradation=degradation,
+        batch_size=config.batch_size,
+        flip_sum=config.flip_sum,
+        onnx=config.onnx,
+    )
     measurements = run_methods(source, subjects.images, folder)
     means = _condition_means(config, run_methods, folder.parent)
     judged, rows = _judged(config, measurements, subjects, protocols, means, list(upscalers))
@@ -134,32 +135,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
             f"{workdir / WITHOUT_LABEL_ERRORS / 'results.json'}):\n\n{print_table(without)}"
         )
     print(f"\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
-
-
-def planned_methods(config: ConfigDict) -> list[Method]:
-    """All methods of a config: the originals, then at each LR size the upscalers in their order, and the raw image.
-
-    Raises:
-      UserError: an upscaler's name that cannot be, or one at a size that is not compared.
-    """
-    lr_sizes = config.lr_sizes
-    sizes_of: dict[str, list[int]] = {}
-    valid = cards.names("super_resolution")
-    for entry in config.upscalers:
-        name, at, sizes = entry.partition("@")
-        if name not in valid:
-            raise UserError(f"config.upscalers: {name!r}: no such upscaler; {configuration.nearest(name, valid)}")
-        own = sizes.split("+") if at else [str(size) for size in lr_sizes]
-        wrong = [size for size in own if size not in map(str, lr_sizes)]
-        if wrong:
-            said = f"{wrong[0]} is not among config.lr_sizes {lr_sizes}" if wrong[0] else "names no size after the @"
-            raise UserError(f"config.upscalers: {entry}: {said}")
-        sizes_of.setdefault(name, []).extend(int(size) for size in own)
-    methods = [Method(CROP_SIZE, NONE)]
-    for size in dict.fromkeys(lr_sizes):
-        methods += [Method(size, name) for name, sizes in sizes_of.items() if size in sizes]
-        methods.append(Method(size, RAW))
-    return methods
 
 
 def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
@@ -235,88 +210,6 @@ def _condition_means(
     }
 
 
-def _measure(
-    config: ConfigDict,
-    methods: Sequence[Method],
-    upscalers: Mapping[str, Upscaler],
-    recognizers: Mapping[str, Recognizer],
-    degradation: Degradation,
-    source: RecordSource,
-    images: np.ndarray,
-    folder: Path,
-) -> Measurements:
-    """Measures what is not kept already, and shows how long all of it will take."""
-    try_folder(folder)
-    digest = source.digest()
-    found: Measurements = {}
-    for method in methods:
-        name = NONE if method.upscaler == NONE else f"{method.upscaler}_{method.lr_size}"
-        if method.upscaler != NONE and not degradation.plain:
-            # The originals are the same, whatever becomes of the small ones.
-            name = f"{name}_{fingerprint(degradation)[:8]}"
-        found[method] = {
-            recognizer: Measurement(
-                folder / recognizer / f"{name}.npz",
-                fingerprint(
-                    _MEASUREMENT_VERSION,
-                    __version__,
-                    digest,
-                    name,
-                    _model(method.upscaler, "super_resolution"),
-                    onnx_model.identity(config.onnx)
-                    if recognizer == onnx_model.NAME
-                    else _model(recognizer, "recognition"),
-                    config.flip_sum,
-                ),
-                len(source),
-                recognizers[recognizer].dimension,
-            )
-            for recognizer in recognizers
-        }
-    missing = {
-        method: images[~np.all([each.done[images] for each in own.values()], axis=0)] for method, own in found.items()
-    }
-    planned = [method for method in methods if len(missing[method])]
-    work = {method: _work(method, upscalers.get(method.upscaler)) for method in planned}
-    total = sum(len(missing[method]) * work[method] for method in planned)
-    bar = "{desc} {percentage:3.0f}%|{bar}| {elapsed}, {remaining} left"
-
-    def advance(method: Method, images: int) -> None:
-        progress.update(images * work[method])
-
-    with tqdm(total=total, bar_format=bar, smoothing=0.05, dynamic_ncols=True, disable=not planned) as progress:
-        for number, method in enumerate(planned, start=1):
-            progress.set_description_str(f"{number}/{len(planned)} {method}, {len(missing[method]):,} images")
-            measure(
-                method,
-                source,
-                missing[method],
-                upscalers.get(method.upscaler),
-                recognizers,
-                found[method],
-                config.batch_size,
-                functools.partial(advance, method),
-                degradation,
-            )
-    return found
-
-
-def _work(method: Method, upscaler: Upscaler | None) -> int:
-    """Roughly how long an image takes, in tenths of recognizing one, so that the time left means something.
-
-    A convolutional network multiplies each parameter about once for each pixel of the LR image.
-    """
-    if upscaler is None or not upscaler.card.weights:
-        return 10
-    image = jax.ShapeDtypeStruct((1, method.lr_size, method.lr_size, 3), jnp.float32)
-    variables = jax.eval_shape(cards.build_module(upscaler.card).init, jax.random.key(0), image)
-    parameters = sum(leaf.size for leaf in jax.tree.leaves(variables))
-    pixels = method.lr_size**2
-    if method.lr_size * upscaler.scale**2 <= CROP_SIZE:  # applied twice
-        pixels *= 1 + upscaler.scale**2
-    return 10 + round(10 * parameters * pixels / _MULTIPLICATIONS_OF_RECOGNITION)
-
-
 def _examples(
     config: ConfigDict,
     source: RecordSource,
@@ -341,11 +234,3 @@ def _examples(
     )
     grid = examples.grid_faces(people, enlarging, subjects.names.tolist(), pictures)
     return grid, [examples.turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
-
-
-def _model(name: str, room: str) -> str:
-    """What a model's measurements depend on: its network and its weights."""
-    if name in (NONE, RAW):
-        return name
-    card = cards.load_card(name, room)
-    return repr((card.module, sorted(card.model.items()), card.weights.get("sha256")))

@@ -18,6 +18,7 @@ from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration_sets
 from lowres_jax.matching.calibration import Calibration, Threshold, models
+from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
 from lowres_jax.matching.search import Answer, search
@@ -54,7 +55,11 @@ def run(config: ConfigDict, workdir: Path) -> None:
     upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
     if licence := upscalers.licence_remark():
         print(licence)
-    reader = FaceReader(load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again)
+    wanted = config.centering and not config.weights
+    centering = Centering.of_cards(recognizer, upscalers) if wanted else Centering()
+    reader = FaceReader(
+        load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again, centering
+    )
 
     enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
     _report_enrolment(enrolment, config)
@@ -62,13 +67,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     calibration, remarks = calibration_sets.choose(
         sets,
         lambda folder: Calibration(
-            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights
+            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights, centering
         ),
         config.far,
         len(pictures),
     )
     alike = calibration.threshold(max(config.far, 0.01), ((0,),), 0).similarity
     remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
+    remarks += centering.remarks
     for line in remarks:
         print(line)
     skipped = Skipped()
@@ -90,6 +96,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     sizes = [view.cut_size for own in enrolment.faces.values() for _, view in own]
     sizes += [answer.view.cut_size for answer in answers]
     notes += [f"{remark}." for remark in upscalers.remarks({size for size in sizes if size})]
+    notes += centering.nearest_sizes(upscalers, sizes)
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
     caution = wording.caution(answers, enrolment, calibration, pair)
@@ -118,6 +125,7 @@ def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> Kep
         config.enrol,
         config.small_face,
         config.look_again,
+        reader.centering.described,
     )
     place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
