@@ -3,12 +3,14 @@
     python -m lowres_jax.main --config=configs/enhance.py --config.input=FILE|DIR --config.output=DIR
 
     --config.upscaler=srgan     another network; every name in lowres_jax/pretrained/cards
-    --config.paste_back=true    the whole photograph enlarged as well, its faces pasted in with a soft edge
+    --config.paste_back=true    the whole photograph enlarged as well, by bicubic, its faces pasted in with a soft edge
+    --config.background=same    that by the network too: minutes a photograph
     --config.aligned=true       every picture is a face crop already (32x32, or any size): enlarged as it is, in batches
 
 Writes PNG files into the output folder, in the subfolders of the input: NAME_face1.png, NAME_face2.png, ... (from left
-to right), NAME_x4.png for the photograph, NAME.png for aligned crops. The detail that a network adds is invented: such
-a picture is no evidence of what somebody looks like.
+to right), NAME_x4.png for the photograph, NAME.png for aligned crops; a row a face into enhance.csv and enhance.json,
+and faces before and after into enhance.html (docs/enhance.md). The same command goes on where it was stopped. The
+detail that a network adds is invented: such a picture is no evidence of what somebody looks like.
 """
 
 from ml_collections import ConfigDict

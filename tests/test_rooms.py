@@ -21,6 +21,7 @@ ROOMS = (
     "recognition",
     "evaluation",
     "matching",
+    "enhancement",
     "report",
     "settings",
     "visit",

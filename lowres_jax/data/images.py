@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from lowres_jax.data import metadata as metadata_of_files
+from lowres_jax.data.metadata import Metadata
 from lowres_jax.errors import UserError
 from lowres_jax.utils.files import write_atomically
 
@@ -59,10 +61,12 @@ class DecodedImage:
     Attributes:
       rgb: (H, W, 3) float32 in [0, 1], the colors as if nothing were transparent.
       alpha: (H, W) float32 opacity in [0, 1]; None where everything is opaque.
+      metadata: what the file held beside its pixels.
     """
 
     rgb: np.ndarray
     alpha: np.ndarray | None = None
+    metadata: Metadata = field(default_factory=Metadata)
 
     @functools.cached_property
     def grey(self) -> bool:
@@ -96,12 +100,19 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 def read_picture(path: str | os.PathLike[str]) -> DecodedImage:
     """`read_image` with the picture's transparency."""
-    path = Path(path)
+    return decode_picture(read_content(path), str(path))
+
+
+def read_content(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a picture's file.
+
+    Raises:
+      UnreadableImageError: it is missing, or may not be read.
+    """
     try:
-        content = path.read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise UnreadableImageError(f"{path}: cannot be read ({error.strerror})") from error
-    return decode_picture(content, str(path))
 
 
 def decode_image(content: bytes, name: str) -> np.ndarray:
@@ -119,7 +130,8 @@ def decode_picture(content: bytes, name: str) -> DecodedImage:
                 raise UnreadableImageError(
                     f"{name}: {image.width}x{image.height} is over {MAX_PIXELS:,} pixels; cut or shrink it first"
                 )
-            return _decoded(image, content)
+            found = _decoded(image, content)
+            return replace(found, metadata=metadata_of_files.of(image))
     except UnidentifiedImageError as error:
         if content[:4] in (b"II*\0", b"MM\0*"):
             raise UnreadableImageError(
@@ -288,13 +300,23 @@ def to_uint8(image: Any) -> np.ndarray:
     return np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
-def write_image(path: str | os.PathLike[str], image: np.ndarray, alpha: np.ndarray | None = None) -> None:
+def write_image(
+    path: str | os.PathLike[str],
+    image: np.ndarray,
+    alpha: np.ndarray | None = None,
+    metadata: Metadata | None = None,
+    place: bool = False,
+    xmp: bytes = b"",
+) -> None:
     """Writes a picture by the path's suffix, whole or not at all; one without color as a gray file.
 
     Args:
       path: path of the file.
       image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
-      alpha: (H, W) float32 opacity in [0, 1]; None: opaque.
+      alpha: (H, W) float32 opacity in [0, 1]; None: opaque. JPEG knows none, and is laid on white.
+      metadata: what goes with it, of the formats PNG, JPEG, TIFF and WebP; None: nothing.
+      place: whether the place, where it was taken, is to go with it too.
+      xmp: XMP packet that goes with it; empty for none.
 
     Raises:
       UserError: the folder cannot be written, the disk is full, or the suffix names no picture format.
@@ -304,9 +326,13 @@ def write_image(path: str | os.PathLike[str], image: np.ndarray, alpha: np.ndarr
     if image_format is None:
         raise UserError(f"{path}: {path.suffix or 'no suffix'} names no picture format; use .png")
     pixels = image if image.dtype == np.uint8 else to_uint8(image)
+    if alpha is not None and image_format == "JPEG":
+        opacity = np.asarray(alpha, np.float32)[..., None]
+        pixels, alpha = to_uint8(pixels / np.float32(255.0) * opacity + (1.0 - opacity)), None
     if is_grey(pixels):
         pixels = pixels[..., :1]
+    options = metadata_of_files.options(metadata or Metadata(), place, xmp, image_format, pixels.shape[-1] == 1)
     if alpha is not None:
         pixels = np.concatenate([pixels, to_uint8(alpha)[..., None]], axis=-1)
     with write_atomically(path) as file:
-        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format=image_format)
+        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format=image_format, **options)

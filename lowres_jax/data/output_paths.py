@@ -30,14 +30,14 @@ def assign(paths: Sequence[Path], source: Path, output: Path, reserve: int) -> d
         found.update({path: path for path in clashing})
 
 
-def check(source: Path, output: Path, results: Mapping[Path, Path], ending: str) -> None:
+def check(source: Path, output: Path, results: Mapping[Path, Path], endings: Mapping[Path, str]) -> None:
     """Refuses an output that would overwrite pictures, or that a second run would take for pictures.
 
     Args:
       source: folder of the pictures, or the one picture.
       output: folder of the results.
       results: results of `assign`.
-      ending: ending of results that are named like their pictures; empty if none are.
+      endings: ending of each result that is named like its picture; empty if none are.
 
     Raises:
       UserError: the output is such a folder.
@@ -45,11 +45,11 @@ def check(source: Path, output: Path, results: Mapping[Path, Path], ending: str)
     resolved = output.resolve()
     if source.is_dir() and (resolved == source.resolve() or source.resolve() in resolved.parents):
         raise UserError(f"config.output={output}: is the input folder or inside it; give a folder beside it")
-    originals = {path.resolve() for path in results} if ending else set()
-    for result in results.values() if ending else ():
-        if with_ending(result, ending).resolve() in originals:
+    originals = {path.resolve() for path in endings}
+    for path, ending in endings.items():
+        if with_ending(results[path], ending).resolve() in originals:
             raise UserError(
-                f"config.output={output}: {result.name}{ending} there is an input picture; give another folder"
+                f"config.output={output}: {results[path].name}{ending} there is an input picture; give another folder"
             )
 
 

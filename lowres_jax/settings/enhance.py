@@ -38,9 +38,25 @@ KEYS = {
     ),
     "paste_back": Key(False, "Enlarge the whole photograph too and paste its faces in."),
     "background": Key(
-        None, "What enlarges the rest of the photograph; None: the upscaler itself; bicubic is quick.", kind=str
+        "bicubic",
+        "What enlarges the rest of the photograph; same: what enlarges its largest faces, which takes minutes.",
+        filled=True,
     ),
+    "format": Key(
+        "png",
+        "Of the results; input: as the picture's own, where it is one of these.",
+        choices=("png", "jpeg", "tiff", "webp", "input"),
+    ),
+    "keep_place": Key(False, "Results tell where the photograph was taken (GPS), where it does."),
+    "mark": Key(True, "Results say in their metadata (XMP) that they were enlarged, by what, and from what."),
+    "caption": Key(False, "A strip below each result says so too."),
+    "likeness": Key(True, "Tell how like itself, by SFace, a face that was found still is."),
+    "sheet_faces": Key(24, "Pictures in enhance.html, before and after; 0: without it.", least=0),
+    "overwrite": Key(False, "Replace results that are there already."),
     "tile": Key(128, "Side, in pixels, of the tiles in which larger pictures go through a network.", least=1),
     "overlap": Key(32, "Pixels that neighboring tiles share.", least=0),
     "batch_size": Key(16, "Aligned crops, or photographs searched for faces, at a time.", least=1),
 }
+
+# Keys that change no result: a run with others of these goes on where one before it ended.
+NOT_OF_THE_RESULT = ("task", "platform", "input", "output", "batch_size", "sheet_faces", "overwrite")

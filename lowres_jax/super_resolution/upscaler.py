@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -12,10 +12,12 @@ from lowres_jax.errors import UserError
 from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.super_resolution import interpolation
+from lowres_jax.utils import filenames
 from lowres_jax.utils.shapes import Images
 
 # Faces that are larger or smaller by this factor than those of the training count as of another size.
 _ANOTHER_SIZE = 1.75
+_NAMED = 5  # pictures in a remark
 _RESEARCH_ONLY = "research only"  # as cards of models begin, whose data are
 
 
@@ -118,10 +120,13 @@ class UpscalerBySize:
         names, verb = " and ".join(each.name for each in bound), "is" if len(bound) == 1 else "are"
         return f"{names} {verb} for {bound[0].card.licence}; --config.upscaler=srresnet is Apache-2.0"
 
-    def remarks(self, sizes: Iterable[int]) -> list[str]:
-        """`size_remark` of each for the faces it gets."""
-        sizes = list(sizes)
-        own = {each: [size for size in sizes if self.of(size) is each] for each in self.members}
+    def remarks(self, pictures: Mapping[int, Sequence[str]]) -> list[str]:
+        """`size_remark` of each for the faces it gets.
+
+        Args:
+          pictures: side of LR faces in pixels -> names of the pictures that show them.
+        """
+        own = {each: {size: pictures[size] for size in pictures if self.of(size) is each} for each in self.members}
         return [remark for each, faces in own.items() if (remark := size_remark(each, faces))]
 
 
@@ -138,15 +143,15 @@ def load_upscaler_by_size(names: Sequence[str], weights: str | None = None) -> U
     return UpscalerBySize([load_upscaler(name, weights) for name in names])
 
 
-def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
+def size_remark(upscaler: Upscaler, pictures: Mapping[int, Sequence[str]]) -> str:
     """A line where faces are much smaller or larger than those that an upscaler was trained for; "" where none are.
 
     Args:
       upscaler: any; only cards of models trained here say what they are made for.
-      sizes: sides of LR faces in pixels.
+      pictures: side of LR faces in pixels -> names of the pictures that show them; may be none.
     """
     own = upscaler.made_for
-    others = sorted({int(size) for size in sizes if own and max(size / own, own / size) >= _ANOTHER_SIZE})
+    others = sorted({int(size) for size in pictures if own and max(size / own, own / size) >= _ANOTHER_SIZE})
     if not others:
         return ""
     made_for = {
@@ -161,7 +166,10 @@ def size_remark(upscaler: Upscaler, sizes: Iterable[int]) -> str:
     ]
     span = f"{others[0]} px" if len(others) == 1 else f"{others[0]} to {others[-1]} px"
     advice = f" ({'; '.join(better)})" if better else ""
-    return f"{upscaler.name} is made for faces of {own} px; those of {span} are enlarged all the same{advice}"
+    names = list(dict.fromkeys(name for size in others for name in pictures[size]))
+    shown = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    where = f" ({filenames.printable(shown)})" if names else ""
+    return f"{upscaler.name} is made for faces of {own} px; those of {span}{where} are enlarged all the same{advice}"
 
 
 def enlarge_to(upscaler: Upscaler, images: Images, size: int) -> Float[np.ndarray, "batch {size} {size} 3"]:

@@ -96,7 +96,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     against += [
         f"{remark}."
         for name, upscaler in upscalers.items()
-        if (remark := size_remark(upscaler, [method.lr_size for method in methods if method.upscaler == name]))
+        if (remark := size_remark(upscaler, {method.lr_size: () for method in methods if method.upscaler == name}))
     ]
     dataset = f"{config.dataset}: {comparison_report.described(subjects)}"
     dataset += f"; small faces degraded: {degradation.described}" if degradation.described else ""

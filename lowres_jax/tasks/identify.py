@@ -93,9 +93,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     thresholds = wording.distinct_thresholds(answers)
     notes = [wording.threshold_line(threshold, calibration, upscalers) for threshold in thresholds]
-    sizes = [view.cut_size for own in enrolment.faces.values() for _, view in own]
-    sizes += [answer.view.cut_size for answer in answers]
-    notes += [f"{remark}." for remark in upscalers.remarks({size for size in sizes if size})]
+    sizes: dict[int, list[str]] = {}
+    for path, view in [each for own in enrolment.faces.values() for each in own]:
+        sizes.setdefault(view.cut_size, []).append(path.name)
+    for answer in answers:
+        sizes.setdefault(answer.view.cut_size, []).append(answer.path.name)
+    sizes.pop(0, None)  # faces that were not enlarged
+    notes += [f"{remark}." for remark in upscalers.remarks(sizes)]
     notes += centering.nearest_sizes(upscalers, sizes)
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)

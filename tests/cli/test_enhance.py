@@ -1,5 +1,7 @@
 """`enhance` from the command line and as a function: values of what it writes, and every refusal."""
 
+import hashlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,8 @@ from PIL import Image
 from signalled import run_signalled
 
 from lowres_jax.data import images
+from lowres_jax.enhancement import enlarging, job
+from lowres_jax.enhancement.job import CAUTION
 from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import load_detector
@@ -31,7 +35,10 @@ def settings(source: Path, output: Path, **changes: object) -> ConfigDict:
     scope: dict = {}
     exec((ROOT / "configs" / "enhance.py").read_text(), scope)
     config = scope["get_config"]()
-    config.update({"input": str(source), "output": str(output), "upscaler": ("bicubic",), "detector": "haar"} | changes)
+    config.update(
+        {"input": str(source), "output": str(output), "upscaler": ("bicubic",), "detector": "haar", "likeness": False}
+        | changes
+    )
     return config
 
 
@@ -45,7 +52,11 @@ def read(path: Path) -> np.ndarray:
 
 
 def made(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    """The pictures in a folder, without the account of the run."""
+    account = {f"enhance.{ending}" for ending in ("json", "csv", "html")}
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name not in account
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +116,7 @@ def test_aligned_crops_of_one_size_go_together(
 
 
 def test_many_sizes_do_not_mean_many_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(enhance, "_MAX_EXACT_SIZES", 2)
+    monkeypatch.setattr(job, "_MAX_EXACT_SIZES", 2)
     generator = np.random.default_rng(0)
     pictures = {f"{side}.png": generator.random((side, side, 3), np.float32) for side in (20, 22, 24, 26, 28)}
     for name, picture in pictures.items():
@@ -192,17 +203,14 @@ def test_mtcnn_s_face_is_cut_by_its_landmarks(
     assert np.abs(read(tmp_path / "out" / "astronaut_face1.png") - expected * 255).max() <= 0.51
 
 
-def test_the_background_has_the_upscaler_s_scale(tmp_path: Path) -> None:
+def test_the_background_has_the_upscaler_s_scale() -> None:
     doubling = load_upscaler("bilinear", interpolation_scale=2)
-    assert (
-        enhance._background(settings(tmp_path, tmp_path, background="bicubic"), UpscalerBySize([doubling])).scale == 2
-    )
-    assert (
-        enhance._background(settings(tmp_path, tmp_path, background="bilinear"), UpscalerBySize([doubling])) is doubling
-    )
-    assert enhance._background(settings(tmp_path, tmp_path), UpscalerBySize([doubling])) is doubling
+    members = UpscalerBySize([doubling])
+    assert enlarging.background_of("bicubic", members).scale == 2
+    assert enlarging.background_of("bilinear", members) is doubling
+    assert enlarging.background_of("same", members) is doubling
     with pytest.raises(UserError, match=r"background=srresnet enlarges x4, config\.upscaler=bilinear x2"):
-        enhance._background(settings(tmp_path, tmp_path, background="srresnet"), UpscalerBySize([doubling]))
+        enlarging.background_of("srresnet", members)
 
 
 def test_a_folder_with_all_kinds_of_pictures(
@@ -292,7 +300,7 @@ def test_nothing_to_do_is_an_error(tmp_path: Path, crops: np.ndarray, capsys: py
 def test_a_picture_that_would_grow_too_large_is_named(
     tmp_path: Path, crops: np.ndarray, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(enhance, "_MAX_ENLARGED_PIXELS", 128 * 128)
+    monkeypatch.setattr(enlarging, "MAX_ENLARGED_PIXELS", 128 * 128)
     images.write_image(tmp_path / "in" / "fits.png", crops[0])
     images.write_image(tmp_path / "in" / "large.png", np.pad(crops[0], ((0, 1), (0, 0), (0, 0))))
     enhance.run(settings(tmp_path / "in", tmp_path / "out", aligned=True), tmp_path)
@@ -305,17 +313,15 @@ def test_a_picture_that_would_grow_too_large_is_named(
 def test_an_interruption_leaves_nothing_half_written(
     tmp_path: Path, photograph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def save_half(self: Image.Image, file: BinaryIO, format: str) -> None:
+    original = Image.Image.save
+
+    def save_half(self: Image.Image, file: BinaryIO, format: str, **options: object) -> None:
+        if self.width < 800:
+            return original(self, file, format=format, **options)
         file.write(b"half a picture")
         raise KeyboardInterrupt
 
-    original = enhance._enlarge_photograph
-
-    def enlarge(*arguments: object) -> np.ndarray:
-        monkeypatch.setattr(Image.Image, "save", save_half)
-        return original(*arguments)
-
-    monkeypatch.setattr(enhance, "_enlarge_photograph", enlarge)
+    monkeypatch.setattr(Image.Image, "save", save_half)
     with pytest.raises(KeyboardInterrupt):
         enhance.run(settings(photograph, tmp_path / "out", paste_back=True), tmp_path)
     assert made(tmp_path / "out") == ["astronaut_face1.png"]
@@ -324,22 +330,27 @@ def test_an_interruption_leaves_nothing_half_written(
 def test_a_stop_keeps_what_is_complete(tmp_path: Path, crops: np.ndarray) -> None:
     for number in range(6):
         images.write_image(tmp_path / "in" / f"{number}.png", crops[0])
-    ended = run_signalled(
+    arguments = [
         "--config=configs/enhance.py",
         f"--config.input={tmp_path / 'in'}",
         f"--config.output={tmp_path / 'out'}",
         "--config.upscaler=bilinear",
         "--config.aligned=true",
         "--config.batch_size=1",
-        place="lowres_jax.data.images:write_image",
-        calls=3,
-        collecting=True,
-    )
+    ]
+    ended = run_signalled(*arguments, place="lowres_jax.data.images:write_image", calls=3, collecting=True)
     assert ended.status == 143, ended.error
     assert "Traceback" not in ended.error
     written = made(tmp_path / "out")
-    assert written in (["0.png", "1.png"], ["0.png", "1.png", "2.png"])
+    # Two threads write; what they have begun they complete, and every file is whole.
+    assert set(written) <= {f"{number}.png" for number in range(6)}
     assert all(read(tmp_path / "out" / name).shape == (4 * crops.shape[1], 4 * crops.shape[2], 3) for name in written)
+    # The same command goes on from there.
+    result = run_main(*arguments[1:])
+    assert result.returncode == 0, result.stderr
+    assert made(tmp_path / "out") == [f"{number}.png" for number in range(6)]
+    kept = json.loads((tmp_path / "out" / "enhance.json").read_text())["pictures"]
+    assert [len(each["results"]) for each in kept] == [1] * 6
 
 
 def test_the_command_line(tmp_path: Path, crops: np.ndarray) -> None:
@@ -464,7 +475,8 @@ def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, caps
         )
         assert read(tmp_path / f"out{size}" / "crop.png").shape == (4 * size, 4 * size, 3)
         remark = (
-            "identity is made for faces of 32 px; those of 16 px are enlarged all the same (identity_x8 is made for"
+            "identity is made for faces of 32 px; those of 16 px (crop.png) are enlarged all the same (identity_x8 is "
+            "made for"
         )
         assert (remark in capsys.readouterr().out) == (size == 16)
     # Of several, each picture to its own: nothing to remark, and both come out at 128 px.
@@ -475,8 +487,98 @@ def test_a_model_for_other_sizes_says_so(tmp_path: Path, crops: np.ndarray, caps
         expected = load_upscaler(name)(crops[:1, :size, :size])[0]
         found = read(tmp_path / "both" / f"{size}" / "crop.png")
         assert np.abs(found - expected * 255.0).max() <= 0.5 + 1e-2
-    assert size_remark(load_upscaler("bicubic"), [8, 300]) == ""
-    assert size_remark(load_upscaler("identity"), [32, 24, 50]) == ""
-    assert size_remark(load_upscaler("identity"), [32, 90, 300]).endswith(
-        "; those of 90 to 300 px are enlarged all the same"
+    assert size_remark(load_upscaler("bicubic"), {8: (), 300: ()}) == ""
+    assert size_remark(load_upscaler("identity"), {32: (), 24: (), 50: ()}) == ""
+    named = {32: ["a"], 90: ["b", "c", "b"], 300: ["c", "d", "e", "f", "g"]}
+    assert size_remark(load_upscaler("identity"), named).endswith(
+        "; those of 90 to 300 px (b, c, d, e, f and 1 more) are enlarged all the same"
     )
+
+
+def test_a_second_run_goes_on_and_refuses_other_settings(
+    tmp_path: Path, crops: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        images.write_image(tmp_path / "in" / f"{number}.png", crops[number])
+    arguments = {"aligned": True}
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", **arguments), tmp_path)
+    times = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("?.png")}
+    images.write_image(tmp_path / "in" / "1.png", crops[4])  # another picture by now
+    (tmp_path / "out" / "2.png").unlink()
+    capsys.readouterr()
+
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", **arguments, batch_size=1), tmp_path)
+
+    printed = capsys.readouterr().out
+    assert "done before, and left as they are: 1 pictures" in printed
+    assert "pictures enlarged: 2" in printed
+    assert (tmp_path / "out" / "0.png").stat().st_mtime_ns == times["0.png"]
+    expected = load_upscaler("bicubic")(crops[4:5])[0]
+    assert np.abs(read(tmp_path / "out" / "1.png") - expected * 255.0).max() <= 0.5 + 1e-2
+    with pytest.raises(UserError, match=r"other settings \(upscaler\)"):
+        enhance.run(settings(tmp_path / "in", tmp_path / "out", **arguments, upscaler=("bilinear",)), tmp_path)
+    (tmp_path / "out" / "enhance.json").unlink()
+    with pytest.raises(UserError, match=r"0\.png \(and 2 more\): exists"):
+        enhance.run(settings(tmp_path / "in", tmp_path / "out", **arguments), tmp_path)
+    overwritten = settings(tmp_path / "in", tmp_path / "out", **arguments, upscaler=("bilinear",), overwrite=True)
+    enhance.run(overwritten, tmp_path)
+    expected = load_upscaler("bilinear")(crops[4:5])[0]
+    assert np.abs(read(tmp_path / "out" / "1.png") - expected * 255.0).max() <= 0.5 + 1e-2
+
+
+def test_photographs_that_exist_are_not_overwritten(tmp_path: Path, photograph: Path) -> None:
+    images.write_image(tmp_path / "out" / "astronaut_face7.png", np.zeros((4, 4, 3), np.float32))
+    images.write_image(tmp_path / "out" / "another_face1.png", np.zeros((4, 4, 3), np.float32))
+    with pytest.raises(UserError, match=r"astronaut_face7\.png: exists; --config\.overwrite=true"):
+        enhance.run(settings(photograph, tmp_path / "out"), tmp_path)
+    assert made(tmp_path / "out") == ["another_face1.png", "astronaut_face7.png"]
+
+
+def test_what_is_said_of_a_face_and_kept(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A line and a row for the face, in the input's format with its description, the model, and the way it came."""
+    (tmp_path / "in").mkdir()
+    exif = Image.Exif()
+    exif[270] = "Eileen Collins"
+    exif.get_ifd(0x8825)[1] = "N"
+    picture = Image.fromarray(images.to_uint8(astronaut))
+    picture.save(tmp_path / "in" / "a.jpg", quality=40, exif=exif, dpi=(240, 240))
+    changes = {"detector": "mtcnn", "likeness": True, "format": "input", "paste_back": True, "caption": True}
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler=("srresnet",), **changes), tmp_path)
+
+    printed = capsys.readouterr().out
+    kept = json.loads((tmp_path / "out" / "enhance.json").read_text())
+    (entry,) = kept["pictures"]
+    (row,) = entry["faces"]
+    content = (tmp_path / "in" / "a.jpg").read_bytes()
+    assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+    assert [Path(each).name for each in entry["results"]] == ["a_face1.jpg", "a_x4.jpg"]
+    assert row["model"] == "srresnet"
+    assert row["enlarged_to"] == 4 * row["size"]
+    assert abs(row["jpeg_quality"] - 40) <= 1
+    assert row["likeness"] > 0.9
+    assert f"a.jpg face 1 at {row['box'][0]:.0f},{row['box'][1]:.0f}: {row['size']} px, x4 by srresnet" in printed
+    assert "(JPEG quality 40" in printed
+    assert printed.count(CAUTION) == 1
+    with Image.open(tmp_path / "out" / "a_x4.jpg") as image:
+        assert image.getexif()[270] == "Eileen Collins"
+        assert not image.getexif().get_ifd(0x8825)
+        assert image.info["dpi"] == (240, 240)
+        assert image.width == 800
+        assert image.height > 800  # with its caption
+        assert entry["sha256"].encode() in image.info["xmp"]
+        assert b'lowres:Model="srresnet and bicubic"' in image.info["xmp"]
+    assert "a.jpg, face 1" in (tmp_path / "out" / "enhance.html").read_text()
+
+
+def test_a_slow_background_is_announced(photograph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bicubic = load_upscaler("bicubic")
+    assert enlarging.announcement(bicubic, [photograph], 128, 32) == ""
+    network = load_upscaler("srresnet")
+    assert enlarging.announcement(network, [photograph], 64, 32) == ""  # some seconds
+    times = iter([100.0, 110.0])
+    monkeypatch.setattr(enlarging.time, "perf_counter", lambda: next(times))
+    # 200 x 200 pixels in tiles of 64 that share 32 are 39 tiles, of 10 s each.
+    said = enlarging.announcement(network, [photograph], 64, 32)
+    assert said.startswith("srresnet enlarges the whole photographs too, 0.0 megapixels: about 7 min; ")

@@ -20,13 +20,15 @@ def test_each_face_goes_to_the_one_made_for_its_size() -> None:
 def test_one_alone_takes_all_sizes() -> None:
     only = load_upscaler_by_size(("bicubic",))
     assert [only.of(size).name for size in (8, 300)] == ["bicubic", "bicubic"]
-    assert only.remarks([8, 300]) == []
+    assert only.remarks(dict.fromkeys((8, 300), ())) == []
 
 
 def test_remarks_are_of_the_faces_that_each_gets() -> None:
     both = load_upscaler_by_size(("identity", "identity_x8"))
-    assert both.remarks([16, 20, 24, 32, 50]) == []
-    small, large = sorted(both.remarks([8, 16, 32, 90, 300]), key=lambda line: "identity_x8 is" not in line)
+    assert both.remarks(dict.fromkeys((16, 20, 24, 32, 50), ())) == []
+    small, large = sorted(
+        both.remarks(dict.fromkeys((8, 16, 32, 90, 300), ())), key=lambda line: "identity_x8 is" not in line
+    )
     assert small.startswith("identity_x8 is made for faces of 16 px; those of 8 px are")
     assert large.startswith("identity is made for faces of 32 px; those of 90 to 300 px are")
 

@@ -1,0 +1,174 @@
+"""Faces of photographs, and photographs around them, enlarged."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from lowres_jax.data import images, resize
+from lowres_jax.data.images import DecodedImage
+from lowres_jax.errors import UserError
+from lowres_jax.localization import align, paste
+from lowres_jax.localization.align import CROP_SIZE
+from lowres_jax.localization.detector import Face
+from lowres_jax.recognition.recognizer import Recognizer
+from lowres_jax.runtime.signals import interruptible
+from lowres_jax.super_resolution import tiling
+from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler
+
+# An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
+MAX_ENLARGED_PIXELS = 400_000_000
+# Photographs are searched for faces together until they hold more pixels than this: 100 MB as float32.
+_MAX_PENDING_PIXELS = 8_000_000
+# A background that takes longer is announced.
+_LONG_SECONDS = 30.0
+
+Read = tuple[Path, str, DecodedImage]  # path, SHA-256, picture
+
+
+@dataclass(frozen=True)
+class EnlargedFace:
+    """A face before and after.
+
+    Attributes:
+      face: where it was found; None for a picture that is a crop already.
+      size: longer side of the aligned crop in pixels of the photograph.
+      cut: (size, size, 3) float32, the crop.
+      crop: the same enlarged, float32.
+      upscaler: by what.
+    """
+
+    face: Face | None
+    size: int
+    cut: np.ndarray
+    crop: np.ndarray
+    upscaler: Upscaler
+
+
+def enlarge_faces(
+    image: np.ndarray, faces: Sequence[Face], upscalers: UpscalerBySize, face_size: int | None, tile: int, overlap: int
+) -> list[EnlargedFace]:
+    """Cuts and enlarges the faces of one picture, each by the upscaler that is made for its size.
+
+    Args:
+      image: (H, W, 3) float32 RGB in [0, 1].
+      faces: in it.
+      upscalers: one, or one for each size.
+      face_size: side of the crops before the enlargement; None: as many pixels as the picture has there.
+      tile: see `tiling.upscale_tiled`.
+      overlap: likewise.
+    """
+    sizes = [face_size or paste.native_size(face, image.shape) for face in faces]
+    cuts = [paste.cut_face(image, face, size) for face, size in zip(faces, sizes, strict=True)]
+    enlarged: list[np.ndarray] = [np.empty(0)] * len(faces)
+    for upscaler in upscalers.members:
+        own = [number for number, size in enumerate(sizes) if upscalers.of(size) is upscaler]
+        results = tiling.upscale_each(upscaler, [cuts[number] for number in own], tile, overlap)
+        for number, result in zip(own, results, strict=True):
+            enlarged[number] = result
+    return [
+        EnlargedFace(face, size, cut, crop, upscalers.of(size))
+        for face, size, cut, crop in zip(faces, sizes, cuts, enlarged, strict=True)
+    ]
+
+
+def likeness(faces: Sequence[EnlargedFace], recognizer: Recognizer) -> list[float]:
+    """How like itself each face still is: cosine of the templates before, by bicubic, and after."""
+    if not faces:
+        return []
+    before, after = (
+        recognizer.templates(np.stack([resize.resize(each, CROP_SIZE, CROP_SIZE) for each in crops]))
+        for crops in ([face.cut for face in faces], [face.crop for face in faces])
+    )
+    return [float(value) for value in np.sum(before * after, axis=1)]
+
+
+SAME = "same"
+
+
+def background_of(name: str, upscalers: UpscalerBySize) -> Upscaler:
+    """What enlarges the photograph around the faces; "same": of several upscalers the one for the largest.
+
+    Raises:
+      UserError: it does not enlarge as much as that one.
+    """
+    upscaler = max(upscalers.members, key=lambda each: each.made_for)
+    if name in (SAME, upscaler.name):
+        return upscaler
+    background = load_upscaler(name, interpolation_scale=upscaler.scale)
+    if background.scale != upscaler.scale:
+        raise UserError(
+            f"config.background={background.name} enlarges x{background.scale}, config.upscaler={upscaler.name} "
+            f"x{upscaler.scale}: both must be the same; bicubic follows the upscaler"
+        )
+    return background
+
+
+def with_faces(
+    image: np.ndarray, faces: Sequence[EnlargedFace], background: Upscaler, tile: int, overlap: int, name: str
+) -> np.ndarray:
+    """The whole photograph enlarged, its faces pasted in, (scale * H, scale * W, 3) uint8."""
+    scale = background.scale
+    photograph = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.uint8)
+    top = 0
+    with tqdm(total=image.shape[0], unit="row", desc=f"  {name}", leave=False, disable=None) as bar:
+        for band in interruptible(tiling.upscale_bands(background, image, tile, overlap)):
+            photograph[top : top + len(band)] = images.to_uint8(band)
+            top += len(band)
+            bar.update(len(band) // scale)
+    found = [(each, each.face) for each in faces if each.face is not None]
+    for each, face in sorted(found, key=lambda item: item[1].score):
+        # A face may have been enlarged more than its photograph is.
+        crop = resize.resize(each.crop, each.size * scale, each.size * scale)
+        matrix = align.crop_transform(face, image.shape, each.size)
+        paste.paste(photograph, crop, paste.enlarged_transform(matrix, scale))
+    return photograph
+
+
+def announcement(background: Upscaler, paths: Sequence[Path], tile: int, overlap: int) -> str:
+    """How long a background by a network takes for some photographs, where it is long; "" otherwise."""
+    if not background.card.weights:
+        return ""
+    pixels = sum(images.pixel_count(path.read_bytes()) for path in paths if path.is_file())
+    example = np.zeros((1, tile, tile, 3), np.float32)
+    background(example)  # compiles
+    begin = time.perf_counter()
+    background(example)
+    seconds = (time.perf_counter() - begin) * pixels / (tile - overlap) ** 2
+    if seconds < _LONG_SECONDS:
+        return ""
+    took = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+    return (
+        f"{background.name} enlarges the whole photographs too, {pixels / 1e6:.1f} megapixels: about {took}; with "
+        "--config.background=bicubic, the default, only the faces go through a network"
+    )
+
+
+def too_large(image: np.ndarray, scale: int) -> str:
+    """Why a picture is too large to enlarge as a whole; "" if it is not."""
+    pixels = image.shape[0] * image.shape[1] * scale**2
+    if pixels <= MAX_ENLARGED_PIXELS:
+        return ""
+    return (
+        f"would have {pixels / 1e6:,.0f} megapixels enlarged x{scale}, over {MAX_ENLARGED_PIXELS / 1e6:,.0f}; "
+        "shrink or cut it first"
+    )
+
+
+def chunks(pictures: Iterator[Read], batch_size: int) -> Iterator[list[Read]]:
+    """Pictures in groups that are bounded by number and by memory."""
+    chunk: list[Read] = []
+    pixels = 0
+    for path, sha256, picture in pictures:
+        chunk.append((path, sha256, picture))
+        pixels += picture.rgb.shape[0] * picture.rgb.shape[1]
+        del picture
+        # A large one does not wait for another: two would be in memory.
+        if len(chunk) == batch_size or pixels > _MAX_PENDING_PIXELS:
+            yield chunk
+            chunk, pixels = [], 0
+    if chunk:
+        yield chunk
