@@ -151,9 +151,8 @@ def main() -> None:
         return optax.apply_updates(change, updates), state, value
 
     size = len(np.unique(trial.labels))
-    print(
-        f"{'':24}{f'among {size}: raw':>10}  centered    rank-1 {f'among {size + len(first):,}: raw':>10}  centered  rank-1"
-    )
+    columns = "".join(f"{f'among {each:,}: raw':>20}  centered  rank-1" for each in (size, size + len(first)))
+    print(f"{'':14}{columns}")
     generator = np.random.default_rng(0)
     seen = []
     for number in range(arguments.steps + 1):
