@@ -49,6 +49,8 @@ class Threshold:
       searches: how many such searches were made.
       false_accepts: how many of them gave a name.
       genuine: share of the searches by other pictures of enrolled people that reach the threshold; None without any.
+      different: similarity that all but a share `asked` of these searches reach, so that below it two faces are hardly
+        one person's; None without any.
       recipe: how the galleries were built: for each person the sizes that the pictures were enlarged from.
       most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
       probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
@@ -61,6 +63,7 @@ class Threshold:
     searches: int
     false_accepts: int
     genuine: float | None
+    different: float | None
     recipe: Recipe
     most_pictures: int
     probe_size: int
@@ -220,6 +223,7 @@ class Calibration:
                 searches=len(distances),
                 false_accepts=int(np.sum(distances <= limit)),
                 genuine=float(np.mean(searches.genuine <= limit)) if len(searches.genuine) else None,
+                different=1.0 - float(np.quantile(searches.genuine, 1.0 - far)) if len(searches.genuine) else None,
                 recipe=fitting,
                 most_pictures=int(np.unique(self.labels, return_counts=True)[1].max()),
                 probe_size=probe_size,

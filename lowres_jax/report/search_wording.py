@@ -1,5 +1,6 @@
 """What `identify` says: answers, thresholds and what they rest on, and what a match is worth."""
 
+import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,17 +11,56 @@ from lowres_jax.matching.search import Answer
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
 from lowres_jax.utils import filenames
 
-UNKNOWN = "unknown"
+# Of pictures made in one studio: everyday ones are found less often.
+_EASY_SET = "orl_faces"
 # A rate that rests on fewer false accepts is hardly known.
 _FEW_FALSE_ACCEPTS = 10
 _NAMED = 5
 
 
-def verdict(answer: Answer, pair: bool) -> str:
-    """The name, "unknown", or whether two photographs show one person."""
-    if pair:
-        return "same person" if answer.accepted else "not the same person"
-    return answer.matches[0].name if answer.accepted else UNKNOWN
+class Verdict(enum.Enum):
+    """What the search for a face came to; its value is the word for it."""
+
+    MATCH = "match"
+    UNKNOWN = "unknown"
+    TOO_SMALL = "too small to tell"
+    SAME = "likely the same person"
+    UNCERTAIN = "cannot tell"
+    DIFFERENT = "likely different people"
+
+
+def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
+    """What an answer comes to.
+
+    Args:
+      answer: of a search.
+      pair: whether two photographs were compared.
+      least_found: share of the enrolled who have to be named at that size, lest a face be too small to tell.
+    """
+    threshold = answer.threshold
+    if answer.accepted:
+        return Verdict.SAME if pair else Verdict.MATCH
+    if threshold.genuine is not None and threshold.genuine < least_found:
+        return Verdict.UNCERTAIN if pair else Verdict.TOO_SMALL
+    if not pair:
+        return Verdict.UNKNOWN
+    apart = threshold.different is not None and answer.matches[0].similarity < threshold.different
+    return Verdict.DIFFERENT if apart else Verdict.UNCERTAIN
+
+
+def said(answer: Answer, pair: bool, least_found: float) -> str:
+    """An answer in words: a name, or what is not known and why."""
+    found = verdict(answer, pair, least_found)
+    if found is Verdict.MATCH:
+        return answer.matches[0].name
+    if found is Verdict.TOO_SMALL or (found is Verdict.UNCERTAIN and _is_too_small(answer, least_found)):
+        rate = f"at this size {answer.threshold.genuine:.0%} of the enrolled are named"
+        return f"{found.value} ({rate})"
+    return found.value
+
+
+def _is_too_small(answer: Answer, least_found: float) -> bool:
+    return answer.threshold.genuine is not None and answer.threshold.genuine < least_found
 
 
 def source(answer: Answer) -> str:
@@ -39,7 +79,7 @@ def how(view: FaceView, upscalers: UpscalerBySize) -> str:
     return f"{view.native_size} px in the picture{enlarged}{turned}"
 
 
-def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool) -> str:
+def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool, least_found: float) -> str:
     """One searched face in one line, with its ranked names; `*` marks those who reach the threshold."""
     accepted = len(answer.accepted)
     ranked = ", ".join(
@@ -49,8 +89,9 @@ def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool) -> s
     where = filenames.printable(str(answer.path)) + (
         f" face {answer.number}/{answer.count}" if answer.count > 1 else ""
     )
+    what = said(answer, pair, least_found)
     return (
-        f"{where} ({how(answer.view, upscalers)}): {verdict(answer, pair).upper() if pair else verdict(answer, pair)}"
+        f"{where} ({how(answer.view, upscalers)}): {what.upper() if pair else what}"
         f" [{ranked}; threshold {answer.threshold.similarity:.3f}]"
     )
 
@@ -61,30 +102,48 @@ def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
 
 
-def threshold_line(threshold: Threshold, calibration: Calibration, upscalers: UpscalerBySize) -> str:
-    """What a threshold is, and what it rests on."""
-    faces = f"searched faces {_condition([threshold.probe_size], upscalers)}"
-    if any(size for own in threshold.recipe for size in own):
-        faces += f", enrolled ones {_condition([size for own in threshold.recipe for size in own], upscalers)}"
-    pictures = sorted({len(own) for own in threshold.recipe})
-    if threshold.gallery_size == 1 and pictures == [1]:
-        false = f"pairs of different people reach it in {threshold.false_accepts:,} of {threshold.searches:,} cases"
-        genuine = "pairs of one person"
+def thresholds(found: Sequence[Threshold], calibration: Calibration, upscalers: UpscalerBySize) -> str:
+    """What the thresholds are and what they rest on, in one paragraph."""
+    first = found[0]
+    pictures = sorted({len(own) for own in first.recipe})
+    pair = first.gallery_size == 1 and pictures == [1]
+    if pair:
+        searches, strangers, enrolled = "pairs", "of pairs of different people", "reach it, of pairs of one person"
     else:
         number = f"{pictures[0]}" if len(pictures) == 1 else f"{pictures[0]} to {pictures[-1]}"
         each = "one picture" if pictures == [1] else f"{number} pictures"
-        people = f"{threshold.gallery_size} people" if threshold.gallery_size > 1 else "one person"
-        false = (
-            f"of {threshold.searches:,} searches among {people} with {each}{' each' if people != 'one person' else ''} "
-            f"for somebody not enrolled {threshold.false_accepts:,} gave a name"
+        people = f"{first.gallery_size} people" if first.gallery_size > 1 else "one person"
+        searches = f"searches among {people} with {each}{' each' if people != 'one person' else ''}"
+        strangers, enrolled = "of searches for somebody not enrolled", "give a name, of those for the enrolled"
+    rates = [
+        f"{each.similarity:.3f} for faces {_condition([each.probe_size], upscalers)} "
+        f"({_rates(each, strangers, enrolled) if each is first else _rates(each, '', '')})"
+        for each in found
+    ]
+    sizes = [size for own in first.recipe for size in own]
+    condition = f", enrolled ones {_condition(sizes, upscalers)}" if any(sizes) else ""
+    parts = [
+        f"Threshold{'s' if len(found) > 1 else ''}: {', '.join(rates)}.",
+        f"Measured in {first.searches:,} {searches}{condition} on {calibration.name}, {calibration.people:,} people in "
+        f"{len(calibration.labels):,} images"
+        + (": easy pictures; of others fewer are found." if calibration.name.startswith(_EASY_SET) else "."),
+    ]
+    if any(not threshold.claimed for threshold in found):
+        parts.append(f"The set is too small to tell of {first.asked:.3%}: that is not claimed.")
+    if pair and first.different is not None and first.different < first.similarity:
+        parts.append(
+            f"Below {first.different:.3f}, as {first.asked:.1%} of pairs of one person are, two faces likely show "
+            "different people; between the two nothing can be told."
         )
-        genuine = "searches by another picture of somebody enrolled"
-    reach = f"; {threshold.genuine:.1%} of {genuine} reach it" if threshold.genuine is not None else ""
-    claim = "" if threshold.claimed else f" The set is too small to tell of {threshold.asked:.3%}: that is not claimed."
-    return (
-        f"Threshold {threshold.similarity:.3f} ({faces}): {false} ({threshold.far:.2%}){reach}; measured on "
-        f"{calibration.name}, {calibration.people:,} people in {len(calibration.labels):,} images.{claim}"
-    )
+    return " ".join(parts)
+
+
+def _rates(threshold: Threshold, strangers: str, enrolled: str) -> str:
+    """The rates of both errors; with words where these are given."""
+    said = f"{strangers} {threshold.far:.2%}".strip()
+    if threshold.genuine is None:
+        return f"{said} {enrolled.partition(',')[0]}".strip()
+    return f"{said} {enrolled} {threshold.genuine:.1%}" if enrolled else f"{said}, {threshold.genuine:.1%}"
 
 
 def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
@@ -100,7 +159,7 @@ def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
 def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration) -> list[str]:
     """What makes the thresholds less sure than they look."""
     found = []
-    thresholds = distinct_thresholds(answers)
+    found_thresholds = distinct_thresholds(answers)
     people = len(enrolment.faces)
     if people > calibration.people - 1:
         found.append(
@@ -108,12 +167,12 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calib
             f"{calibration.people - 1:,}: false names will be more frequent than stated."
         )
     most = max(len(own) for own in enrolment.faces.values())
-    if most > thresholds[0].most_pictures:
+    if most > found_thresholds[0].most_pictures:
         found.append(
             f"Somebody is enrolled from {most} pictures, but the set that the threshold was measured on has at most "
-            f"{thresholds[0].most_pictures} of anybody: false names may be a little more frequent than stated."
+            f"{found_thresholds[0].most_pictures} of anybody: false names may be a little more frequent than stated."
         )
-    fewest = min(threshold.false_accepts for threshold in thresholds)
+    fewest = min(threshold.false_accepts for threshold in found_thresholds)
     if fewest < _FEW_FALSE_ACCEPTS:
         found.append(
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "

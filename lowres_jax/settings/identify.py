@@ -27,6 +27,13 @@ KEYS = {
         "weights of your own.",
     ),
     "far": Key(0.01, "False accept rate at which the threshold lies: 0.01 for one stranger in 100.", above=0, below=1),
+    "least_found": Key(
+        0.5,
+        "Of searches by another picture of somebody enrolled this share has to be named at a face's size, or it is "
+        "'too small to tell' instead of 'unknown'.",
+        least=0,
+        most=1,
+    ),
     "calibration": Key(
         None,
         "Prepared set that the rate is measured on; None: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder "
@@ -40,4 +47,5 @@ KEYS = {
     "keep_templates": Key(True, "Keep the gallery's templates in the cache folder, for the next search."),
     "ranks": Key(5, "Names shown for each face.", least=1),
     "sheet_rows": Key(40, "Faces in identify.png; 0: without it.", least=0),
+    "pages": Key(100, "Photographs drawn with boxes and names into the folder pages; 0: none.", least=0),
 }

@@ -1,23 +1,19 @@
 """Searches the faces of photographs among known people, or compares two photographs."""
 
-import datetime
-import json
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import __version__, config_keys
+from lowres_jax.data import images, output_paths
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import results
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration_sets
-from lowres_jax.matching.calibration import Calibration, Threshold, models
+from lowres_jax.matching.calibration import Calibration, models
 from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
@@ -25,10 +21,13 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
+from lowres_jax.report.photograph_page import MarkedFace, write_page
+from lowres_jax.report.search_files import Found, write_csv, write_json
 from lowres_jax.runtime import environment
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
-from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler_by_size
-from lowres_jax.utils.files import try_folder, write_atomically
+from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
+from lowres_jax.utils.files import try_folder
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 1
@@ -80,7 +79,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     skipped = Skipped()
     answers: list[Answer] = []
     for answer in search(reader, probes.paths, enrolment, calibration, config.far, config.ranks, skipped):
-        tqdm.write(wording.line(answer, config.ranks, upscalers, pair))
+        tqdm.write(wording.line(answer, config.ranks, upscalers, pair, config.least_found))
         # A folder may hold many faces: pictures are kept of those only that are shown.
         shown = len(answers) < config.sheet_rows
         answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
@@ -91,8 +90,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     matched = sum(bool(answer.accepted) for answer in answers)
     print(f"{len(answers)} faces, {matched} matched; {skipped}")
 
-    thresholds = wording.distinct_thresholds(answers)
-    notes = [wording.threshold_line(threshold, calibration, upscalers) for threshold in thresholds]
+    notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
     sizes: dict[int, list[str]] = {}
     for path, view in [each for own in enrolment.faces.values() for each in own]:
         sizes.setdefault(view.cut_size, []).append(path.name)
@@ -104,14 +102,18 @@ def run(config: ConfigDict, workdir: Path) -> None:
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
     caution = wording.caution(answers, enrolment, calibration, pair)
-    written = [workdir / "identify.json"]
-    _write_json(written[0], config, enrolment, answers, skipped, calibration, upscalers, [*remarks, *notes, caution])
+    found = Found(config, enrolment, answers, skipped, calibration, upscalers, [*remarks, *notes, caution])
+    written = [workdir / "identify.json", workdir / "identify.csv"]
+    write_json(written[0], found)
+    write_csv(written[1], found)
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
         title = "Do these photographs show one person?" if pair else "Who is on these pictures?"
         written.append(workdir / "identify.png")
-        write_sheet(written[1], title, rows, [*more, *remarks, *notes, caution])
+        write_sheet(written[-1], title, rows, [*more, *remarks, *notes, caution])
+    if pages := _write_pages(workdir / "pages", found):
+        written.append(pages)
     for text in (*notes, *written, caution):
         print(text)
 
@@ -166,7 +168,7 @@ def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: Confi
         how=f"{answer.view.native_size} px"
         + (f", enlarged by {reader.upscalers.of(answer.view.cut_size).name}" if answer.view.cut_size else "")
         + (f", turned by {answer.view.face.turned}°" if answer.view.face.turned else ""),
-        verdict=wording.verdict(answer, pair),
+        verdict=wording.said(answer, pair, config.least_found),
         threshold=answer.threshold.similarity,
         candidates=[
             Candidate(
@@ -180,69 +182,31 @@ def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: Confi
     )
 
 
-def _write_json(
-    path: Path,
-    config: ConfigDict,
-    enrolment: Enrolment,
-    answers: Sequence[Answer],
-    skipped: Skipped,
-    calibration: Calibration,
-    upscalers: UpscalerBySize,
-    notes: Sequence[str],
-) -> None:
-    """Everything that was printed, for programs; rates are fractions, boxes pixels of the picture."""
-    thresholds = wording.distinct_thresholds(answers)
-    place = {threshold.probe_size: number for number, threshold in enumerate(thresholds)}
-    content = {
-        "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
-        "versions": results.versions(),
-        "config": config.to_dict(),
-        "calibration": {
-            "set": calibration.name,
-            "people": calibration.people,
-            "images": len(calibration.labels),
-            "thresholds": [_described(each) for each in thresholds],
-        },
-        "gallery": {
-            "people": {name: [str(path) for path, _ in own] for name, own in enrolment.faces.items()},
-            "not_enrolled": list(enrolment.missing),
-            **_skipped(enrolment.skipped),
-        },
-        "faces": [
-            {
-                "file": str(answer.path),
-                "face": answer.number,
-                "box": [round(float(value), 2) for value in answer.view.face.box],
-                "score": round(float(answer.view.face.score), 5),
-                "native_size": answer.view.native_size,
-                "enlarged_from": answer.view.cut_size or None,
-                "turned": answer.view.face.turned,
-                "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
-                "match": answer.matches[0].name if answer.accepted else None,
-                "threshold": place[answer.threshold.probe_size],
-                "ranked": [asdict(match) for match in answer.matches[: config.ranks]],
-            }
-            for answer in answers
-        ],
-        **_skipped(skipped),
-        "notes": list(notes),
-    }
-    with write_atomically(path) as file:
-        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-        # A file's name that is no text has lone surrogates, which JSON writes as it writes all it cannot: \\udcff.
-        file.write(text.encode(errors="backslashreplace") + b"\n")
-
-
-def _described(threshold: Threshold) -> dict[str, Any]:
-    """A threshold with the gallery that it was measured for in a few numbers."""
-    found = asdict(threshold)
-    pictures = [len(own) for own in found.pop("recipe")]
-    return found | {
-        "gallery_size": threshold.gallery_size,
-        "gallery_pictures": {"fewest": min(pictures), "most": max(pictures), "all": sum(pictures)},
-        "enrolled_sizes": sorted({size for own in threshold.recipe for size in own}),
-    }
-
-
-def _skipped(skipped: Skipped) -> dict[str, Any]:
-    return {"without_face": [str(path) for path in skipped.without_face], "unreadable": skipped.unreadable}
+def _write_pages(folder: Path, found: Found) -> Path | None:
+    """The searched photographs with boxes and answers; those of an earlier search are removed."""
+    if folder.is_dir():
+        for path in folder.glob("*.jpg"):
+            path.unlink()
+    by_picture: dict[Path, list[Answer]] = {}
+    for answer in found.answers:
+        by_picture.setdefault(answer.path, []).append(answer)
+    chosen = list(by_picture)[: found.config.pages]
+    source = Path(found.config.probe)
+    results = output_paths.assign(chosen, source, folder, len(".jpg"))
+    for path in interruptible(chosen):
+        try:
+            photograph = images.read_image(path)
+        except images.UnreadableImageError:
+            continue  # gone since it was searched
+        faces = [
+            MarkedFace(
+                answer.view.face.box,
+                f"{wording.said(answer, found.pair, found.config.least_found)}, {answer.view.native_size} px; nearest "
+                f"{answer.matches[0].name} {answer.matches[0].similarity:.3f}, threshold "
+                f"{answer.threshold.similarity:.3f}",
+                bool(answer.accepted),
+            )
+            for answer in by_picture[path]
+        ]
+        write_page(output_paths.with_ending(results[path], ".jpg"), path.name, photograph, faces)
+    return folder if chosen else None

@@ -1,7 +1,9 @@
 """`identify` on the ORL faces: names, unknowns, small faces, two photographs, and every refusal."""
 
+import csv
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -138,6 +140,18 @@ def test_names_unknowns_and_what_was_skipped(run, gallery, tmp_path, capsys):
         assert len(similarities) == 3
         assert similarities == sorted(similarities, reverse=True)
         assert (similarities[0] >= threshold["similarity"]) == (face["match"] is not None)
+    with (tmp_path / "work" / "identify.csv").open() as file:
+        table = list(csv.DictReader(file))
+    assert [(row["answer"], row["name"]) for row in table] == [
+        ("match", "anna"),
+        ("match", "Žofie"),
+        ("match", "bert"),
+        ("unknown", ""),
+    ]
+    assert [face["answer"] for face in found["faces"]] == ["match", "match", "match", "unknown"]
+    assert float(table[0]["threshold"]) == pytest.approx(threshold["similarity"], abs=1e-4)
+    assert float(table[0]["left"]) == pytest.approx(found["faces"][0]["box"][0], abs=0.1)
+    assert sorted(path.name for path in (tmp_path / "work" / "pages").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
     assert found["without_face"] == [str(probe / "d.png")]
     assert len(found["unreadable"]) == 1
 
@@ -147,14 +161,17 @@ def test_names_unknowns_and_what_was_skipped(run, gallery, tmp_path, capsys):
     assert "not enrolled: dora" in printed
     assert "4 faces, 3 matched; 1 pictures without a face, 1 unreadable" in printed
     assert f"{probe / 'c.png'} (" in printed
-    assert "measured on made/up, 22 people in 66 images" in printed
+    assert " on made/up, 22 people in 66 images." in printed
     last = printed.strip().splitlines()[-1]
     assert last.startswith("What this is worth:")
     assert last.endswith("no proof of who somebody is.")
     # No round number that was asked for: what was measured.
     assert f"about one in {round(1 / threshold['far'])} searches for somebody who is not enrolled were still" in last
     assert threshold["gallery_pictures"] == {"fewest": 1, "most": 2, "all": 4}
-    assert "searches among 3 people with 1 to 2 pictures each for somebody not enrolled" in printed
+    assert "searches among 3 people with 1 to 2 pictures each on made/up" in printed
+    assert re.search(
+        r"\(of searches for somebody not enrolled [01]\.\d\d% give a name, of those for the enrolled", printed
+    )
 
 
 def read_sheet(folder: Path) -> np.ndarray:
@@ -197,14 +214,16 @@ def test_two_photographs(run, tmp_path, capsys):
     other = put(tmp_path / "other.png", orl(1, 1))
 
     same = run(first, mirrored)
-    assert "SAME PERSON [first " in capsys.readouterr().out
+    assert "LIKELY THE SAME PERSON [first " in capsys.readouterr().out
     different = run(first, other)
     printed = capsys.readouterr().out
 
     assert same["faces"][0]["match"] == "first"
     assert different["faces"][0]["match"] is None
-    assert "NOT THE SAME PERSON [first " in printed
-    assert "pairs of different people reach it in" in printed
+    assert "LIKELY DIFFERENT PEOPLE [first " in printed
+    assert "of pairs of different people 0." in printed
+    assert "reach it, of pairs of one person " in printed
+    assert "Measured in 4,158 pairs on made/up" in printed
     (threshold,) = same["calibration"]["thresholds"]
     assert threshold["gallery_size"] == 1
     assert threshold["searches"] == 66 * 63

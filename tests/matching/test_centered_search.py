@@ -13,6 +13,7 @@ from lowres_jax.matching import calibration
 from lowres_jax.matching.calibration import Calibration
 from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.gallery import FaceReader
+from lowres_jax.pretrained import cards
 from lowres_jax.pretrained.conditions import Condition
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler
 
@@ -107,3 +108,25 @@ def test_thresholds_are_of_centered_templates(
     # What is kept is as the networks gave it: without centering it is the same file, unchanged.
     plain = Calibration(tmp_path / "a" / "b", Recognizer(), upscalers, 0, 0)
     np.testing.assert_allclose(plain.templates(0), raw)
+
+
+def test_what_cards_say(upscalers: UpscalerBySize) -> None:
+    """All or nothing: a centered template is not to be compared with one that is not."""
+    found = Centering.of_cards(Recognizer128(), upscalers)
+    assert found.active
+    assert found.remarks == []
+    other = UpscalerBySize([load_upscaler("bilinear")])
+    without = Centering.of_cards(Recognizer128(), other)
+    assert not without.active
+    assert without.remarks == [
+        "bilinear: its card has no centering for sface, so that templates are compared as they are "
+        "(configs/measure_centering.py measures it)"
+    ]
+    assert found.described != without.described
+    assert not cards.load_card("bilinear", "super_resolution").centering
+
+
+class Recognizer128(Recognizer):
+    """Of the length of SFace's."""
+
+    dimension = 128

@@ -1,6 +1,7 @@
 """Conditions on model cards: written, read again, and refused where they are of another judge or damaged."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +63,23 @@ def test_a_damaged_table(card: Card, entry: str, said: str) -> None:
     path.write_text(path.read_text() + "\n" + entry + "\n")
     with pytest.raises(UserError, match=f"centering.sface.*{said}"):
         conditions.read(cards.read_card(path), "sface", 1)
+
+
+def test_shipped_cards_are_whole(tmp_path: Path) -> None:
+    """What is on the cards that come with the program is of the judges that it names, and written back unchanged."""
+    seen = 0
+    for room, dimension in (("super_resolution", 128), ("recognition", 128)):
+        for name in cards.names(room):
+            if not cards.is_shipped(name):
+                continue
+            card = cards.load_card(name, room)
+            shutil.copy(card.folder / f"{name}.toml", tmp_path)
+            copy = cards.read_card(tmp_path / f"{name}.toml")
+            found = {judge: conditions.read(copy, judge, dimension) for judge in copy.centering}
+            conditions.write(copy, found)
+            assert cards.read_card(tmp_path / f"{name}.toml").centering == card.centering
+            seen += sum(map(len, found.values()))
+            for own in found.values():
+                for condition in own.values():
+                    assert 0 < np.linalg.norm(condition.mean) < 1
+    assert seen

@@ -1,0 +1,139 @@
+"""What `identify` found, for programs: identify.json with everything, identify.csv with a row a face."""
+
+import csv
+import datetime
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from lowres_jax.evaluation import results
+from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.enrolment import Enrolment, Skipped
+from lowres_jax.matching.search import Answer
+from lowres_jax.report import search_wording as wording
+from lowres_jax.super_resolution.upscaler import UpscalerBySize
+from lowres_jax.utils.files import write_atomically
+
+
+@dataclass(frozen=True)
+class Found:
+    """A finished search.
+
+    Attributes:
+      config: of the task.
+      enrolment: who was enrolled.
+      answers: one for each face.
+      skipped: probes that gave none.
+      calibration: what the thresholds were measured on.
+      upscalers: upscalers of small faces.
+      notes: all that was printed.
+    """
+
+    config: ConfigDict
+    enrolment: Enrolment
+    answers: Sequence[Answer]
+    skipped: Skipped
+    calibration: Calibration
+    upscalers: UpscalerBySize
+    notes: Sequence[str]
+
+    @property
+    def pair(self) -> bool:
+        """Whether two photographs were compared."""
+        return Path(self.config.gallery).is_file()
+
+
+def write_json(path: Path, found: Found) -> None:
+    """Everything that was printed; rates are fractions, boxes pixels of the picture."""
+    config, enrolment, answers = found.config, found.enrolment, found.answers
+    calibration, upscalers = found.calibration, found.upscalers
+    thresholds = wording.distinct_thresholds(answers)
+    place = {threshold.probe_size: number for number, threshold in enumerate(thresholds)}
+    content = {
+        "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "versions": results.versions(),
+        "config": config.to_dict(),
+        "calibration": {
+            "set": calibration.name,
+            "people": calibration.people,
+            "images": len(calibration.labels),
+            "thresholds": [_described(each) for each in thresholds],
+        },
+        "gallery": {
+            "people": {name: [str(path) for path, _ in own] for name, own in enrolment.faces.items()},
+            "not_enrolled": list(enrolment.missing),
+            **_skipped(enrolment.skipped),
+        },
+        "faces": [
+            {
+                "file": str(answer.path),
+                "face": answer.number,
+                "box": [round(float(value), 2) for value in answer.view.face.box],
+                "score": round(float(answer.view.face.score), 5),
+                "native_size": answer.view.native_size,
+                "enlarged_from": answer.view.cut_size or None,
+                "turned": answer.view.face.turned,
+                "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
+                "answer": wording.verdict(answer, found.pair, config.least_found).value,
+                "match": answer.matches[0].name if answer.accepted else None,
+                "threshold": place[answer.threshold.probe_size],
+                "ranked": [asdict(match) for match in answer.matches[: config.ranks]],
+            }
+            for answer in answers
+        ],
+        **_skipped(found.skipped),
+        "notes": list(found.notes),
+    }
+    with write_atomically(path) as file:
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+        # A file's name that is no text has lone surrogates, which JSON writes as it writes all it cannot: \\udcff.
+        file.write(text.encode(errors="backslashreplace") + b"\n")
+
+
+def _described(threshold: Threshold) -> dict[str, Any]:
+    """A threshold with the gallery that it was measured for in a few numbers."""
+    found = asdict(threshold)
+    pictures = [len(own) for own in found.pop("recipe")]
+    return found | {
+        "gallery_size": threshold.gallery_size,
+        "gallery_pictures": {"fewest": min(pictures), "most": max(pictures), "all": sum(pictures)},
+        "enrolled_sizes": sorted({size for own in threshold.recipe for size in own}),
+    }
+
+
+def _skipped(skipped: Skipped) -> dict[str, Any]:
+    return {"without_face": [str(path) for path in skipped.without_face], "unreadable": skipped.unreadable}
+
+
+def write_csv(path: Path, found: Found) -> None:
+    """A row for each face; see docs/recognition.md."""
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(
+        [
+            *("file", "face", "answer", "name", "similarity", "threshold", "found_at_this_size", "nearest"),
+            *("native_size", "enlarged_from", "upscaler", "turned", "left", "top", "right", "bottom", "score"),
+        ]
+    )
+    for answer in found.answers:
+        view, best = answer.view, answer.matches[0]
+        genuine = answer.threshold.genuine
+        writer.writerow(
+            [
+                *(answer.path, answer.number, wording.verdict(answer, found.pair, found.config.least_found).value),
+                *(best.name if answer.accepted else "", f"{best.similarity:.4f}", f"{answer.threshold.similarity:.4f}"),
+                *("" if genuine is None else f"{genuine:.4f}", best.name),
+                *(view.native_size, view.cut_size or ""),
+                found.upscalers.of(view.cut_size).name if view.cut_size else "",
+                view.face.turned,
+                *(f"{float(value):.1f}" for value in view.face.box),
+                f"{float(view.face.score):.5f}",
+            ]
+        )
+    with write_atomically(path) as file:
+        file.write(table.getvalue().encode(errors="backslashreplace"))
