@@ -141,6 +141,11 @@ class Calibration:
         """How many the images show."""
         return len(np.unique(self.labels))
 
+    @property
+    def images(self) -> int:
+        """How many images are used."""
+        return len(self.labels)
+
     def templates(self, size: int) -> np.ndarray:
         """The images' templates, (n, D): as they are (0), or reduced to `size` pixels and enlarged again."""
         if size not in self._templates:

@@ -66,7 +66,7 @@ def choose(
             break
         if len(sets) > 1:
             remarks.append(
-                f"{calibration.name}: {calibration.people} people in {len(calibration.labels)} images are too few to "
+                f"{calibration.name}: {calibration.people} people in {calibration.images} images are too few to "
                 f"tell of a false accept rate of {far:.3g}"
             )
     if not usable:

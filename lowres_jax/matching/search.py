@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import SAME_PICTURE, Enrolment, Skipped
 from lowres_jax.matching.gallery import FaceReader, FaceView, Match
+from lowres_jax.matching.shipped_thresholds import Thresholds
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def search(
     reader: FaceReader,
     paths: Sequence[Path],
     enrolment: Enrolment,
-    calibration: Calibration,
+    calibration: Thresholds,
     far: float,
     ranks: int,
     skipped: Skipped,

@@ -12,9 +12,10 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import results
-from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import Enrolment, Skipped
 from lowres_jax.matching.search import Answer
+from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.report import search_wording as wording
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
 from lowres_jax.utils.files import write_atomically
@@ -38,7 +39,7 @@ class Found:
     enrolment: Enrolment
     answers: Sequence[Answer]
     skipped: Skipped
-    calibration: Calibration
+    calibration: Thresholds
     upscalers: UpscalerBySize
     notes: Sequence[str]
 
@@ -61,7 +62,7 @@ def write_json(path: Path, found: Found) -> None:
         "calibration": {
             "set": calibration.name,
             "people": calibration.people,
-            "images": len(calibration.labels),
+            "images": calibration.images,
             "thresholds": [_described(each) for each in thresholds],
         },
         "gallery": {

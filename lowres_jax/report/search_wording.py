@@ -4,10 +4,11 @@ import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lowres_jax.matching.calibration import Calibration, Threshold
+from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
+from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
 from lowres_jax.utils import filenames
 
@@ -102,7 +103,7 @@ def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
 
 
-def thresholds(found: Sequence[Threshold], calibration: Calibration, upscalers: UpscalerBySize) -> str:
+def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: UpscalerBySize) -> str:
     """What the thresholds are and what they rest on, in one paragraph."""
     first = found[0]
     pictures = sorted({len(own) for own in first.recipe})
@@ -125,7 +126,7 @@ def thresholds(found: Sequence[Threshold], calibration: Calibration, upscalers: 
     parts = [
         f"Threshold{'s' if len(found) > 1 else ''}: {', '.join(rates)}.",
         f"Measured in {first.searches:,} {searches}{condition} on {calibration.name}, {calibration.people:,} people in "
-        f"{len(calibration.labels):,} images"
+        f"{calibration.images:,} images"
         + (": easy pictures; of others fewer are found." if calibration.name.startswith(_EASY_SET) else "."),
     ]
     if any(not threshold.claimed for threshold in found):
@@ -156,7 +157,7 @@ def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
     return f"{some}enlarged {' and '.join(ways)}"
 
 
-def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration) -> list[str]:
+def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thresholds) -> list[str]:
     """What makes the thresholds less sure than they look."""
     found = []
     found_thresholds = distinct_thresholds(answers)
@@ -225,7 +226,7 @@ def itself(answers: Sequence[Answer]) -> list[str]:
     return found + ([f"So are {len(same) - _NAMED} more searched faces."] if len(same) > _NAMED else [])
 
 
-def caution(answers: Sequence[Answer], enrolment: Enrolment, calibration: Calibration, pair: bool) -> str:
+def caution(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thresholds, pair: bool) -> str:
     """What a match is worth, in plain words and measured numbers."""
     worst = max(distinct_thresholds(answers), key=lambda threshold: threshold.far)
     question = "pairs of different people" if pair else "searches for somebody who is not enrolled"

@@ -1,5 +1,6 @@
 """Searches the faces of photographs among known people, or compares two photographs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
 from lowres_jax.matching.search import Answer, search
+from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds, described
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
@@ -47,7 +49,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
     files, probes = find_pictures(source), find_pictures(config.probe)
     people = people_in(source, files.paths)
-    sets = calibration_sets.folders(config.calibration, config.detector)
     try_folder(workdir)
     for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
         print(line)
@@ -59,18 +60,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     reader = FaceReader(
         load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again, centering
     )
+    # A set that has to be prepared first is asked for before minutes of enrolment.
+    own = config.calibration or config.weights
+    shipped = None if own else ShippedThresholds.load(described(recognizer, upscalers, centering, config.detector))
+    sets = [] if shipped else calibration_sets.folders(config.calibration, config.detector)
 
     enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
     _report_enrolment(enrolment, config)
-    pictures = [len(own) for own in enrolment.faces.values()]
-    calibration, remarks = calibration_sets.choose(
-        sets,
-        lambda folder: Calibration(
-            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights, centering
-        ),
-        config.far,
-        len(pictures),
-    )
+    calibration, remarks = _thresholds(config, shipped, sets, reader, enrolment)
     alike = calibration.threshold(max(config.far, 0.01), ((0,),), 0).similarity
     remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
     remarks += centering.remarks
@@ -116,6 +113,33 @@ def run(config: ConfigDict, workdir: Path) -> None:
         written.append(pages)
     for text in (*notes, *written, caution):
         print(text)
+
+
+def _thresholds(
+    config: ConfigDict,
+    shipped: ShippedThresholds | None,
+    sets: Sequence[Path],
+    reader: FaceReader,
+    enrolment: Enrolment,
+) -> tuple[Thresholds, list[str]]:
+    """Where thresholds come from: from the program itself where it has them for these models, else from a set."""
+    if shipped and shipped.covers(config.far, enrolment.recipe):
+        return shipped, []
+    sets = sets or calibration_sets.folders(config.calibration, config.detector)
+    upscalers, recognizer, centering = reader.upscalers, reader.recognizer, reader.centering
+    pictures = [len(own) for own in enrolment.faces.values()]
+    print(
+        "Thresholds are measured now, once for these models and each size of face: faces of a prepared set are made as "
+        "small, enlarged and searched for, as yours will be."
+    )
+    return calibration_sets.choose(
+        sets,
+        lambda folder: Calibration(
+            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights, centering
+        ),
+        config.far,
+        len(pictures),
+    )
 
 
 def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
