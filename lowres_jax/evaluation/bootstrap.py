@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 CONFIDENCE = 0.95
+# Metrics that are counts of rare events.
+COUNTS = frozenset({"false_accepts"})
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,31 @@ def interval(samples: np.ndarray) -> tuple[float, float]:
 
 
 def difference(method: Estimate, reference: Estimate, name: str) -> tuple[float, float, float]:
-    """(value, low, high) of method minus reference, paired: resample by resample."""
+    """(value, low, high) of method minus reference, paired: resample by resample.
+
+    Of counts, which may be rare, it reaches from the lower of its own and `rare_counts_interval`'s lower bound to the
+    higher of the upper ones: one false accept against none is no difference, though every resample with the one in it
+    has it.
+    """
     low, high = interval(method.samples[name] - reference.samples[name])
+    if name in COUNTS:
+        rare = rare_counts_interval(round(method.metrics[name]), round(reference.metrics[name]))
+        low, high = min(low, rare[0]), max(high, rare[1])
     return method.metrics[name] - reference.metrics[name], low, high
+
+
+def rare_counts_interval(first: int, second: int) -> tuple[float, float]:
+    """Interval of the difference of two independent counts, given their sum n.
+
+    Under equal rates the first one is binomial with n and 1/2, whatever the rate (Przyborowski and Wilenski, Biometrika
+    1940), so that the exact interval of its share (Clopper and Pearson, Biometrika 1934) becomes one of the difference:
+    from n (2 low - 1) to n (2 high - 1). It excludes zero by chance in at most one of twenty cases.
+    """
+    total = first + second
+    if not total:
+        return 0.0, 0.0
+    share = stats.binomtest(first, total).proportion_ci(CONFIDENCE, method="exact")
+    return total * (2.0 * share.low - 1.0), total * (2.0 * share.high - 1.0)
 
 
 def mean_estimate(values: Mapping[str, np.ndarray], people: np.ndarray, counts: np.ndarray) -> Estimate:

@@ -12,6 +12,12 @@ KEYS = {
     "platform": PLATFORM,
     "data_dir": DATA_DIR,
     "dataset": Key("orl_faces/mtcnn", "Prepared set, builder/variant, below data_dir.", filled=True),
+    "input": Key(
+        None,
+        "Photographs of your own instead, a folder or archive with a subfolder a person: prepared into the workdir "
+        "first; as many folds as there are people for.",
+        kind=str,
+    ),
     "images_per_person": Key(3, "Images of each person, the first ones; 0: all.", least=0),
     "upscalers": Key(
         ("bilinear", "bicubic", "srresnet", "srgan", "esrgan", "identity"),

@@ -27,13 +27,14 @@ from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import load_recognizer
-from lowres_jax.report.comparison import comparison_report, examples, judges
+from lowres_jax.report.comparison import comparison_report, examples, findings, judges
 from lowres_jax.report.comparison.page import write_report
 from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
 from lowres_jax.report.comparison.table import group_rows, print_table
 from lowres_jax.runtime import environment
 from lowres_jax.settings.compare import KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
+from lowres_jax.tasks import prepare
 from lowres_jax.utils.files import try_folder
 
 WITHOUT_LABEL_ERRORS = "without_label_errors"
@@ -56,7 +57,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for name in names:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
-    directory = environment.datasets_folder(config.data_dir) / config.dataset
+    if config.input:
+        dataset, directory = Path(config.input).resolve().name, _prepared(config.input, workdir)
+    else:
+        dataset, directory = config.dataset, environment.datasets_folder(config.data_dir) / config.dataset
     source = open_records(directory)
     if len(source) and source[0]["image"].shape != (CROP_SIZE, CROP_SIZE, 3):
         raise UserError(
@@ -71,12 +75,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
     corrected = None
     if config.label_errors:
         corrected = subjects.without(LabelErrors.read(Path(config.label_errors)), source.sources)
-    print(f"{config.dataset}: {comparison_report.described(subjects)}")
+    print(f"{dataset}: {comparison_report.described(subjects)}")
     upscalers = {
         name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
     }
     recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum, onnx=config.onnx) for name in names}
-    folder = Path(config.measurements or workdir / "measurements") / config.dataset.replace("/", "-")
+    folder = Path(config.measurements or workdir / "measurements") / dataset.replace("/", "-")
     try_folder(workdir)
     degradation = Degradation.of(config.degradation)
     run_methods = functools.partial(
@@ -98,14 +102,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
         for name, upscaler in upscalers.items()
         if (remark := size_remark(upscaler, {method.lr_size: () for method in methods if method.upscaler == name}))
     ]
-    dataset = f"{config.dataset}: {comparison_report.described(subjects)}"
-    dataset += f"; small faces degraded: {degradation.described}" if degradation.described else ""
-    found = results.make_results(dataset, rows)
+    described = f"{dataset}: {comparison_report.described(subjects)}"
+    described += f"; small faces degraded: {degradation.described}" if degradation.described else ""
+    found = results.make_results(described, rows)
     results.write_results(workdir / "results.json", found)
     if corrected is not None:
         own = dataclasses.replace(protocols, trials=(), open_set=None)
         rows = _judged(config, measurements, corrected, own, means, list(upscalers))[1]
-        without = results.make_results(f"{dataset}; without known label errors", rows)
+        without = results.make_results(f"{described}; without known label errors", rows)
         (workdir / WITHOUT_LABEL_ERRORS).mkdir(exist_ok=True)
         results.write_results(workdir / WITHOUT_LABEL_ERRORS / "results.json", without)
     grid, turned = _examples(config, source, methods, upscalers, subjects, judged, degradation)
@@ -125,9 +129,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
         **({"title": config.title} if config.title else {}),
     )
     write_report(workdir / "report.html", data)
-    for line in [*against, *judges.disagreements(group_rows(found))]:
+    groups = group_rows(found)
+    for line in [*against, *judges.disagreements(groups)]:
         print(f"\n{line}")
-    print(f"\n{print_table(found)}")
+    print(f"\n{print_table(found)}\n")
+    for line in findings.answer([findings.find(group) for group in groups]):
+        print(line)
     if corrected is not None:
         left_out = len(subjects.images) - len(corrected.images), len(subjects.pairs) - len(corrected.pairs)
         print(
@@ -135,6 +142,22 @@ def run(config: ConfigDict, workdir: Path) -> None:
             f"{workdir / WITHOUT_LABEL_ERRORS / 'results.json'}):\n\n{print_table(without)}"
         )
     print(f"\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
+
+
+def _prepared(photographs: str, workdir: Path) -> Path:
+    """Prepares somebody's own photographs below the workdir, unless that was done and they are the same since.
+
+    Raises:
+      UserError: there are none, or they cannot be prepared.
+    """
+    settings = config_keys.new(prepare.KEYS, "prepare")
+    settings.update({"builder": "people", "source": photographs, "data_dir": str(workdir / "dataset")})
+    try:
+        prepare.run(settings, workdir)
+    except prepare.PreparedOtherwiseError:
+        settings.overwrite = True
+        prepare.run(settings, workdir)
+    return workdir / "dataset" / "people" / prepare.variant(settings)
 
 
 def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
@@ -148,19 +171,27 @@ def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
         found = source.pairs("view2")
         pairs = np.stack([found.first, found.second], axis=1)
         return EvaluationSet(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
+    folds = config.made_folds
+    if config.input:
+        # Each fold has two people or more of whom there are two images.
+        several = int(np.sum(np.unique(labels, return_counts=True)[1] > 1))
+        fitting = max(min(folds, several // 2), 2)
+        if fitting < folds:
+            print(f"{several} people with two images or more: pairs in {fitting} folds instead of {folds}")
+        folds = fitting
     try:
         return EvaluationSet.paired(
             labels,
             names,
             detected,
             config.images_per_person,
-            config.made_folds,
+            folds,
             config.made_pairs_per_fold,
             config.seed,
         )
     except ValueError as error:
         raise UserError(
-            f"config.made_folds={config.made_folds}, config.made_pairs_per_fold={config.made_pairs_per_fold}: {error}"
+            f"config.made_folds={folds}, config.made_pairs_per_fold={config.made_pairs_per_fold}: {error}"
         ) from error
 
 

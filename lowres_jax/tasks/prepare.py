@@ -31,6 +31,10 @@ _SUMMARY = "preparation.json"
 _NAMED = 10  # files that a summary on the terminal names
 
 
+class PreparedOtherwiseError(UserError):
+    """A set is there already, made of other photographs or with other settings."""
+
+
 def run(config: ConfigDict, workdir: Path) -> None:
     """Prepares `config.builder` below `config.data_dir`; `workdir` is not used.
 
@@ -138,7 +142,7 @@ def _is_there(place: Path, settings: dict[str, Any], config: ConfigDict) -> bool
     if {file.name: file.read_bytes() for file in companions} != kept:
         different.append("pairs")
     if different:
-        raise UserError(
+        raise PreparedOtherwiseError(
             f"{place}: prepared already with other settings ({', '.join(different)}); --config.overwrite=true prepares "
             "it again, another --config.data_dir keeps both"
         )

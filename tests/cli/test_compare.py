@@ -22,6 +22,7 @@ from lowres_jax.data.lfw_pairs import PairIndices
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import blufr, centering, identification, verification
+from lowres_jax.evaluation import passes as evaluation_passes
 from lowres_jax.evaluation.measurement import Method
 from lowres_jax.evaluation.results import read_results
 from lowres_jax.tasks import compare
@@ -113,13 +114,13 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 def passes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """What is measured while the test runs: method -> number of images."""
     seen: dict[str, int] = {}
-    original = compare.measure
+    original = evaluation_passes.measure
 
     def spy(method: Method, source: Any, indices: np.ndarray, *others: Any) -> None:
         seen[str(method)] = len(indices)
         original(method, source, indices, *others)
 
-    monkeypatch.setattr(compare, "measure", spy)
+    monkeypatch.setattr(evaluation_passes, "measure", spy)
     return seen
 
 
@@ -435,3 +436,29 @@ def test_every_protocol_in_one_run(
     config.folds, config.centering.dataset = (), "lfw/haar"
     with pytest.raises(UserError, match=r"config\.centering\.dataset=lfw/haar: means are to be of other people"):
         compare.run(config, work)
+
+
+def test_photographs_of_ones_own_in_one_command(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder is prepared into the workdir, compared under its own name, with as many folds as people allow."""
+    mine = tmp_path / "our team"
+    for person in ("s1", "s2", "s3", "s4", "s5"):
+        shutil.copytree(data / "photographs" / person, mine / person)
+    changes = {"upscalers": ("bicubic",), "lr_sizes": (8,), "images_per_person": 3, "made_folds": 10}
+    config = config_of(data, input=str(mine), **changes)
+
+    compare.run(config, tmp_path / "work")
+
+    printed = capsys.readouterr().out
+    assert "5 people with two images or more: pairs in 2 folds instead of 10" in printed
+    results = read_results(tmp_path / "work" / "results.json")
+    assert results["dataset"].startswith("our team: 15 images of 5 people; ")
+    assert "With SFace as the judge, nothing was compared." in printed
+    assert "our team" in (tmp_path / "work" / "report.html").read_text()
+    # Again: nothing is prepared twice, unless the photographs changed.
+    compare.run(config, tmp_path / "work")
+    assert "prepared already, 20 records" in capsys.readouterr().out
+    (mine / "s5" / "1.pgm").unlink()
+    compare.run(config, tmp_path / "work")
+    assert "19 records of 5 people" in capsys.readouterr().out
+    with pytest.raises(UserError, match="no such file or folder"):
+        compare.run(config_of(data, input=str(tmp_path / "absent"), **changes), tmp_path / "other")

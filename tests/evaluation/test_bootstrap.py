@@ -177,3 +177,32 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
     low, high = bootstrap.interval(estimate.samples["m"])
     half = 1.96 * values.std() / 20
     assert (low, high) == pytest.approx((values.mean() - half, values.mean() + half), abs=0.1 * half)
+
+
+def test_one_false_accept_against_none_is_no_difference() -> None:
+    """Every resample with the one in it has it: the bootstrap's bound is the estimate itself."""
+    one = bootstrap.Estimate({"false_accepts": 1.0}, {"false_accepts": np.ones(1000)})
+    none = bootstrap.Estimate({"false_accepts": 0.0}, {"false_accepts": np.zeros(1000)})
+    value, low, high = bootstrap.difference(one, none, "false_accepts")
+    assert value == 1.0
+    assert low < 0 < high
+    assert bootstrap.difference(none, one, "false_accepts") == pytest.approx((-value, -high, -low))
+    # Clopper and Pearson, by hand: 0 of 6 has the upper bound 1 - .025^(1/6) = .4593, so that 6 against 0 is one.
+    assert bootstrap.rare_counts_interval(6, 0) == pytest.approx((6 * (2 * (1 - 0.45926) - 1), 6.0), abs=1e-3)
+    assert bootstrap.rare_counts_interval(6, 0)[0] > 0
+    assert bootstrap.rare_counts_interval(5, 0)[0] < 0
+    assert bootstrap.rare_counts_interval(0, 0) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("mean", [0.5, 2.0, 8.0, 40.0])
+def test_equal_rates_of_rare_events_are_told_apart_in_one_of_twenty_cases_at_most(mean: float) -> None:
+    draws = np.random.default_rng(0).poisson(mean, size=(4000, 2))
+    bounds = {pair: bootstrap.rare_counts_interval(*pair) for pair in {(int(a), int(b)) for a, b in draws}}
+    excluded = np.mean([not bounds[int(a), int(b)][0] <= 0 <= bounds[int(a), int(b)][1] for a, b in draws])
+    assert excluded <= 0.05
+
+
+def test_a_rate_of_three_times_as_many_is_told_apart() -> None:
+    draws = np.random.default_rng(1).poisson((30.0, 10.0), size=(500, 2))
+    found = [bootstrap.rare_counts_interval(int(a), int(b))[0] > 0 for a, b in draws]
+    assert np.mean(found) > 0.8

@@ -100,7 +100,7 @@ def test_the_rate_stands_beside_too_small() -> None:
 
 
 def test_one_paragraph_of_thresholds() -> None:
-    calibration: Any = SimpleNamespace(name="lfw/mtcnn", people=500, labels=np.zeros(1000))
+    calibration: Any = SimpleNamespace(name="lfw/mtcnn", people=500, images=1000)
     found = [threshold(), threshold(0.55, similarity=0.45, probe_size=16)]
     assert search_wording.thresholds(found, calibration, BOTH) == (
         "Thresholds: 0.400 for faces not enlarged (of searches for somebody not enrolled 0.99% give a name, of those "

@@ -105,8 +105,9 @@ def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> lis
         both = [printed(judge) for judge in recognizers if taught([name], judge)]
         if both:
             found.append(
-                f"{printed(name)} was trained against {joined(both)}: what {joined(both)} says of it here is no "
-                "independent judgement. Look at the other recognizers, or add one (--config.recognizers=sface,dlib)."
+                f"{joined(both)} {'was' if len(both) == 1 else 'were'} part of the training of {printed(name)}: what "
+                f"{'it says' if len(both) == 1 else 'they say'} of that here is no independent judgement. Look at the "
+                "other recognizers, or add one (--config.recognizers=sface,dlib)."
             )
     return found
 

@@ -1,5 +1,6 @@
 """The answer in sentences, generated from the intervals."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,10 @@ _FALSE_ACCEPT_FIELD = {
     "searcher": "in the search among good pictures",
 }
 
+# A rate that fewer false accepts decide is hardly known: whoever is the ninth nearest stranger moves it by as much as a
+# method does.
+_FEWEST_ALLOWED = 10
+
 # A method and its paired difference (value, low, high) to the reference.
 _Entry = tuple[str, tuple[float, ...]]
 
@@ -33,6 +38,8 @@ class Finding:
       recognizer: name of the recognizer.
       winners: protocol -> super-resolution methods (no interpolation) that beat the reference there, best first; only
         protocols whose difference was measured.
+      losers: protocol -> super-resolution methods that are measurably worse than the reference, worst last.
+      allowed: false accepts that FAR 1 % allows, where these are few and no method can be told apart; None otherwise.
       headline: the finding in one sentence.
       details: further sentences: the other methods, bilinear, the share of the loss recovered.
       taught: methods in whose loss the recognizer was.
@@ -44,6 +51,8 @@ class Finding:
     headline: str
     details: tuple[str, ...]
     taught: tuple[str, ...] = ()
+    losers: dict[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    allowed: int | None = None
 
 
 def find(group: Group) -> Finding:
@@ -55,14 +64,22 @@ def find(group: Group) -> Finding:
     if reference is None or not (any(identification.values()) or any(pairs.values())):
         text = f"{opening}no difference to bicubic or bilinear was measured, so no method can be called better."
         return Finding(group.lr_size, group.recognizer, {}, text, ())
-    winners = {
-        protocol: tuple(method for method, _ in found[Verdict.BETTER] if method not in REFERENCES)
-        for protocol, found in ((IDENTIFICATION[0], identification), (PAIRS[0], pairs))
-        if any(found.values())
-    }
+    winners, losers = (
+        {
+            protocol: tuple(method for method, _ in found[verdict] if method not in REFERENCES)
+            for protocol, found in ((IDENTIFICATION[0], identification), (PAIRS[0], pairs))
+            if any(found.values())
+        }
+        for verdict in (Verdict.BETTER, Verdict.WORSE)
+    )
+    undecided = not (identification[Verdict.BETTER] or identification[Verdict.WORSE])
+    few = group.allowed if undecided and group.allowed is not None and group.allowed < _FEWEST_ALLOWED else None
     clauses = []
     if any(identification.values()):
-        clauses.append(_main_clause(*IDENTIFICATION, reference, identification))
+        if few is not None:
+            clauses.append(f"{_too_few(few)} to tell methods apart in {FIELDS[IDENTIFICATION[0]]}")
+        else:
+            clauses.append(_main_clause(*IDENTIFICATION, reference, identification))
         if any(pairs.values()):
             clauses.append(_pair_clause(reference, identification, pairs))
     else:
@@ -77,20 +94,31 @@ def find(group: Group) -> Finding:
         *_rest(*PAIRS, reference, pairs),
     ]
     headline = f"{opening}{'; '.join(clauses)}."
-    return Finding(group.lr_size, group.recognizer, winners, headline, tuple(details), taught)
+    return Finding(group.lr_size, group.recognizer, winners, headline, tuple(details), taught, losers, few)
+
+
+def _too_few(allowed: int) -> str:
+    accepts = "no false accept" if not allowed else "1 false accept" if allowed == 1 else f"{allowed} false accepts"
+    return f"these are too few images (FAR 1 % allows {accepts}; of 1,000 images it would allow {_FEWEST_ALLOWED})"
 
 
 def answer(findings: Sequence[Finding]) -> list[str]:
     """The shortest answer to "does super-resolution help?": one sentence or two for each recognizer."""
     answers = []
     for recognizer in dict.fromkeys(finding.recognizer for finding in findings):
-        sentences = []
+        sentences, worse = [], []
         for protocol, task in (("all_against_all", "identification"), ("lfw", "the decision on pairs")):
             own = [
                 (finding.lr_size, [_marked(finding, name) for name in finding.winners[protocol]])
                 for finding in findings
                 if finding.recognizer == recognizer and protocol in finding.winners
             ]
+            few = [
+                (finding.lr_size, finding.allowed)
+                for finding in findings
+                if finding.recognizer == recognizer and protocol == IDENTIFICATION[0] and finding.allowed is not None
+            ]
+            own = [(at, who) for at, who in own if at not in [size for size, _ in few]]
             won = [f"{wording.joined(who)} at {wording.size(at)}" for at, who in own if who]
             lost = f"at {wording.joined([str(at) for at, who in own if not who])} px"
             if won and len(won) < len(own):
@@ -101,11 +129,23 @@ def answer(findings: Sequence[Finding]) -> list[str]:
                 sentences.append(f"super-resolution helps {task}: {'; '.join(won)}.")
             elif own:
                 sentences.append(f"no super-resolution method measurably helps {task} {lost}.")
+            if few:
+                sizes = wording.joined([str(at) for at, _ in few])
+                allowed = max(allowed for _, allowed in few if allowed is not None)
+                sentences.append(f"{_too_few(allowed)} to tell whether it helps {task} at {sizes} px.")
+            worse += [
+                f"{wording.joined([wording.printed(method) for method in finding.losers[protocol]])} in {task} at "
+                f"{wording.size(finding.lr_size)}"
+                for finding in findings
+                if finding.recognizer == recognizer and finding.losers.get(protocol)
+            ]
         judge = f"With {wording.printed(recognizer)} as the judge, "
         # One sentence where both protocols say the same: no help, at the same sizes.
         merged = [sentence.replace("identification", "the decision on pairs") for sentence in sentences]
         if len(sentences) == 2 and merged[0] == merged[1] and merged[0].startswith("no "):
             sentences = [sentences[0].replace("identification", "identification or the decision on pairs")]
+        if worse:
+            sentences.append(f"measurably worse: {'; '.join(worse)}.")
         later = [sentence[0].upper() + sentence[1:] for sentence in sentences[1:]]
         answers.append(judge + " ".join([*sentences[:1], *later]) if sentences else f"{judge}nothing was compared.")
     return answers
@@ -203,7 +243,8 @@ def _main_clause(protocol: str, name: str, reference: str, found: dict[Verdict, 
     closest = max(entries, key=lambda entry: entry[1][0])
     amount = wording.show_difference(name, closest[1])
     if len(entries) > 1:
-        nearest = f"the closest, {wording.printed(closest[0])}: {label}{amount}"
+        best = "the largest gain" if closest[1][0] > 0 else "the smallest loss"
+        nearest = f"{best}, {wording.printed(closest[0])}: {label}{amount}"
         return f"no method measurably beats {reference} in {field} ({nearest})"
     if found[Verdict.NONE]:
         return (
@@ -275,14 +316,16 @@ def _searcher_sentence(group: Group, reference: str) -> list[str]:
 
 def _marked(finding: Finding, method: str) -> str:
     """A winner's name, and that its judge was in its loss."""
-    return wording.printed(method) + (" (trained against this judge)" if method in finding.taught else "")
+    return wording.printed(method) + (" (this judge was part of its training)" if method in finding.taught else "")
 
 
 def _taught_sentence(group: Group, taught: Sequence[str]) -> list[str]:
     if not taught:
         return []
-    names, verb = wording.joined([wording.printed(method) for method in taught]), "was" if len(taught) == 1 else "were"
-    return [f"{names} {verb} trained against {wording.printed(group.recognizer)}: its word here is not independent."]
+    names = wording.joined([wording.printed(method) for method in taught])
+    return [
+        f"{wording.printed(group.recognizer)} was part of the training of {names}: its word on that is not independent."
+    ]
 
 
 def _rest(protocol: str, name: str, reference: str, found: dict[Verdict, list[_Entry]]) -> list[str]:

@@ -61,6 +61,13 @@ class Group:
         differences = (self._row(upscaler, protocol).get("difference") or {}).get(reference) or {}
         return wording.numbers(differences.get(name), 3)
 
+    @property
+    def allowed(self) -> int | None:
+        """How many false accepts a FAR of 1 % allows in open-set identification; None where nobody was searched for."""
+        images = [row.get("images") for (_, protocol), row in self.rows.items() if protocol == IDENTIFICATION[0]]
+        known = [found for found in map(wording.number, images) if found is not None]
+        return int(max(known) // 100) if known else None
+
     def reference(self) -> str | None:
         """The reference that differences are told against: bicubic, else bilinear, else None."""
         for reference in REFERENCES:
@@ -156,8 +163,8 @@ def print_table(results: Mapping[str, Any]) -> str:
     if not blocks:
         return "No results."
     return "\n\n".join(blocks) + (
-        "\n\nRates in per cent; ± is half the width of the 95 % interval. Differences are paired, in points, with their"
-        "\n95 % interval: ▲ better, ▼ worse only where it excludes zero. * best: told apart from every other method."
+        "\n\nRates in per cent, with their 95 % interval. Differences are paired, in points, with their 95 % interval:"
+        "\n▲ better, ▼ worse only where it excludes zero. * best: told apart from every other method."
         "\naccepts: false accepts, a count."
         + (
             ""
@@ -217,7 +224,7 @@ def _cell(group: Group, method: str, column: tuple[str, str, str], reference: st
     text = wording.show(name, value)
     interval = group.interval(method, protocol, name)
     if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS, SEARCHER):
-        text += f" ±{50 * (interval[1] - interval[0]):.2f}"
+        text += f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
     return f"{text}{'*' if best(group, protocol, name) == method else ' '}"
 
 

@@ -18,9 +18,9 @@ DASH = "\N{EN DASH}"
 
 PROTOCOLS = {
     "all_against_all": "Open-set identification",
-    "searcher": "Searcher's case",
+    "searcher": "Good pictures enrolled",
     "all_against_all_centered": "Open-set identification, centered",
-    "searcher_centered": "Searcher's case, centered",
+    "searcher_centered": "Good pictures enrolled, centered",
     "lfw": "Pairs",
     "blufr": "BLUFR",
     "blufr_searcher": "BLUFR, originals enrolled",
@@ -32,7 +32,7 @@ PROTOCOLS = {
 
 # Stands behind a method whose judge was in its loss.
 TAUGHT = "†"
-TAUGHT_RULE = f"{TAUGHT} trained against this judge, whose word on it is therefore not independent"
+TAUGHT_RULE = f"{TAUGHT} this judge was part of its training, so that its word here is not independent"
 
 # How a method's name is printed; any other name stands as it is.
 _PRINTED_NAMES = {

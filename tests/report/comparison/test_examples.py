@@ -94,7 +94,7 @@ def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
 
 def test_a_judge_that_a_model_was_trained_against_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (remark,) = comparison_report.trained_against(["bicubic", "srgan", "identity"], ["sface", "dlib"])
-    assert remark.startswith("Identity was trained against SFace: what SFace says of it here is no independent")
+    assert remark.startswith("SFace was part of the training of Identity: what it says of that here is no independent")
     assert comparison_report.trained_against(["bicubic", "identity"], ["dlib", "onnx"]) == []
     # A student of SFace sees as SFace does.
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
@@ -102,4 +102,4 @@ def test_a_judge_that_a_model_was_trained_against_is_marked(tmp_path: Path, monk
     card = 'summary = ""\nmodule = "recognition.resnet"\nlicence = ""\nsource = ""\n[training]\njudges = "sface"\n'
     (tmp_path / "cards" / "student.toml").write_text(card)
     (remark,) = comparison_report.trained_against(["identity"], ["dlib", "student"])
-    assert remark.startswith("Identity was trained against student")
+    assert remark.startswith("student was part of the training of Identity")

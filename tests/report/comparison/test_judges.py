@@ -83,14 +83,15 @@ def test_a_judge_in_the_loss_is_marked_everywhere_and_gives_no_star() -> None:
     assert best(dlib, "all_against_all", DIR) == "identity"
     lines = print_table(results()).splitlines()
     assert sum(line.startswith("Identity †") for line in lines) == 1
-    assert lines[-1].startswith("† trained against this judge, whose word on it is therefore not independent")
+    assert lines[-1].startswith("† this judge was part of its training, so that its word here is not independent")
     page = text_of(render(ReportData(results())))
     assert page.count("Identity †") == 3  # at a glance, in the main table and among all numbers
-    assert "† trained against this judge" in page
+    assert "† this judge was part of its training" in page
     assert findings.answer([findings.find(sface)])[0].startswith(
-        "With SFace as the judge, super-resolution helps identification: Identity (trained against this judge) at 32"
+        "With SFace as the judge, super-resolution helps identification: Identity (this judge was part of its "
+        "training) at 32"
     )
-    assert "Identity was trained against SFace: its word here is not independent." in page
+    assert "SFace was part of the training of Identity: its word on that is not independent." in page
     # A method that was measured at 16 px only is marked in the matrix of all sizes.
     small = [row("bicubic", "sface", 0.4), row("identity_x8", "sface", 0.5, [0.1, 0.05, 0.2], judge_in_loss=True)]
     both = {"rows": results()["rows"] + [each | {"lr_size": 16} for each in small]}

@@ -33,7 +33,7 @@ def row(
     lr_size: int | None = 32,
     recognizer: str | None = "sface",
     interval: dict[str, Any] | None = None,
-    images: int = 400,
+    images: int = 4000,
     undetected: int = 0,
 ) -> dict[str, Any]:
     difference = {name: values for name, values in (("bicubic", bicubic), ("bilinear", bilinear)) if values}
@@ -197,7 +197,8 @@ def test_sentences_of_a_win_and_of_no_difference():
     )
     assert findings.answer([at_32, at_16]) == [
         "With SFace as the judge, super-resolution helps identification at some sizes: SRResNet at 32 px. "
-        "Not measurably at 16 px. No super-resolution method measurably helps the decision on pairs at 32 px."
+        "Not measurably at 16 px. No super-resolution method measurably helps the decision on pairs at 32 px. "
+        "Measurably worse: SRGAN in identification at 32 px."
     ]
     assert findings.answer([at_16]) == [
         "With SFace as the judge, no super-resolution method measurably helps identification at 16 px."
@@ -213,8 +214,8 @@ def test_sentence_when_every_method_is_worse_or_level():
         row("esrgan", "lfw", {"accuracy": 0.97}, {"accuracy": [-0.003, -0.005, -0.001]}),
     ]
     assert findings.find(group_rows({"rows": rows})[0]).headline == (
-        "At 32 px, with SFace, no method measurably beats bicubic in open-set identification (the closest, ESRGAN: "
-        f"DIR at FAR 1 % {MINUS}2.0 points [{MINUS}3.0, {MINUS}1.0]); in pair accuracy SRGAN beats bicubic: "
+        "At 32 px, with SFace, no method measurably beats bicubic in open-set identification (the smallest loss, "
+        f"ESRGAN: DIR at FAR 1 % {MINUS}2.0 points [{MINUS}3.0, {MINUS}1.0]); in pair accuracy SRGAN beats bicubic: "
         "+0.3 points [0.1, 0.5]."
     )
 
@@ -230,8 +231,28 @@ def test_answer_when_only_pairs_were_measured_or_nothing_helps():
     ]
     assert findings.answer([findings.find(group) for group in group_rows({"rows": both})]) == [
         "With SFace as the judge, no super-resolution method measurably helps identification or the decision on pairs "
-        "at 32 px."
+        "at 32 px. Measurably worse: SRGAN in the decision on pairs at 32 px."
     ]
+
+
+def test_too_few_images_are_said_to_be_too_few():
+    few = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=120)]
+    finding = findings.find(group_rows({"rows": few})[0])
+    said = "these are too few images (FAR 1 % allows 1 false accept; of 1,000 images it would allow 10)"
+    assert finding.headline == (f"At 32 px, with SFace, {said} to tell methods apart in open-set identification.")
+    assert findings.answer([finding]) == [
+        f"With SFace as the judge, {said} to tell whether it helps identification at 32 px."
+    ]
+    # A difference that is measured is told, however few they are.
+    told = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.2, -0.3, -0.1]}, images=120)]
+    finding = findings.find(group_rows({"rows": told})[0])
+    assert "SRGAN is worse than bicubic" in finding.headline
+    assert findings.answer([finding]) == [
+        "With SFace as the judge, no super-resolution method measurably helps identification at 32 px. "
+        "Measurably worse: SRGAN in identification at 32 px."
+    ]
+    enough = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=1000)]
+    assert findings.find(group_rows({"rows": enough})[0]).allowed is None
 
 
 def test_interpolation_that_wins_is_not_called_super_resolution():
@@ -320,7 +341,8 @@ def test_table_in_the_terminal():
     cells = {line.split("  ")[0]: re.sub(r" {2,}", "  ", line) for line in lines[3:13]}
     assert cells["HR original"] == "HR original  92.63  +8.2 [7.5, 8.9] ▲  99.20"
     assert cells["SRResNet"].strip() == (
-        f"SRResNet  86.10 ±1.09*  +1.7 [0.9, 2.4] ▲  97.22  128  98.65  {MINUS}0.1 [{MINUS}0.3, 0.2]  31.92  0.915"
+        f"SRResNet  86.10 [85.0, 87.2]*  +1.7 [0.9, 2.4] ▲  97.22  128  98.65  {MINUS}0.1 [{MINUS}0.3, 0.2]  "
+        "31.92  0.915"
     )
     assert cells["SRGAN"] == f"SRGAN  81.31  {MINUS}3.1 [{MINUS}4.0, {MINUS}2.2] ▼  187"
     assert cells["bilinear"] == f"bilinear  83.49  {MINUS}0.9 [{MINUS}1.6, 0.1]"
@@ -388,12 +410,12 @@ def test_every_number_is_on_the_page(page):
         for differences in entry["difference"].values():
             for name, difference in differences.items():
                 assert wording.show_difference(name, difference, unit=False) in text, (entry["upscaler"], name)
-        assert "400 images" in text
+        assert "4,000 images" in text
         assert "10 folds" in text
     assert "took 3 min 07 s" in text
     assert "24 November 2026, 02:31" in text
     assert "Folds 1 to 3 only." in text
-    assert "A face was found in every one of 400 images" in text
+    assert "A face was found in every one of 4,000 images" in text
 
 
 def test_headline_warning_and_false_match_are_on_the_page(page):
