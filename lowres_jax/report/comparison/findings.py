@@ -15,6 +15,13 @@ FIELDS = {
     "searcher": "the search among good pictures",
 }
 
+# What somebody wants to do, in the order of the summary.
+_TASKS = {
+    "all_against_all": "identification",
+    "lfw": "the decision on pairs",
+    "searcher": "the search for small faces among good pictures",
+}
+
 _FALSE_ACCEPT_FIELD = {
     "all_against_all": "in open-set identification",
     "lfw": "on pairs",
@@ -61,13 +68,14 @@ def find(group: Group) -> Finding:
     opening = f"At {wording.size(group.lr_size)}, with {wording.printed(group.recognizer)}, "
     identification = _by_verdict(group, *IDENTIFICATION, reference)
     pairs = _by_verdict(group, *PAIRS, reference)
+    searcher = _by_verdict(group, *SEARCHER, reference)
     if reference is None or not (any(identification.values()) or any(pairs.values())):
         text = f"{opening}no difference to bicubic or bilinear was measured, so no method can be called better."
         return Finding(group.lr_size, group.recognizer, {}, text, ())
     winners, losers = (
         {
             protocol: tuple(method for method, _ in found[verdict] if method not in REFERENCES)
-            for protocol, found in ((IDENTIFICATION[0], identification), (PAIRS[0], pairs))
+            for protocol, found in ((IDENTIFICATION[0], identification), (PAIRS[0], pairs), (SEARCHER[0], searcher))
             if any(found.values())
         }
         for verdict in (Verdict.BETTER, Verdict.WORSE)
@@ -107,7 +115,7 @@ def answer(findings: Sequence[Finding]) -> list[str]:
     answers = []
     for recognizer in dict.fromkeys(finding.recognizer for finding in findings):
         sentences, worse = [], []
-        for protocol, task in (("all_against_all", "identification"), ("lfw", "the decision on pairs")):
+        for protocol, task in _TASKS.items():
             own = [
                 (finding.lr_size, [_marked(finding, name) for name in finding.winners[protocol]])
                 for finding in findings
@@ -142,8 +150,9 @@ def answer(findings: Sequence[Finding]) -> list[str]:
         judge = f"With {wording.printed(recognizer)} as the judge, "
         # One sentence where both protocols say the same: no help, at the same sizes.
         merged = [sentence.replace("identification", "the decision on pairs") for sentence in sentences]
-        if len(sentences) == 2 and merged[0] == merged[1] and merged[0].startswith("no "):
-            sentences = [sentences[0].replace("identification", "identification or the decision on pairs")]
+        if len(sentences) > 1 and merged[0] == merged[1] and merged[0].startswith("no "):
+            both = sentences[0].replace("identification", "identification or the decision on pairs")
+            sentences = [both, *sentences[2:]]
         if worse:
             sentences.append(f"measurably worse: {'; '.join(worse)}.")
         later = [sentence[0].upper() + sentence[1:] for sentence in sentences[1:]]

@@ -235,6 +235,18 @@ def test_answer_when_only_pairs_were_measured_or_nothing_helps():
     ]
 
 
+def test_the_search_among_good_pictures_is_part_of_the_answer():
+    found = [
+        row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}),
+        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [-0.003, -0.005, 0.001]}),
+        row("srgan", "searcher", {DIR: 0.8}, {DIR: [0.03, 0.01, 0.05]}),
+    ]
+    assert findings.answer([findings.find(group) for group in group_rows({"rows": found})]) == [
+        "With SFace as the judge, no super-resolution method measurably helps identification or the decision on pairs "
+        "at 32 px. Super-resolution helps the search for small faces among good pictures: SRGAN at 32 px."
+    ]
+
+
 def test_too_few_images_are_said_to_be_too_few():
     few = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=120)]
     finding = findings.find(group_rows({"rows": few})[0])
