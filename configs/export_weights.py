@@ -1,6 +1,7 @@
 """Give a trained generator a name: its averaged weights as a float16 safetensors file, with a model card.
 
-    python -m lowres_jax.main --config=configs/export_weights.py --config.training=workdirs/canny --config.name=my_canny
+    python -m lowres_jax.main --config=configs/export_weights.py --config.training=workdirs/canny --config.name=mine \
+        --config.licence="research only, as its training data (CASIA-WebFace)"
 
 The name then works in compare, enhance and identify.
 """

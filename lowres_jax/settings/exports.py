@@ -3,7 +3,11 @@
 from lowres_jax.config_keys import Key
 
 LICENCE = Key(
-    "research only, as its training data (CASIA-WebFace, ORL)", "Of the model, said on its card.", filled=True
+    None,
+    "Of the model, said on its card: what the license of its training data allows, as 'research only, as its training "
+    "data (CASIA-WebFace)'.",
+    kind=str,
+    needed="TEXT",
 )
 SUMMARY = Key(None, "One line of the card; None: module and scale.", kind=str)
 

@@ -1,5 +1,6 @@
 """Networks to be trained, by the name of their module: a config says which, with which sizes."""
 
+import dataclasses
 import importlib
 from typing import Any
 
@@ -30,6 +31,14 @@ def build(config: ConfigDict, compute_dtype: str, **more: Any) -> nn.Module:
     if compute_dtype != "float32" and not hasattr(module, "dtype"):
         raise UserError(f"config.compute_dtype={compute_dtype!r}: {config.module} computes in float32 only")
     return on_devices(module, compute_dtype)
+
+
+def fields(module: str) -> set[str]:
+    """Names of the fields of a module's `Model`; none where there is no such module, which `build` says."""
+    try:
+        return {each.name for each in dataclasses.fields(importlib.import_module(f"lowres_jax.{module}").Model)}
+    except (ImportError, AttributeError, TypeError):
+        return set()
 
 
 def on_devices(module: nn.Module, compute_dtype: str) -> nn.Module:

@@ -214,13 +214,14 @@ def test_the_result_gets_a_name(
 ) -> None:
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.training, config.name = str(straight[0]), "mine"
+    config.training, config.name, config.licence = str(straight[0]), "mine", "ours alone"
     export_weights.run(config, tmp_path)
 
     assert "0.1 MB. Its name works now" in capsys.readouterr().out
     upscaler = load_upscaler("mine")
     assert (upscaler.scale, upscaler.card.training["steps"]) == (4, STEPS)
     assert upscaler.card.training["losses"] == "1 pixel"
+    assert upscaler.card.licence == "ours alone"
     checkpoints = Checkpoints(straight[0])
     variables = checkpoints.read()["ema"]
     checkpoints.close()
@@ -240,6 +241,7 @@ def test_the_result_gets_a_name(
     ("changes", "said"),
     [
         ({"training": ""}, r"config\.training is empty"),
+        ({"licence": ""}, r"config\.licence is empty: give --config\.licence=TEXT"),
         ({"name": "My model"}, "use small letters"),
         ({"name": "srgan"}, "comes with the program"),
         ({"training": "nowhere"}, r"nowhere: no training"),
@@ -247,7 +249,7 @@ def test_the_result_gets_a_name(
 )
 def test_exports_that_cannot_be(tmp_path: Path, changes: dict, said: str) -> None:
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.update({"training": str(tmp_path), "name": "mine", "folder": str(tmp_path)} | changes)
+    config.update({"training": str(tmp_path), "name": "mine", "folder": str(tmp_path), "licence": "ours"} | changes)
     with pytest.raises(UserError, match=said):
         export_weights.run(config, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -1,11 +1,15 @@
 """Every training config is built, and its small variant is stepped once on made faces."""
 
 import runpy
+import sys
+import types
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from flax import linen as nn
+from ml_collections import ConfigDict
 
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.errors import UserError
@@ -82,3 +86,21 @@ def test_a_small_variant_takes_a_step(name: str) -> None:
         lambda old, new: float(np.abs(old - new).max()), trainer.result(before), devices.fetch(trainer.result(state))
     )
     assert max(jax.tree.leaves(moved["params"])) > 0
+
+
+def test_a_smoke_test_of_a_network_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets thin where it has the fields for that, and is left alone elsewhere."""
+
+    class Model(nn.Module):
+        scale: int = 4
+        features: int = 99
+
+    monkeypatch.setitem(sys.modules, "lowres_jax.super_resolution.mine", types.SimpleNamespace(Model=Model))
+    config = get("srresnet")
+    config.model.module = "super_resolution.mine"
+    config.model.fields = ConfigDict({"scale": 4})
+    config = train_config.smoke(config)
+    assert config.model.fields.to_dict() == {"scale": 4, "features": 16}
+    config.model.module = "super_resolution.absent"
+    config.model.fields = ConfigDict({"scale": 4})
+    assert train_config.smoke(config).model.fields.to_dict() == {"scale": 4}

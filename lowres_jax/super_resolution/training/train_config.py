@@ -15,6 +15,8 @@ from lowres_jax.runtime import configuration
 from lowres_jax.super_resolution.training import discriminator
 from lowres_jax.training import networks, optimizers, session
 
+_THIN = {"blocks": 1, "features": 16, "growth": 8}
+
 Change = Callable[[ConfigDict], ConfigDict]  # what a variant makes of a config
 
 _DISTANCE = Key("l1", "Distance.", choices=("l1", "mse", "charbonnier"))
@@ -140,10 +142,9 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.evaluate_steps, config.validation_images, config.grid_faces = 6, 8, 3
     config.view1_pairs, config.log_steps = 0, 2
     config.grace_seconds = 2.5
-    fields = {"blocks": 1, "features": 16}
-    if config.model.module == "super_resolution.rrdbnet":
-        fields["growth"] = 8
-    config.model.fields.update(fields)
+    # Of a network of somebody's own, what it has of these.
+    known = networks.fields(config.model.module)
+    config.model.fields.update({name: value for name, value in _THIN.items() if name in known})
     config.start = None
     if config.losses.perceptual.network == "vgg19":
         config.losses.perceptual.update({"network": "sface", "layer": "conv_5_relu", "scale": 1.0})
