@@ -13,6 +13,8 @@ from tensorboardX import SummaryWriter
 from lowres_jax.training import devices
 from lowres_jax.utils.files import write_atomically
 
+# Between lines: from then on there is one after the first step too.
+_MANY_STEPS = 10
 EVALUATIONS = "evaluations.json"  # in the workdir: a list of step, figures, reference
 BEST = "best.safetensors"  # beside it, where the best evaluation's weights are kept, with step and figures in them
 
@@ -59,6 +61,10 @@ class Progress:
         if self._first_step is None:
             # The first call compiles: speed counts from its end.
             self._first_step, self._begin, self._paused = step, time.monotonic(), 0.0
+            if self._writer is not None and self._log_steps >= _MANY_STEPS:
+                # A sign of life: the next line may be minutes away.
+                figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics[-1].items())
+                print(f"step {step:,}/{self.steps:,}  {figures}  compiled, goes on", flush=True)
         for number, each in enumerate(metrics, start=step - len(metrics) + 1):
             for name, value in each.items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
@@ -114,6 +120,7 @@ class Progress:
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
         self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+        self.scalars(step, {f"validation_bicubic/{name}": value for name, value in reference.items()})
 
     def is_evaluated(self, step: int) -> bool:
         """Whether there are figures of a step."""

@@ -89,6 +89,7 @@ def test_pictures_and_tensorboard(straight: tuple[Path, str]) -> None:
             tags |= {value.tag for value in event.summary.value}
             offset += 16 + length
     assert {"train/pixel", "train/images_per_second", "validation/psnr", "validation/faces"} <= tags
+    assert "validation_bicubic/psnr" in tags
 
 
 @pytest.mark.parametrize(
