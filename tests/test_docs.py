@@ -36,7 +36,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_commands_name_configs_and_keys_that_there_are(page: Path) -> None:
     # A command may go on in the next line; inside a paragraph it stands in backticks.
     text = re.sub(r"\\\n\s*", "", page.read_text())
-    for config, rest in re.findall(r"--config=([\w/.:,]+)((?: +--?[^\s`|]+)*)", text):
+    for config, rest in re.findall(r"--config=([\w/.:,]+)((?: +--?(?:[^\s`|\"]|\"[^\"]*\")+)*)", text):
         if not re.fullmatch(r"(configs/)?[a-z]\w*[a-z0-9](\.py)?(:[\w,]+)?", config):
             continue
         keys = configuration.keys_of(configuration.load(config))

@@ -123,8 +123,21 @@ def row(threshold: Threshold, people: int, pictures: int) -> dict[str, Any]:
 def _interpolated(
     columns: np.ndarray, rows: np.ndarray, grid: Sequence[Sequence[float | None]], column: float, row: float
 ) -> float | None:
-    """Linear in both directions; None where any of the values is."""
-    if any(value is None for line in grid for value in line):
-        return None
-    along = [float(np.interp(column, columns, np.asarray(line, float))) for line in grid]
-    return float(np.interp(row, rows, along))
+    """Linear in both directions; None where one of the neighbors that count is."""
+    total = 0.0
+    for own, weight in _weights(rows, row):
+        for other, factor in _weights(columns, column):
+            value = grid[own][other]
+            if value is None:
+                return None
+            total += weight * factor * value
+    return total
+
+
+def _weights(places: np.ndarray, at: float) -> list[tuple[int, float]]:
+    """The neighbors of a place on an axis, and how much each counts; those that count nothing are left out."""
+    after = int(np.clip(np.searchsorted(places, at), 1, max(len(places) - 1, 1)))
+    if len(places) == 1:
+        return [(0, 1.0)]
+    share = float(np.clip((at - places[after - 1]) / (places[after] - places[after - 1]), 0.0, 1.0))
+    return [(place, weight) for place, weight in ((after - 1, 1.0 - share), (after, share)) if weight > 1e-9]

@@ -68,7 +68,10 @@ def test_what_is_covered(shipped: ShippedThresholds) -> None:
 def test_a_rate_that_is_not_known_stays_so() -> None:
     rows = [measured(0.2, 1, 1, None), measured(0.3, 10, 1)]
     content = {"set": "a/b", "people": 9, "images": 99, "most_pictures": 4, "thresholds": rows}
-    assert ShippedThresholds(content).threshold(0.01, ((0,),) * 3, 0).genuine is None
+    found = ShippedThresholds(content)
+    assert found.threshold(0.01, ((0,),) * 3, 0).genuine is None
+    # Where it does not count it is not missed.
+    assert found.threshold(0.01, ((0,),) * 10, 0).genuine == 0.9
 
 
 def test_only_for_their_models(tmp_path: Path) -> None:
