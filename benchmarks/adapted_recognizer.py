@@ -24,6 +24,7 @@ from lowres_jax.data.splits import split_identities
 from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.condition_shares import Trial
 from lowres_jax.evaluation.identification import cumulative_match, enrolled_search
+from lowres_jax.evaluation.validation import evenly
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.training import losses
@@ -101,6 +102,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--evaluate", type=int, default=100, help="steps")
     parser.add_argument("--learning_rate", type=float, default=1e-3)
+    parser.add_argument("--crops", type=int, default=0, help="of the training's people, evenly taken; 0: all")
+    parser.add_argument("--most_strangers", type=int, default=0, help="people of LFW enrolled besides; 0: all")
     parser.add_argument("--for_means", type=int, default=400)
     parser.add_argument("--dataset", default="casia_webface/mtcnn_jpeg")
     parser.add_argument("--strangers", default="lfw/mtcnn")
@@ -109,8 +112,9 @@ def main() -> None:
     folder = environment.datasets_folder()
     source, crowd = open_records(folder / arguments.dataset), open_records(folder / arguments.strangers)
     split = split_identities(source.labels, 0.05, 0)
-    others = split.training[:: max(1, len(split.training) // arguments.for_means)]
-    first = np.unique(crowd.labels, return_index=True)[1]
+    learned = split.training[evenly(len(split.training), arguments.crops or len(split.training))]
+    others = learned[:: max(1, len(learned) // arguments.for_means)]
+    first = np.unique(crowd.labels, return_index=True)[1][: arguments.most_strangers or None]
     recognizer, upscaler = load_network(arguments.recognizer), load_upscaler(arguments.upscaler)
     variables = recognizer.variables
 
@@ -118,17 +122,17 @@ def main() -> None:
         parts = tqdm(np.array_split(positions, max(1, len(positions) // 128)), desc="originals", mininterval=10)
         return np.concatenate([templates_of(recognizer, variables, of.crops(part)[0]) for part in parts])
 
-    known = originals(source, split.training)
+    known = originals(source, learned)
     trial = Trial(
         source.labels[split.validation],
         originals(source, split.validation),
         originals(crowd, first),
         condition_mean(known),
     )
-    small = enlarged(source, split.training, arguments.size, upscaler)
+    small = enlarged(source, learned, arguments.size, upscaler)
     searched = enlarged(source, split.validation, arguments.size, upscaler)
-    for_mean = small[np.isin(split.training, others)]
-    labels = source.labels[split.training].astype(np.int32)
+    for_mean = small[np.isin(learned, others)]
+    labels = source.labels[learned].astype(np.int32)
     unit = np.asarray(losses.centered(jnp.asarray(known), jnp.asarray(known.mean(axis=0))))
     strangers = losses.Strangers(unit, labels, known.mean(axis=0))
 
