@@ -36,7 +36,7 @@ _BATCH = 32
 
 def no_change(variables: Any, kind: str, rank: int, key: jax.Array) -> dict[str, Any]:
     """A change that changes nothing: of the first layers' kernels, or of low rank in every 1x1 convolution."""
-    kernels = {name: layer["kernel"] for name, layer in variables["params"].items() if name.startswith("conv_")}
+    kernels = {name: layer.get("kernel") for name, layer in variables["params"].items() if name.startswith("conv_")}
     kernels = {name: kernel for name, kernel in kernels.items() if kernel is not None}
     if kind == "first_layers":
         return {name: jnp.zeros_like(kernels[name]) for name in _FIRST_LAYERS}
