@@ -155,7 +155,8 @@ def cmc_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, title
     if not drawn:
         return ""
     figure, axes = _canvas(4.2, 3.5)
-    _draw(axes, drawn, looks)
+    # Between two ranks there is none.
+    _draw(axes, drawn, looks, steps=True)
     highest = max(float(x[-1]) for _, x, _ in drawn)
     axes.set_xscale("log")
     axes.set_xlim(1, max(highest, 2))
@@ -250,10 +251,13 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _draw(axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], looks: dict[str, Style]) -> None:
+def _draw(
+    axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], looks: dict[str, Style], steps: bool = False
+) -> None:
     for method, x, y in drawn:
         look = looks[method]
-        axes.plot(x, y, color=look.stand_in, linestyle=look.dash, linewidth=look.width)
+        drawstyle = "steps-post" if steps else "default"
+        axes.plot(x, y, color=look.stand_in, linestyle=look.dash, linewidth=look.width, drawstyle=drawstyle)
 
 
 def _percent_axis(axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], label: str) -> None:

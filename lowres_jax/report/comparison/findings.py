@@ -46,7 +46,7 @@ class Finding:
       winners: protocol -> super-resolution methods (no interpolation) that beat the reference there, best first; only
         protocols whose difference was measured.
       losers: protocol -> super-resolution methods that are measurably worse than the reference, worst last.
-      allowed: false accepts that FAR 1 % allows, where these are few and no method can be told apart; None otherwise.
+      allowed: false accepts that FAR 1 % allows, where these are too few to tell much by; None otherwise.
       headline: the finding in one sentence.
       details: further sentences: the other methods, bilinear, the share of the loss recovered.
       taught: methods in whose loss the recognizer was.
@@ -80,11 +80,11 @@ def find(group: Group) -> Finding:
         }
         for verdict in (Verdict.BETTER, Verdict.WORSE)
     )
+    few = group.allowed if group.allowed is not None and group.allowed < _FEWEST_ALLOWED else None
     undecided = not (identification[Verdict.BETTER] or identification[Verdict.WORSE])
-    few = group.allowed if undecided and group.allowed is not None and group.allowed < _FEWEST_ALLOWED else None
     clauses = []
     if any(identification.values()):
-        if few is not None:
+        if few is not None and undecided:
             clauses.append(f"{_too_few(few)} to tell methods apart in {FIELDS[IDENTIFICATION[0]]}")
         else:
             clauses.append(_main_clause(*IDENTIFICATION, reference, identification))
@@ -124,7 +124,11 @@ def answer(findings: Sequence[Finding]) -> list[str]:
             few = [
                 (finding.lr_size, finding.allowed)
                 for finding in findings
-                if finding.recognizer == recognizer and protocol == IDENTIFICATION[0] and finding.allowed is not None
+                if finding.recognizer == recognizer
+                and finding.allowed is not None
+                and protocol in (IDENTIFICATION[0], SEARCHER[0])
+                and finding.winners.get(protocol) == ()
+                and not finding.losers.get(protocol)
             ]
             own = [(at, who) for at, who in own if at not in [size for size, _ in few]]
             won = [f"{wording.joined(who)} at {wording.size(at)}" for at, who in own if who]

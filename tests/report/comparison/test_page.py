@@ -263,6 +263,12 @@ def test_too_few_images_are_said_to_be_too_few():
         "With SFace as the judge, no super-resolution method measurably helps identification at 32 px. "
         "Measurably worse: SRGAN in identification at 32 px."
     ]
+    searched = [*told, row("srgan", "searcher", {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=120)]
+    assert findings.answer([findings.find(group_rows({"rows": searched})[0])]) == [
+        "With SFace as the judge, no super-resolution method measurably helps identification at 32 px. "
+        f"T{said[1:]} to tell whether it helps the search for small faces among good pictures at 32 px. "
+        "Measurably worse: SRGAN in identification at 32 px."
+    ]
     enough = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=1000)]
     assert findings.find(group_rows({"rows": enough})[0]).allowed is None
 
