@@ -5,8 +5,9 @@
 
 Needs the set of the trainings (configs/prepare_casia_webface.py), and LFW for its strangers (configs/prepare_lfw.py).
 Originals are enrolled, small faces searched for, among the people held out and among them and all the strangers; a
-share is chosen where it does not harm in either, and of several the one that helps most. Templates are kept.
-With write=true the cards have it, and identify uses it from then on. What was measured: docs/recognition.md.
+share is chosen where it harms in neither, over all sizes and models together; of several, the one that helps most.
+Templates are kept. With write=true the cards have it, and identify uses it from then on. What was measured:
+docs/recognition.md.
 """
 
 from ml_collections import ConfigDict

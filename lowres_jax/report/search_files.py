@@ -49,8 +49,18 @@ class Found:
         return Path(self.config.gallery).is_file()
 
 
-def write_json(path: Path, found: Found) -> None:
-    """Everything that was printed; rates are fractions, boxes pixels of the picture."""
+def remove_pages(path: Path) -> None:
+    """Removes the pages of the search whose identify.json this is, and no other file: they are of other photographs."""
+    try:
+        pages = [Path(each) for each in json.loads(path.read_bytes())["pages"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    for page in pages:
+        page.unlink(missing_ok=True)
+
+
+def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
+    """Everything that was printed, and where the pages are; rates are fractions, boxes pixels of the picture."""
     config, enrolment, answers = found.config, found.enrolment, found.answers
     calibration, upscalers = found.calibration, found.upscalers
     thresholds = wording.distinct_thresholds(answers)
@@ -88,6 +98,7 @@ def write_json(path: Path, found: Found) -> None:
             for answer in answers
         ],
         **_skipped(found.skipped),
+        "pages": [str(page.resolve()) for page in pages],
         "notes": list(found.notes),
     }
     with write_atomically(path) as file:

@@ -65,8 +65,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
                 else:
                     recognizer = load_recognizer("sface") if config.likeness else None
                     job.enhance_photographs(detector, recognizer)
-        finally:
+        except BaseException:
+            # Whole otherwise, by the report. What was made before a stop is not to be made again.
             job.save()
+            raise
     _report(config, job, upscalers, output)
 
 

@@ -24,7 +24,7 @@ from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
 from lowres_jax.report.photograph_page import MarkedFace, write_page
-from lowres_jax.report.search_files import Found, write_csv, write_json
+from lowres_jax.report.search_files import Found, remove_pages, write_csv, write_json
 from lowres_jax.runtime import environment
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
@@ -101,7 +101,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     caution = wording.caution(answers, enrolment, calibration, pair)
     found = Found(config, enrolment, answers, skipped, calibration, upscalers, [*remarks, *notes, caution])
     written = [workdir / "identify.json", workdir / "identify.csv"]
-    write_json(written[0], found)
+    remove_pages(written[0])
+    pages = _write_pages(workdir / "pages", found)
+    write_json(written[0], found, pages)
     write_csv(written[1], found)
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
@@ -109,8 +111,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         title = "Do these photographs show one person?" if pair else "Who is on these pictures?"
         written.append(workdir / "identify.png")
         write_sheet(written[-1], title, rows, [*more, *remarks, *notes, caution])
-    if pages := _write_pages(workdir / "pages", found):
-        written.append(pages)
+    written += [workdir / "pages"] if pages else []
     for text in (*notes, *written, caution):
         print(text)
 
@@ -206,17 +207,15 @@ def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: Confi
     )
 
 
-def _write_pages(folder: Path, found: Found) -> Path | None:
-    """The searched photographs with boxes and answers; those of an earlier search are removed."""
-    if folder.is_dir():
-        for path in folder.glob("*.jpg"):
-            path.unlink()
+def _write_pages(folder: Path, found: Found) -> list[Path]:
+    """The searched photographs with boxes and answers."""
     by_picture: dict[Path, list[Answer]] = {}
     for answer in found.answers:
         by_picture.setdefault(answer.path, []).append(answer)
     chosen = list(by_picture)[: found.config.pages]
     source = Path(found.config.probe)
     results = output_paths.assign(chosen, source, folder, len(".jpg"))
+    written = []
     for path in interruptible(chosen):
         try:
             photograph = images.read_image(path)
@@ -232,5 +231,6 @@ def _write_pages(folder: Path, found: Found) -> Path | None:
             )
             for answer in by_picture[path]
         ]
-        write_page(output_paths.with_ending(results[path], ".jpg"), path.name, photograph, faces)
-    return folder if chosen else None
+        written.append(output_paths.with_ending(results[path], ".jpg"))
+        write_page(written[-1], path.name, photograph, faces)
+    return written

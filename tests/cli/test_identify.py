@@ -152,6 +152,10 @@ def test_names_unknowns_and_what_was_skipped(run, gallery, tmp_path, capsys):
     assert float(table[0]["threshold"]) == pytest.approx(threshold["similarity"], abs=1e-4)
     assert float(table[0]["left"]) == pytest.approx(found["faces"][0]["box"][0], abs=0.1)
     assert sorted(path.name for path in (tmp_path / "work" / "pages").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+    # The next search in this workdir removes these pages, and nothing that somebody else has put there.
+    own = put(tmp_path / "work" / "pages" / "mine.jpg", orl(1, 1))
+    assert len(run(gallery, probe / "a.png")["pages"]) == 1
+    assert sorted(path.name for path in own.parent.iterdir()) == ["a.jpg", "mine.jpg"]
     assert found["without_face"] == [str(probe / "d.png")]
     assert len(found["unreadable"]) == 1
 
