@@ -15,8 +15,12 @@ import numpy as np
 from lowres_jax.errors import UserError
 from lowres_jax.super_resolution.upscaler import Upscaler
 
-# Pictures smaller than a tile take the smallest of 16, 32, 64, ... that holds them: few shapes are ever compiled.
 _SMALLEST_SIDE = 16
+# A picture that is longer than a tile by no more than half goes through the network whole: four tiles hold twice as
+# many pixels.
+_WHOLE = 1.5
+# Bilinear and bicubic look two pixels far. Strips of so many rows of a wide picture fit into memory easily.
+_INTERPOLATION_REACH, _STRIP_ROWS = 4, 64
 
 
 def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> np.ndarray:
@@ -40,8 +44,11 @@ def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overla
 def upscale_bands(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> Iterator[np.ndarray]:
     """`upscale_tiled` as a stream of finished bands, (rows, scale * W, 3) each, from top to bottom."""
     check(tile, overlap)
+    if not upscaler.card.weights:
+        yield from _interpolated_bands(upscaler, image)
+        return
     height, width = image.shape[:2]
-    scale, rows, columns = upscaler.scale, tile_side(height, tile), tile_side(width, tile)
+    scale, rows, columns = upscaler.scale, tile_side(height, tile, overlap), tile_side(width, tile, overlap)
     padding = ((0, max(rows - height, 0)), (0, max(columns - width, 0)), (0, 0))
     image = np.pad(np.asarray(image, np.float32), padding, mode="edge")
     tops = tile_starts(height, rows, overlap)
@@ -86,10 +93,10 @@ def upscale_each(
     shapes: dict[tuple[int, int], list[int]] = {}
     for number, image in enumerate(images):
         height, width = image.shape[:2]
-        if max(height, width) > tile:
+        if max(height, width) > _WHOLE * tile:
             results[number] = upscale_tiled(upscaler, image, tile, overlap)
         else:
-            shapes.setdefault((tile_side(height, tile), tile_side(width, tile)), []).append(number)
+            shapes.setdefault((_whole_side(height), _whole_side(width)), []).append(number)
     for (rows, columns), numbers in shapes.items():
         padded = [
             np.pad(image, ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0)), mode="edge")
@@ -101,12 +108,23 @@ def upscale_each(
     return results
 
 
-def tile_side(length: int, tile: int) -> int:
-    """Side of the tiles along an axis: `tile`, or less where the picture is shorter."""
-    side = _SMALLEST_SIDE
-    while side < min(length, tile):
-        side *= 2
-    return min(side, tile)
+def tile_side(length: int, tile: int, overlap: int) -> int:
+    """Side of the tiles along an axis: `tile`, or less where as few pixels go through the network so.
+
+    A picture of 140 pixels takes two tiles of 96 instead of two of 128. Of long ones every shape would be compiled to
+    save little.
+    """
+    if length > 2 * tile:
+        return tile
+    whole = [_whole_side(length)] if _whole_side(length) < tile else []
+    several = range(max(_whole_side(2 * overlap), _SMALLEST_SIDE), tile, _SMALLEST_SIDE)
+    return min([*whole, *several, tile], key=lambda side: (side * len(tile_starts(length, side, overlap)), -side))
+
+
+def _whole_side(length: int) -> int:
+    """Side of the tile that holds an axis as a whole, of few: each shape is compiled once."""
+    step = 16 if length <= 128 else 32
+    return -(-length // step) * step
 
 
 def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
@@ -148,6 +166,15 @@ def check(tile: int, overlap: int) -> None:
             f"tiles of {tile} pixels that share {overlap}: a tile has at least {_SMALLEST_SIDE} pixels, "
             "and tiles share from 0 to half of them"
         )
+
+
+def _interpolated_bands(upscaler: Upscaler, image: np.ndarray) -> Iterator[np.ndarray]:
+    """`upscale_bands` without a network, in strips as wide as the picture: ten times as quick as by tiles."""
+    height, scale = image.shape[0], upscaler.scale
+    for top in range(0, height, _STRIP_ROWS):
+        above, below = max(top - _INTERPOLATION_REACH, 0), min(top + _STRIP_ROWS + _INTERPOLATION_REACH, height)
+        band = upscaler(np.asarray(image[None, above:below], np.float32))[0]
+        yield band[(top - above) * scale : (min(top + _STRIP_ROWS, height) - above) * scale]
 
 
 def _upscale_tiles(upscaler: Upscaler, tiles: list[np.ndarray]) -> Iterator[np.ndarray]:

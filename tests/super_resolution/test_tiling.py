@@ -33,7 +33,7 @@ def small_network() -> Upscaler:
     """An EDSR of one block and random weights, whose reach is 1 + 2 + 1 + 1 pixels."""
     module = edsr.Model(scale=2, blocks=1, features=8, tail="direct", residual_scale=1.0)
     variables = jax.tree.map(lambda leaf: leaf * 1.5, module.init(jax.random.key(3), np.zeros((1, 8, 8, 3))))
-    card = cards.Card(name="small", summary="", module="super_resolution.edsr", licence="", source="")
+    card = cards.Card(name="small", summary="", module="super_resolution.edsr", licence="", source="", weights={"file": "small"})
     apply = jax.jit(module.apply)
     return Upscaler(card, 2, lambda images: np.asarray(apply(variables, images)))
 
@@ -96,7 +96,7 @@ def test_pictures_of_one_tile_go_together(picture: np.ndarray, small_network: Up
     recorder = Recorder(small_network)
     pictures = [picture[:30, :31], picture[:100, :70], picture[:32, :32], picture[:1, :1], picture[:17, :20]]
     enlarged = tiling.upscale_each(recorder, pictures, 64, 16)
-    assert recorder.shapes == {(3, 32, 32, 3), (1, 16, 16, 3), (1, 64, 64, 3)}
+    assert recorder.shapes == {(3, 32, 32, 3), (1, 16, 16, 3), (1, 64, 48, 3)}
     assert [image.shape[:2] for image in enlarged] == [(60, 62), (200, 140), (64, 64), (2, 2), (34, 40)]
     np.testing.assert_allclose(enlarged[2], small_network(pictures[2][None])[0], atol=1e-6)
     np.testing.assert_allclose(enlarged[1], small_network(pictures[1][None])[0], atol=1e-5)
@@ -104,9 +104,23 @@ def test_pictures_of_one_tile_go_together(picture: np.ndarray, small_network: Up
     np.testing.assert_allclose(enlarged[0][:50, :50], small_network(pictures[0][None])[0][:50, :50], atol=1e-6)
 
 
+def test_a_picture_little_longer_than_a_tile_goes_whole(picture: np.ndarray, small_network: Upscaler) -> None:
+    """96 x 70 pixels are four tiles of 64 x 48, or one of 96 x 80."""
+    recorder = Recorder(small_network)
+    (enlarged,) = tiling.upscale_each(recorder, [picture[:96, :70]], 64, 16)
+    assert recorder.shapes == {(1, 96, 80, 3)}
+    np.testing.assert_allclose(enlarged[:, :-12], small_network(picture[None, :96, :70])[0][:, :-12], atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "side"), [(1, 16), (33, 48), (97, 112), (128, 128), (140, 96), (161, 112), (300, 128)])
+def test_sides_by_hand(length: int, side: int) -> None:
+    """140 pixels are two tiles of 96 that share more than 32, 161 two of 112; of longer ones all are 128."""
+    assert tiling.tile_side(length, 128, 32) == side
+
+
 def test_what_a_tile_lacks_is_filled_with_the_outermost_pixels() -> None:
     """An upscaler that looks far to the right and below meets the picture's own border there, not black."""
-    card = cards.Card(name="shift", summary="", module="", licence="", source="")
+    card = cards.Card(name="shift", summary="", module="", licence="", source="", weights={"file": "shift"})
 
     def shift(images: np.ndarray) -> np.ndarray:
         return np.pad(images, [(0, 0), (0, 8), (0, 8), (0, 0)], mode="edge")[:, 8:, 8:].repeat(2, 1).repeat(2, 2)
