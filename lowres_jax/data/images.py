@@ -297,7 +297,12 @@ def to_grey(image: np.ndarray) -> np.ndarray:
 
 def to_uint8(image: Any) -> np.ndarray:
     """Rounds values in [0, 1] to uint8 in [0, 255]; values outside are clipped."""
-    return np.round(np.clip(np.asarray(image), 0.0, 1.0) * 255.0).astype(np.uint8)
+    pixels = np.clip(np.asarray(image), 0.0, 1.0)
+    if not isinstance(pixels, np.ndarray) or not np.issubdtype(pixels.dtype, np.floating):
+        return np.round(pixels * 255.0).astype(np.uint8)
+    # In place: an enlarged photograph has 400 million values.
+    np.multiply(pixels, 255.0, out=pixels)
+    return np.rint(pixels, out=pixels).astype(np.uint8)
 
 
 def write_image(

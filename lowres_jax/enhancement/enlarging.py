@@ -49,21 +49,24 @@ class EnlargedFace:
 
 
 def enlarge_faces(
-    image: np.ndarray, faces: Sequence[Face], upscalers: UpscalerBySize, face_size: int | None, tile: int, overlap: int
+    found: Sequence[tuple[np.ndarray, Face]],
+    upscalers: UpscalerBySize,
+    face_size: int | None,
+    tile: int,
+    overlap: int,
 ) -> list[EnlargedFace]:
-    """Cuts and enlarges the faces of one picture, each by the upscaler that is made for its size.
+    """Cuts and enlarges faces, each by the upscaler that is made for its size, those of about one size together.
 
     Args:
-      image: (H, W, 3) float32 RGB in [0, 1].
-      faces: in it.
+      found: a picture, (H, W, 3) float32 RGB in [0, 1], and a face in it, for each.
       upscalers: one, or one for each size.
       face_size: side of the crops before the enlargement; None: as many pixels as the picture has there.
       tile: see `tiling.upscale_tiled`.
       overlap: likewise.
     """
-    sizes = [face_size or paste.native_size(face, image.shape) for face in faces]
-    cuts = [paste.cut_face(image, face, size) for face, size in zip(faces, sizes, strict=True)]
-    enlarged: list[np.ndarray] = [np.empty(0)] * len(faces)
+    sizes = [face_size or paste.native_size(face, image.shape) for image, face in found]
+    cuts = [paste.cut_face(image, face, size) for (image, face), size in zip(found, sizes, strict=True)]
+    enlarged: list[np.ndarray] = [np.empty(0)] * len(found)
     for upscaler in upscalers.members:
         own = [number for number, size in enumerate(sizes) if upscalers.of(size) is upscaler]
         results = tiling.upscale_each(upscaler, [cuts[number] for number in own], tile, overlap)
@@ -71,7 +74,7 @@ def enlarge_faces(
             enlarged[number] = result
     return [
         EnlargedFace(face, size, cut, crop, upscalers.of(size))
-        for face, size, cut, crop in zip(faces, sizes, cuts, enlarged, strict=True)
+        for (_, face), size, cut, crop in zip(found, sizes, cuts, enlarged, strict=True)
     ]
 
 
@@ -107,10 +110,8 @@ def background_of(name: str, upscalers: UpscalerBySize) -> Upscaler:
     return background
 
 
-def with_faces(
-    image: np.ndarray, faces: Sequence[EnlargedFace], background: Upscaler, tile: int, overlap: int, name: str
-) -> np.ndarray:
-    """The whole photograph enlarged, its faces pasted in, (scale * H, scale * W, 3) uint8."""
+def enlarge_photograph(image: np.ndarray, background: Upscaler, tile: int, overlap: int, name: str) -> np.ndarray:
+    """The whole photograph enlarged, (scale * H, scale * W, 3) uint8."""
     scale = background.scale
     photograph = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.uint8)
     top = 0
@@ -119,13 +120,18 @@ def with_faces(
             photograph[top : top + len(band)] = images.to_uint8(band)
             top += len(band)
             bar.update(len(band) // scale)
+    return photograph
+
+
+def paste_faces(photograph: np.ndarray, faces: Sequence[EnlargedFace], scale: int) -> None:
+    """Pastes enlarged faces into the photograph that was enlarged by `scale`."""
+    height, width = photograph.shape[0] // scale, photograph.shape[1] // scale
     found = [(each, each.face) for each in faces if each.face is not None]
     for each, face in sorted(found, key=lambda item: item[1].score):
         # A face may have been enlarged more than its photograph is.
         crop = resize.resize(each.crop, each.size * scale, each.size * scale)
-        matrix = align.crop_transform(face, image.shape, each.size)
+        matrix = align.crop_transform(face, (height, width), each.size)
         paste.paste(photograph, crop, paste.enlarged_transform(matrix, scale))
-    return photograph
 
 
 def announcement(background: Upscaler, paths: Sequence[Path], tile: int, overlap: int) -> str:

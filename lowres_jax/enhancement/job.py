@@ -187,20 +187,30 @@ class Job:
         for chunk in enlarging.chunks(self._readable(), self._config.batch_size):
             shown = [picture.on_white() for _, _, picture in chunk]
             found = rotated_search.detect(detector, shown, self._config.look_again)
-            del shown
-            for read, faces in interruptible(zip(chunk, found, strict=True)):
-                self._enhance_photograph(*read, faces, recognizer)
-                del read
-            chunk.clear()  # before the next is read
+            # From left to right, so that numbers can be matched with the picture.
+            found = [sorted(faces, key=lambda face: float(face.box[0])) for faces in found]
+            faces = iter(self._enlarged([(image, face) for image, of in zip(shown, found, strict=True) for face in of]))
+            for image, read, of in interruptible(zip(shown, chunk, found, strict=True)):
+                self._enhance_photograph(image, *read, list(itertools.islice(faces, len(of))), recognizer)
+            # Before the next are read.
+            del shown, image, read, faces
+            chunk.clear()
+
+    def _enlarged(self, found: list[tuple[np.ndarray, Face]]) -> list[EnlargedFace]:
+        config = self._config
+        return enlarging.enlarge_faces(found, self._upscalers, config.face_size, config.tile, config.overlap)
 
     def _enhance_photograph(
-        self, path: Path, sha256: str, picture: DecodedImage, found: list[Face], recognizer: Recognizer | None
+        self,
+        image: np.ndarray,
+        path: Path,
+        sha256: str,
+        picture: DecodedImage,
+        faces: list[EnlargedFace],
+        recognizer: Recognizer | None,
     ) -> None:
+        """Writes a picture's faces and, where there is a background, the photograph; `image` is it on white."""
         config, background, writer = self._config, self._background, self.writer
-        image = picture.on_white()
-        # From left to right, so that numbers can be matched with the picture.
-        found = sorted(found, key=lambda face: float(face.box[0]))
-        faces = enlarging.enlarge_faces(image, found, self._upscalers, config.face_size, config.tile, config.overlap)
         alike = enlarging.likeness(faces, recognizer) if recognizer else [None] * len(faces)
         noise = faults.noise_level(image) if faces else 0.0
         entry = PictureEntry(str(path), sha256)
@@ -212,9 +222,10 @@ class Job:
                 tqdm.write(entry.faces[-1].line())
                 self.sheet.add(f"{path.name}, face {number}", each.cut, each.crop)
             if background is not None and not self._refused(path, picture, background.scale):
-                photograph = enlarging.with_faces(
-                    picture.rgb, faces, background, config.tile, config.overlap, path.name
+                photograph = enlarging.enlarge_photograph(
+                    picture.rgb, background, config.tile, config.overlap, path.name
                 )
+                enlarging.paste_faces(photograph, faces, background.scale)
                 makers = list(dict.fromkeys([*(each.upscaler for each in faces), background]))
                 result = writer.path(self._results[path], f"_x{background.scale}", path)
                 write(result, photograph, picture, _maker(makers), whole=True)

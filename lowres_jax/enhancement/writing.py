@@ -137,8 +137,8 @@ class ResultWriter:
         return output_paths.with_ending(result, name + ending(self._style.result_format, picture))
 
     def _settle(self, most: int) -> None:
-        """Waits until at most so many pictures wait for their files."""
-        while len(self._waiting) > most:
+        """Waits until at most so many pictures wait for their files; those that are written do not wait any longer."""
+        while self._waiting and (len(self._waiting) > most or all(each.done() for each in self._waiting[0][1])):
             entry, futures = self._waiting.popleft()
             for future in futures:
                 try:

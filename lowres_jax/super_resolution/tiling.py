@@ -7,6 +7,7 @@ three eighths of the overlap exceed the network's reach, the result is the whole
 reaches furthest, 2.9 (99.9 % of its values by less than .6).
 """
 
+import os
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -19,6 +20,8 @@ _SMALLEST_SIDE = 16
 # A picture that is longer than a tile by no more than half goes through the network whole: four tiles hold twice as
 # many pixels.
 _WHOLE = 1.5
+# Of one device: an accelerator wants to be filled; a CPU is quickest while activations stay in its cache.
+_PIXELS_AT_ONCE = {True: 128**2, False: 32 * 128**2}
 # Bilinear and bicubic look two pixels far. Strips of so many rows of a wide picture fit into memory easily.
 _INTERPOLATION_REACH, _STRIP_ROWS = 4, 64
 
@@ -102,7 +105,7 @@ def upscale_each(
             np.pad(image, ((0, rows - image.shape[0]), (0, columns - image.shape[1]), (0, 0)), mode="edge")
             for image in (images[number] for number in numbers)
         ]
-        for number, enlarged in zip(numbers, upscaler(np.stack(padded)), strict=True):
+        for number, enlarged in zip(numbers, _upscale_tiles(upscaler, padded), strict=True):
             height, width = images[number].shape[:2]
             results[number] = enlarged[: height * upscaler.scale, : width * upscaler.scale]
     return results
@@ -116,14 +119,14 @@ def tile_side(length: int, tile: int, overlap: int) -> int:
     """
     if length > 2 * tile:
         return tile
-    whole = [_whole_side(length)] if _whole_side(length) < tile else []
-    several = range(max(_whole_side(2 * overlap), _SMALLEST_SIDE), tile, _SMALLEST_SIDE)
-    return min([*whole, *several, tile], key=lambda side: (side * len(tile_starts(length, side, overlap)), -side))
+    largest = min(_whole_side(length), tile)
+    several = range(max(_whole_side(2 * overlap), _SMALLEST_SIDE), min(length, tile), _SMALLEST_SIDE)
+    return min([*several, largest], key=lambda side: (side * len(tile_starts(length, side, overlap)), -side))
 
 
 def _whole_side(length: int) -> int:
     """Side of the tile that holds an axis as a whole, of few: each shape is compiled once."""
-    step = 16 if length <= 128 else 32
+    step = 16 if length <= 64 else 32
     return -(-length // step) * step
 
 
@@ -178,8 +181,13 @@ def _interpolated_bands(upscaler: Upscaler, image: np.ndarray) -> Iterator[np.nd
 
 
 def _upscale_tiles(upscaler: Upscaler, tiles: list[np.ndarray]) -> Iterator[np.ndarray]:
-    """Enlarges tiles in groups of one size: single ones fill a CPU, an accelerator wants several."""
-    group = 1 if jax.default_backend() == "cpu" else min(16, len(tiles))
+    """Enlarges tiles of one shape in groups that fit into memory and fill the devices."""
+    on_cpu, devices = jax.default_backend() == "cpu", jax.local_device_count()
+    if on_cpu:
+        devices = min(devices, os.cpu_count() or 1)
+    room = _PIXELS_AT_ONCE[on_cpu] * devices // (tiles[0].shape[0] * tiles[0].shape[1])
+    # One tile takes as long as one for each device, and needs no program of its own.
+    group = min(max(room, devices), -(-len(tiles) // devices) * devices)
     for start in range(0, len(tiles), group):
         batch = np.stack(tiles[start : start + group])
         padding = [(0, group - len(batch))] + [(0, 0)] * 3
