@@ -66,6 +66,8 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
         constants=training.constants,
         step=training.step,
         steps=steps,
+        # A network drawn at random has no figures worth the time.
+        evaluate_start=bool(config.start),
         introduce=lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
         evaluation=lambda progress: Evaluation(
             config, training, source, chosen.validation, samples, progress, workdir, after_evaluation

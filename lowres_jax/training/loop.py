@@ -210,10 +210,13 @@ class _Run:
         state = devices.fetch(state)
         if not devices.is_lead_process():
             return
-        with self._progress.paused():
+        # What is to be kept is on disk before, so that a stop within seconds costs an evaluation only.
+        self._checkpoints.wait()
+        alone = jax.process_count() == 1
+        with self._progress.paused(), signals.quick() if alone else contextlib.nullcontext():
             try:
                 evaluate(state)
             except signals.Interrupted:
-                if jax.process_count() == 1 or int(state.step) == self._plan.steps:
+                if alone or int(state.step) == self._plan.steps:
                     raise
                 self._owes_evaluation = True

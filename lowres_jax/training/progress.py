@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,15 @@ class Progress:
       steps: total number of training steps.
     """
 
-    def __init__(self, workdir: Path, steps: int, batch_size: int, log_steps: int, done: int = 0):
+    def __init__(
+        self,
+        workdir: Path,
+        steps: int,
+        batch_size: int,
+        log_steps: int,
+        done: int = 0,
+        rate: Callable[[int], Any] | None = None,
+    ):
         """Begins, or goes on.
 
         Args:
@@ -35,9 +43,11 @@ class Progress:
           batch_size: size of the batch of all devices together.
           log_steps: between lines.
           done: steps that are done already. Figures of later ones are of a run that was killed, or of another one.
+          rate: step, counted from 0 -> learning rate.
         """
         self.steps = steps
         self._batch_size, self._log_steps = batch_size, log_steps
+        self._rate = rate
         self._evaluations = workdir / EVALUATIONS
         self._writer = None
         if devices.is_lead_process():
@@ -87,6 +97,8 @@ class Progress:
         )
         print(f"step {step:,}/{self.steps:,}  {figures}  {left}".rstrip(), flush=True)
         self.scalars(step, {f"train/{name}": value for name, value in means.items()})
+        if self._rate is not None:
+            self.scalars(step, {"train/learning_rate": float(self._rate(step - 1))})
         if speed:
             self.scalars(step, {"train/images_per_second": speed * self._batch_size})
 
@@ -107,16 +119,18 @@ class Progress:
             self._writer.flush()
 
     def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
-        """Tells of the figures of an evaluation, and what bicubic reaches beside them."""
+        """Tells of the figures of an evaluation, and beside them what it started from and what bicubic reaches."""
         entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
         # A run that was killed repeats what it did after its last checkpoint.
         others = [each for each in self.evaluations() if each["step"] != step]
         with write_atomically(self._evaluations) as file:
             file.write(json.dumps(sorted([*others, entry], key=lambda each: each["step"]), indent=1).encode())
-        parts = [
-            f"{name} {value:.4g}" + (f" (bicubic {reference[name]:.4g})" if name in reference else "")
-            for name, value in figures.items()
-        ]
+        start = next((each["figures"] for each in others if each["step"] == 0), {})
+        beside = {"start": start, "bicubic": reference}
+        parts = []
+        for name, value in figures.items():
+            known_figures = ", ".join(f"{what} {known[name]:.4g}" for what, known in beside.items() if name in known)
+            parts.append(f"{name} {value:.4g}" + (f" ({known_figures})" if known_figures else ""))
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
         self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})

@@ -2,6 +2,7 @@
 
 import contextlib
 import shlex
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,7 @@ from lowres_jax.nn import precision
 from lowres_jax.runtime import configuration, distributed, signals
 from lowres_jax.training import devices, loop
 from lowres_jax.training.checkpoints import Checkpoints
+from lowres_jax.training.optimizers import make_schedule
 from lowres_jax.training.progress import Progress
 from lowres_jax.training.state import TrainState
 from lowres_jax.utils import files
@@ -204,6 +206,14 @@ def _make_up(
                 evaluate(checkpoints.restore(like, step))
 
 
+def _say_how_to_go_on(workdir: Path, checkpoints: Checkpoints, steps: int) -> None:
+    """After a stop: what is kept, and the command that goes on from there."""
+    if devices.is_lead_process():
+        command = shlex.join(["python", "-m", "lowres_jax.main", *sys.argv[1:]])
+        kept = f"step {checkpoints.latest or 0:,} of {steps:,} is saved"
+        print(f"{workdir}: {kept}; to go on from there: {command}", flush=True)
+
+
 def run(
     config: ConfigDict,
     workdir: Path,
@@ -217,6 +227,7 @@ def run(
     step: Step,
     steps: int,
     introduce: Evaluate,
+    evaluate_start: bool = False,
     evaluation: Callable[[Progress], Evaluate],
 ) -> None:
     """Trains from where the workdir's last checkpoint left off, or from the start.
@@ -232,6 +243,7 @@ def run(
       constants: what the step reads and does not change.
       step: step of one device, see `devices.data_parallel`.
       steps: total number of training steps.
+      evaluate_start: whether what the training starts from is evaluated too.
       introduce: says what is trained on what; called by process 0 with the state it goes on from.
       evaluation: progress -> what evaluates a state.
 
@@ -251,14 +263,26 @@ def run(
             state = newest
         if devices.is_lead_process():
             introduce(state)
-        progress = Progress(workdir, steps, config.batch_size, config.log_steps, int(state.step))
+        schedule = make_schedule(config.optimizer, steps)
+        progress = Progress(
+            workdir,
+            steps,
+            config.batch_size,
+            config.log_steps,
+            int(state.step),
+            lambda number: schedule(number // config.optimizer.accumulate),
+        )
         evaluate = evaluation(progress)
-        _make_up(like, plan, checkpoints, progress, evaluate)
-        step, constants, batches = fed(config, source, positions, samples, step, constants, int(state.step))
-        if int(state.step) < steps:
+        with signals.at_forced_end(lambda: _say_how_to_go_on(workdir, checkpoints, steps)):
             try:
-                loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
+                if evaluate_start and not int(state.step) and devices.is_lead_process():
+                    evaluate(state)
+                _make_up(like, plan, checkpoints, progress, evaluate)
+                step, constants, batches = fed(config, source, positions, samples, step, constants, int(state.step))
+                if int(state.step) < steps:
+                    loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
             except signals.Interrupted:
+                _say_how_to_go_on(workdir, checkpoints, steps)
                 distributed.leave()
                 raise
         progress.close()

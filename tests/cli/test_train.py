@@ -89,7 +89,7 @@ def test_pictures_and_tensorboard(straight: tuple[Path, str]) -> None:
             tags |= {value.tag for value in event.summary.value}
             offset += 16 + length
     assert {"train/pixel", "train/images_per_second", "validation/psnr", "validation/faces"} <= tags
-    assert "validation_bicubic/psnr" in tags
+    assert {"validation_bicubic/psnr", "train/learning_rate"} <= tags
 
 
 @pytest.mark.parametrize(
@@ -124,6 +124,10 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert "Traceback" not in ended.error
     step = int(leaves(tmp_path)["step"])
     assert 0 < step <= STEPS
+    if number != signal.SIGKILL:
+        assert f"{tmp_path}: step {step} of {STEPS} is saved; to go on from there: python -m lowres_jax.main" in (
+            ended.output
+        )
 
     train.run(config_of("srresnet:smoke", **settings(data)), tmp_path)
 
@@ -334,3 +338,19 @@ def test_fine_tuning_starts_from_another_training(straight: tuple[Path, str], da
     found = train.initial_weights.variables(with_edges, module)
     assert found is not None
     assert {"conv_edges", "conv_first"} <= found["params"].keys()
+
+
+def test_what_fine_tuning_starts_from_is_evaluated_first(
+    straight: tuple[Path, str], data: Path, tmp_path: Path, capsys: Any
+) -> None:
+    changes = {"start": str(straight[0]), "steps": 2, "evaluate_steps": 0, "losses": {"pixel": {"weight": 2.0}}}
+    config = config_of("srresnet:smoke", **settings(data))
+    config.update(changes)
+    train.run(config, tmp_path)
+    first, last = json.loads((tmp_path / "evaluations.json").read_text())
+    assert (first["step"], last["step"]) == (0, 2)
+    # Of the same weights as the last evaluation of the training they come from.
+    before = json.loads((straight[0] / "evaluations.json").read_text())[-1]
+    assert first["figures"] == pytest.approx(before["figures"], abs=1e-4)
+    beside = f"(start {first['figures']['psnr']:.4g}, bicubic {first['reference']['psnr']:.4g})"
+    assert beside in capsys.readouterr().out
