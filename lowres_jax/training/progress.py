@@ -125,7 +125,7 @@ class Progress:
         others = [each for each in self.evaluations() if each["step"] != step]
         with write_atomically(self._evaluations) as file:
             file.write(json.dumps(sorted([*others, entry], key=lambda each: each["step"]), indent=1).encode())
-        start = next((each["figures"] for each in others if each["step"] == 0), {})
+        start: dict[str, float] = next((each["figures"] for each in others if each["step"] == 0), {})
         beside = {"start": start, "bicubic": reference}
         parts = []
         for name, value in figures.items():
