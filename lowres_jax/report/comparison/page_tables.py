@@ -125,7 +125,7 @@ def complete(group: Group, protocol: str) -> dict[str, Any]:
                 difference = group.difference(method, protocol, name, reference)
                 if difference is not None and method != reference:
                     lines.append(f"{reference}: {wording.show_difference(name, difference, unit=False)}")
-            value = wording.show(name, group.value(method, protocol, name))
+            value = group.shown(method, protocol, name)
             cells.append({"value": value, "lines": [line for line in lines if line]})
         known = [(wording.number(row.get(key)), key) for key in ("images", "folds", "undetected")]
         counts = [f"{count:,.0f} {key}" for count, key in known if count is not None]
@@ -206,13 +206,12 @@ def _cell(group: Group, method: str, protocol: str, name: str, what: str) -> dic
     if what != "value":
         difference = _difference(group, method, protocol, name, what)
         return {"kind": "difference", **difference} if difference else None
-    value = group.value(method, protocol, name)
-    if value is None:
+    if group.value(method, protocol, name) is None:
         return None
     small = wording.show_interval(name, group.interval(method, protocol, name))
     return {
         "kind": "value",
-        "value": wording.show(name, value),
+        "value": group.shown(method, protocol, name),
         "small": small,
         "best": best(group, protocol, name) == method,
     }

@@ -52,6 +52,11 @@ class Group:
         """A metric, or None if it was not measured."""
         return wording.number((self._row(upscaler, protocol).get("metrics") or {}).get(name))
 
+    def shown(self, upscaler: str, protocol: str, name: str) -> str:
+        """A metric in words, see `wording.show`."""
+        images = wording.number(self._row(upscaler, protocol).get("images"))
+        return wording.show(name, self.value(upscaler, protocol, name), images)
+
     def interval(self, upscaler: str, protocol: str, name: str) -> tuple[float, ...] | None:
         """A metric's 95 % interval (low, high), or None."""
         return wording.numbers((self._row(upscaler, protocol).get("interval") or {}).get(name), 2)
@@ -218,10 +223,9 @@ def _cell(group: Group, method: str, column: tuple[str, str, str], reference: st
             return ""
         mark = {Verdict.BETTER: "▲", Verdict.WORSE: "▼"}.get(wording.verdict(name, difference), " ")
         return f"{wording.show_difference(name, difference, unit=False)} {mark}"
-    value = group.value(method, protocol, name)
-    if value is None:
+    if group.value(method, protocol, name) is None:
         return ""
-    text = wording.show(name, value)
+    text = group.shown(method, protocol, name)
     interval = group.interval(method, protocol, name)
     if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS, SEARCHER):
         text += f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
