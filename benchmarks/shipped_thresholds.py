@@ -8,12 +8,13 @@ changes; thresholds of other models are never used for these.
 """
 
 import argparse
+import itertools
 import json
 
 import numpy as np
 
 from lowres_jax.matching import shipped_thresholds, simulation
-from lowres_jax.matching.calibration import Calibration
+from lowres_jax.matching.calibration import TRACK_FRAMES, Calibration
 from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.gallery import CUT_SIZES
 from lowres_jax.matching.shipped_thresholds import FILE, ShippedThresholds, described
@@ -50,13 +51,10 @@ def main() -> None:
         return
     rows = []
     for size in (0, *CUT_SIZES):
-        for pictures in PICTURES:
-            for people in PEOPLE:
-                recipe = ((0,) * pictures,) * people
-                for far in RATES:
-                    if calibration.least_rate(people) <= far:
-                        found = calibration.threshold(far, recipe, size)
-                        rows.append(shipped_thresholds.row(found, people, pictures))
+        for frames, pictures, people, far in itertools.product((1, TRACK_FRAMES), PICTURES, PEOPLE, RATES):
+            if calibration.least_rate(people) <= far:
+                found = calibration.threshold(far, ((0,) * pictures,) * people, size, frames)
+                rows.append(shipped_thresholds.row(found, people, pictures))
         print(f"{size} px: {rows[-1]}", flush=True)
     content = {
         "made_for": made_for,

@@ -22,6 +22,7 @@ ROOMS = (
     "evaluation",
     "matching",
     "enhancement",
+    "clips",
     "report",
     "settings",
     "visit",

@@ -33,6 +33,8 @@ _BATCH_SIZE = 32
 # A set of fewer people tells of no rate, and one that would rest on fewer false accepts is not known.
 FEWEST_PEOPLE = 20
 _FEWEST_FALSE_ACCEPTS = 3
+# A track of two frames or more has the threshold of as many photographs.
+TRACK_FRAMES = 4
 # At which a threshold lies that no rate is claimed for.
 _RATE_WITHOUT_CLAIM = 0.1
 
@@ -54,6 +56,7 @@ class Threshold:
       recipe: how the galleries were built: for each person the sizes that the pictures were enlarged from.
       most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
       probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
+      frames: how many pictures of each stranger were searched for as one.
     """
 
     similarity: float
@@ -67,6 +70,7 @@ class Threshold:
     recipe: Recipe
     most_pictures: int
     probe_size: int
+    frames: int = 1
 
     @property
     def gallery_size(self) -> int:
@@ -134,7 +138,7 @@ class Calibration:
                 f"{directory}: a threshold needs crops of {CROP_SIZE}x{CROP_SIZE}; prepare the set with them"
             )
         self._templates: dict[int, np.ndarray] = {}
-        self._thresholds: dict[tuple[float, Recipe, int], Threshold] = {}
+        self._thresholds: dict[tuple[float, Recipe, int, int], Threshold] = {}
 
     @property
     def people(self) -> int:
@@ -193,7 +197,7 @@ class Calibration:
         distinct = len(self.labels) * max(1.0, (self.people - 1) / gallery_size)
         return _FEWEST_FALSE_ACCEPTS / distinct
 
-    def threshold(self, far: float, recipe: Recipe, probe_size: int) -> Threshold:
+    def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
         """The lowest similarity at which at most a share of all searches for somebody not enrolled give a name.
 
         Args:
@@ -201,17 +205,22 @@ class Calibration:
             shows too few people for any.
           recipe: recipe of the gallery; of a larger one than the set has people, as many as it has.
           probe_size: from which the searched face was enlarged, 0 if it was not.
+          frames: how many pictures of it were made one template; of a set where nobody has as many, one.
         """
+        if frames > int(np.unique(self.labels, return_counts=True)[1].max()):
+            frames = 1
         step = max(len(recipe) / max(self.people - 1, 1), 1.0)
         # Evenly taken from a sorted list, so that people with many pictures and with few stay in proportion.
         fitting = tuple(recipe[int(place * step)] for place in range(min(len(recipe), self.people - 1)))
-        key = far, fitting, probe_size
+        key = far, fitting, probe_size, frames
         if key not in self._thresholds:
             least = self.least_rate(len(fitting))
             rate = max(far, min(least, _RATE_WITHOUT_CLAIM))
             sizes = {size for own in fitting for size in own}
             enrolled = {size: self.templates(size) for size in sizes}
-            searches = simulation.simulate(enrolled, self.templates(probe_size), self.labels, fitting, self.seed)
+            searches = simulation.simulate(
+                enrolled, self.templates(probe_size), self.labels, fitting, self.seed, frames
+            )
             distances = searches.impostor
             # Only the distances to others matter here: every search is for somebody who is not enrolled.
             statistics = identification.ProbeStatistics(
@@ -232,5 +241,6 @@ class Calibration:
                 recipe=fitting,
                 most_pictures=int(np.unique(self.labels, return_counts=True)[1].max()),
                 probe_size=probe_size,
+                frames=frames,
             )
         return self._thresholds[key]

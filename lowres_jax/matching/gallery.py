@@ -1,5 +1,6 @@
 """From pictures to faces ready for a recognizer, and a gallery of known people to search them in."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,22 +118,23 @@ class FaceReader:
         yield from self._found(waiting)
 
     def _found(self, contents: list[tuple[Path, np.ndarray | str]]) -> Iterator[Picture]:
-        readable = [content for _, content in contents if not isinstance(content, str)]
-        faces = [
-            (image, face)
-            for image, found in zip(
-                readable, rotated_search.detect(self.detector, readable, self.look_again), strict=True
-            )
-            # From left to right, so that numbers can be matched with the picture.
-            for face in sorted(found, key=lambda face: float(face.box[0]))
-        ]
-        views = self._views(faces)
+        views = iter(self.views([content for _, content in contents if not isinstance(content, str)]))
         for path, content in contents:
             if isinstance(content, str):
                 yield Picture(path, problem=content)
             else:
-                own = [view for (image, _), view in zip(faces, views, strict=True) if image is content]
-                yield Picture(path, content.shape, own)
+                yield Picture(path, content.shape, next(views))
+
+    def views(self, pictures: Sequence[np.ndarray]) -> list[list[FaceView]]:
+        """The faces of each picture, (H, W, 3) float32 RGB in [0, 1], from left to right."""
+        found = [
+            # From left to right, so that numbers can be matched with the picture.
+            sorted(faces, key=lambda face: float(face.box[0]))
+            for faces in rotated_search.detect(self.detector, pictures, self.look_again)
+        ]
+        pairs = [(image, face) for image, faces in zip(pictures, found, strict=True) for face in faces]
+        views = iter(self._views(pairs))
+        return [list(itertools.islice(views, len(faces))) for faces in found]
 
     def crop(self, path: Path, view: FaceView) -> np.ndarray:
         """The crop of a face that was found before, (128, 128, 3) uint8; a gray one if the picture has gone."""

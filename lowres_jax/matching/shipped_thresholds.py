@@ -39,7 +39,7 @@ class Thresholds(Protocol):
     def images(self) -> int:
         """In how many images."""
 
-    def threshold(self, far: float, recipe: Recipe, probe_size: int) -> Threshold:
+    def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
         """See `calibration.Calibration.threshold`."""
 
 
@@ -58,10 +58,10 @@ class ShippedThresholds:
         self.people: int = content["people"]
         self.images: int = content["images"]
         self._most_pictures: int = content["most_pictures"]
-        # (false accept rate, probe size) -> people, pictures each -> rates.
-        self._tables: dict[tuple[float, int], dict[tuple[int, int], dict[str, Any]]] = {}
+        # (false accept rate, probe size, frames) -> people, pictures each -> rates.
+        self._tables: dict[tuple[float, int, int], dict[tuple[int, int], dict[str, Any]]] = {}
         for row in content["thresholds"]:
-            table = self._tables.setdefault((row["asked"], row["probe_size"]), {})
+            table = self._tables.setdefault((row["asked"], row["probe_size"], row["frames"]), {})
             table[row["people"], row["pictures"]] = row
 
     @classmethod
@@ -74,15 +74,15 @@ class ShippedThresholds:
 
     def covers(self, far: float, recipe: Recipe) -> bool:
         """Whether galleries of that kind were measured: as large, with as many pictures, of faces not enlarged."""
-        table = self._tables.get((far, 0))
+        table = self._tables.get((far, 0, 1))
         if table is None or any(size for own in recipe for size in own):
             return False
         most_people, most_pictures = (max(each) for each in zip(*table, strict=True))
         return len(recipe) <= most_people and max(map(len, recipe)) <= most_pictures
 
-    def threshold(self, far: float, recipe: Recipe, probe_size: int) -> Threshold:
+    def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
         """The threshold for a gallery that is covered; rates are those of the nearest one that was measured."""
-        table = self._tables[far, probe_size]
+        table = self._tables[far, probe_size, frames]
         people = sorted({each for each, _ in table})
         pictures = sorted({each for _, each in table})
         mean = float(np.mean([len(own) for own in recipe]))
@@ -107,12 +107,13 @@ class ShippedThresholds:
             recipe=recipe,
             most_pictures=self._most_pictures,
             probe_size=probe_size,
+            frames=frames,
         )
 
 
 def row(threshold: Threshold, people: int, pictures: int) -> dict[str, Any]:
     """A threshold as the file has it."""
-    found: dict[str, Any] = {"asked": threshold.asked, "probe_size": threshold.probe_size}
+    found: dict[str, Any] = {"asked": threshold.asked, "probe_size": threshold.probe_size, "frames": threshold.frames}
     found |= {"people": people, "pictures": pictures}
     for name in _RATES:
         value = getattr(threshold, name)

@@ -38,7 +38,12 @@ class Searches:
 
 
 def simulate(
-    enrolled: Mapping[int, np.ndarray], probes: np.ndarray, labels: np.ndarray, recipe: Recipe, seed: int
+    enrolled: Mapping[int, np.ndarray],
+    probes: np.ndarray,
+    labels: np.ndarray,
+    recipe: Recipe,
+    seed: int,
+    frames: int = 1,
 ) -> Searches:
     """Draws galleries and searches them with every image.
 
@@ -51,9 +56,16 @@ def simulate(
       labels: (n,) identities, more than the recipe has people.
       recipe: recipe of the gallery.
       seed: seed of the draw.
+      frames: pictures of a stranger that are searched for as one, see `fused`. The enrolled are always searched for by
+        single pictures, as there are not enough of them for more: of several, more are found.
     """
+    strangers, stranger_rows = fused(probes, labels, frames, seed)
     if len(recipe) == 1 and len(recipe[0]) == 1:
-        return _pairs(enrolled[recipe[0][0]], probes, labels, seed)
+        singles = _pairs(enrolled[recipe[0][0]], probes, labels, labels, seed)
+        if frames == 1:
+            return singles
+        own = labels[stranger_rows]
+        return Searches(_pairs(enrolled[recipe[0][0]], strangers, own, labels, seed).impostor, singles.genuine)
     people, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     images_of = np.split(np.argsort(inverse, kind="stable"), np.cumsum(counts)[:-1])
     generator = np.random.default_rng(seed)
@@ -79,19 +91,57 @@ def simulate(
         rows = np.arange(len(labels))
         mated = (own >= 0) & (own < len(recipe)) & ~used
         genuine.append(1.0 - similarity[rows[mated], own[mated]].astype(np.float64))
-        similarity[rows, np.where(own >= 0, own, len(recipe))] = -np.inf
+        if frames > 1:
+            similarity = strangers.astype(np.float32) @ templates.T
+            own = own[stranger_rows]
+        similarity[np.arange(len(own)), np.where(own >= 0, own, len(recipe))] = -np.inf
         impostor.append(1.0 - similarity.max(axis=1).astype(np.float64))
     return Searches(np.concatenate(impostor), np.concatenate(genuine))
 
 
-def _pairs(enrolled: np.ndarray, probes: np.ndarray, labels: np.ndarray, seed: int) -> Searches:
+def fused(probes: np.ndarray, labels: np.ndarray, frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of several pictures of a person, as a track of frames gives one template.
+
+    Photographs differ more than a video's frames do, and their mean is nearer to everybody: a threshold that holds for
+    it is high enough for a track.
+
+    Args:
+      probes: (n, D) unit vectors.
+      labels: (n,) identities.
+      frames: pictures of each mean; 1 leaves the pictures as they are.
+      seed: seed of the draw.
+
+    Returns:
+      (m, D) unit vectors, one for each picture of the people who have as many pictures, and the positions (m,) of
+      these.
+    """
+    if frames == 1:
+        return probes, np.arange(len(labels))
+    generator = np.random.default_rng(seed)
+    means, positions = [], []
+    for person in np.unique(labels):
+        own = np.flatnonzero(labels == person)
+        if len(own) < frames:
+            continue
+        for place in range(len(own)):
+            others = np.delete(own, place)
+            chosen = generator.permutation(others)[: frames - 1]
+            total = probes[own[place]] + probes[chosen].sum(axis=0)
+            means.append(total / max(float(np.linalg.norm(total)), 1e-12))
+            positions.append(own[place])
+    return np.asarray(means, probes.dtype).reshape(-1, probes.shape[1]), np.asarray(positions, np.int64)
+
+
+def _pairs(
+    enrolled: np.ndarray, probes: np.ndarray, probe_labels: np.ndarray, labels: np.ndarray, seed: int
+) -> Searches:
     """All pairs of two images, as far as they are not too many: then those of some of the searched images."""
     count = len(labels)
-    rows = np.arange(count)
-    if count * count > _PAIRS:
-        rows = np.sort(np.random.default_rng(seed).permutation(count)[: _PAIRS // count])
+    rows = np.arange(len(probes))
+    if count * len(probes) > _PAIRS:
+        rows = np.sort(np.random.default_rng(seed).permutation(len(probes))[: _PAIRS // count])
     distance = 1.0 - (probes[rows].astype(np.float32) @ enrolled.astype(np.float32).T).astype(np.float64)
-    same = labels[rows][:, None] == labels
+    same = probe_labels[rows][:, None] == labels
     itself = rows[:, None] == np.arange(count)
     return Searches(distance[~same], distance[same & ~itself])
 

@@ -23,11 +23,12 @@ File = tuple[str, str, Callable[[], bytes]]
 _MAX_LINKS = 40
 
 
-def open_archive(path: Path) -> Photographs:
+def open_archive(path: Path, parts: int = 2) -> Photographs:
     """Opens a .zip, or a tar archive of any compression.
 
     Args:
       path: path of the archive.
+      parts: how many of a name's last parts a photograph's source has, as person/picture.
 
     Raises:
       UserError: it is neither, damaged, encrypted, or has no pictures.
@@ -38,7 +39,7 @@ def open_archive(path: Path) -> Photographs:
     if not pictures.paths:
         ignored = "; ".join(pictures.remarks(path)) or "it is empty"
         raise UserError(f"{path}: no pictures in the archive ({ignored})")
-    relatives = [PurePosixPath(*member.parts[-2:]) for member in map(PurePosixPath, map(str, pictures.paths))]
+    relatives = [PurePosixPath(*member.parts[-parts:]) for member in map(PurePosixPath, map(str, pictures.paths))]
 
     def read() -> Iterator[Photograph]:
         # Only then does the archive have to be read out of order.

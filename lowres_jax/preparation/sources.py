@@ -13,12 +13,13 @@ from lowres_jax.utils import filenames
 _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
 
 
-def open_photographs(path: Path) -> Photographs:
+def open_photographs(path: Path, parts: int = 2) -> Photographs:
     """Opens a set whose pictures lie in one folder a person, unpacked or in a tar archive, or InsightFace's RecordIO.
 
     Args:
       path: a folder `person/picture.jpg` at any depth; a .tar, .tgz, .tar.gz or .zip of one; a folder with `train.rec`
         and `train.idx`, or the .rec file itself.
+      parts: see `archives.open_archive`.
 
     Raises:
       UserError: there is nothing at the path, or no pictures in it, or the archive is damaged.
@@ -28,7 +29,7 @@ def open_photographs(path: Path) -> Photographs:
         raise UserError(f"{path}: no such file or folder; give the data set's own with --config.source=PATH")
     if path.suffix == ".rec" or (path / "train.rec").is_file():
         return open_record_io(path if path.is_file() else path / "train.rec")
-    return _folder(path) if path.is_dir() else open_archive(path)
+    return _folder(path) if path.is_dir() else open_archive(path, parts)
 
 
 def _folder(folder: Path) -> Photographs:

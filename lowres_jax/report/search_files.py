@@ -64,7 +64,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
     config, enrolment, answers = found.config, found.enrolment, found.answers
     calibration, upscalers = found.calibration, found.upscalers
     thresholds = wording.distinct_thresholds(answers)
-    place = {threshold.probe_size: number for number, threshold in enumerate(thresholds)}
+    place = {wording.key_of(threshold): number for number, threshold in enumerate(thresholds)}
     content = {
         "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "versions": results.versions(),
@@ -92,7 +92,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
                 "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
                 "answer": wording.verdict(answer, found.pair, config.least_found).value,
                 "match": answer.matches[0].name if answer.accepted else None,
-                "threshold": place[answer.threshold.probe_size],
+                "threshold": place[wording.key_of(answer.threshold)],
                 "ranked": [asdict(match) for match in answer.matches[: config.ranks]],
             }
             for answer in answers

@@ -4,6 +4,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceView
@@ -65,7 +66,9 @@ def _is_too_small(answer: Answer, least_found: float) -> bool:
 
 
 def source(answer: Answer) -> str:
-    """Which face of which file."""
+    """Which face of which file, or which track of which clip."""
+    if isinstance(answer, TrackAnswer):
+        return f"{filenames.printable(answer.path.name)}, track {answer.number}, {_span(answer)}"
     return filenames.printable(answer.path.name) + (
         f", face {answer.number} of {answer.count}" if answer.count > 1 else ""
     )
@@ -87,20 +90,52 @@ def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool, leas
         f"{match.name} {match.similarity:.3f}{'*' if number < accepted else ''}"
         for number, match in enumerate(answer.matches[:ranks])
     )
+    what = said(answer, pair, least_found)
+    if isinstance(answer, TrackAnswer):
+        return (
+            f"{filenames.printable(str(answer.path))} track {answer.number}, {_span(answer)} "
+            f"({track_in_words(answer, upscalers)}): {what} [{ranked}; threshold {answer.threshold.similarity:.3f}]"
+        )
     where = filenames.printable(str(answer.path)) + (
         f" face {answer.number}/{answer.count}" if answer.count > 1 else ""
     )
-    what = said(answer, pair, least_found)
     return (
         f"{where} ({how(answer.view, upscalers)}): {what.upper() if pair else what}"
         f" [{ranked}; threshold {answer.threshold.similarity:.3f}]"
     )
 
 
+def track_in_words(answer: TrackAnswer, upscalers: UpscalerBySize) -> str:
+    """In how many frames somebody was looked at, how large, how good."""
+    track, size = answer.track, answer.threshold.probe_size
+    frames = f"{len(track.sightings)} frames looked at" if len(track.sightings) > 1 else "one frame looked at"
+    mean = sum(each.quality for each in track.sightings) / len(track.sightings)
+    enlarged = f", enlarged by {upscalers.of(size).name}" if size else ""
+    return f"{frames}, {track.size} px{enlarged}, quality {mean:.2f}"
+
+
+def _span(answer: TrackAnswer) -> str:
+    return f"{time_of(answer.track.first.seconds)} to {time_of(answer.track.last.seconds)}"
+
+
+def time_of(seconds: float) -> str:
+    """A place in a clip: 1:02:03.4."""
+    minutes, rest = divmod(round(10 * seconds), 600)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{minutes}:{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{clock.zfill(7)}" if hours else clock
+
+
 def distinct_thresholds(answers: Sequence[Answer]) -> list[Threshold]:
     """Every threshold that was used, once, in the order of use."""
-    # There is one for each size of the searched face; comparing them would compare the recipes of whole galleries.
-    return list({answer.threshold.probe_size: answer.threshold for answer in answers}.values())
+    # There is one for each size of the searched face, of pictures and of tracks; comparing them would compare the
+    # recipes of whole galleries.
+    return list({key_of(answer.threshold): answer.threshold for answer in answers}.values())
+
+
+def key_of(threshold: Threshold) -> tuple[int, int]:
+    """By what the thresholds of one search differ."""
+    return threshold.probe_size, threshold.frames
 
 
 def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: UpscalerBySize) -> str:
@@ -117,7 +152,8 @@ def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: U
         searches = f"searches among {people} with {each}{' each' if people != 'one person' else ''}"
         strangers, enrolled = "of searches for somebody not enrolled", "give a name, of those for the enrolled"
     rates = [
-        f"{each.similarity:.3f} for faces {_condition([each.probe_size], upscalers)} "
+        f"{each.similarity:.3f} for {'tracks' if each.frames > 1 else 'faces'} "
+        f"{_condition([each.probe_size], upscalers)} "
         f"({_rates(each, strangers, enrolled) if each is first else _rates(each, '', '')})"
         for each in found
     ]
@@ -129,6 +165,11 @@ def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: U
         f"{calibration.images:,} images"
         + (": easy pictures; of others fewer are found." if calibration.name.startswith(_EASY_SET) else "."),
     ]
+    if any(threshold.frames > 1 for threshold in found):
+        parts.append(
+            f"For tracks a stranger's {max(threshold.frames for threshold in found)} photographs were searched for as "
+            "one; of the enrolled, single ones, so that of tracks more are found."
+        )
     if any(not threshold.claimed for threshold in found):
         parts.append(f"The set is too small to tell of {first.asked:.3%}: that is not claimed.")
     if pair and first.different is not None and first.different < first.similarity:

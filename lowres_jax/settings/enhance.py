@@ -22,7 +22,7 @@ WEIGHTS = Key(None, "A weight file of your own for one upscaler.", kind=str)
 
 KEYS = {
     "platform": PLATFORM,
-    "input": Key(None, "A picture, or a folder of pictures with its subfolders.", kind=str, needed="FILE|DIR"),
+    "input": Key(None, "A picture or a clip, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
     "output": Key(None, "Folder for the results.", kind=str, needed="DIR"),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
@@ -42,6 +42,12 @@ KEYS = {
         "What enlarges the rest of the photograph; same: what enlarges its largest faces, which takes minutes.",
         filled=True,
     ),
+    "clip_scale": Key(
+        2, "Enlargement of clips; faces are enlarged by the upscaler and brought to it.", least=1, most=8
+    ),
+    "every": Key(2, "Of so many frames of a clip one is searched for faces.", least=1),
+    "start": Key(0.0, "Seconds of a clip from which on it is enlarged.", least=0),
+    "stop": Key(None, "Seconds of a clip before which it ends; None: at its end.", kind=float, above=0),
     "format": Key(
         "png",
         "Of the results; input: as the picture's own, where it is one of these.",

@@ -11,7 +11,15 @@ KEYS = {
         kind=str,
         needed="DIR",
     ),
-    "probe": Key(None, "Photograph, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
+    "probe": Key(None, "Photograph or clip, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
+    "frames_per_second": Key(
+        None, "The probe's pictures are the numbered frames of one clip, so many a second.", kind=float, above=0
+    ),
+    "every": Key(5, "Of so many frames of a clip one is searched for faces.", least=1),
+    "start": Key(0.0, "Seconds of a clip from which on it is searched.", least=0),
+    "stop": Key(None, "Seconds of a clip before which the search ends; None: at its end.", kind=float, above=0),
+    "least_sightings": Key(2, "A face that is found in fewer frames of a clip is passed over.", least=1),
+    "annotate": Key(True, "Write each clip with boxes and names into the folder clips."),
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
     "enrol": Key("largest", "Which of several faces of a gallery picture is enrolled.", choices=RULES),

@@ -2,22 +2,29 @@
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import config_keys
+from lowres_jax.clips.enlarging import write_enlarged
+from lowres_jax.clips.probes import pictures_and_clips
+from lowres_jax.clips.reading import open_clip
+from lowres_jax.clips.search import follow
 from lowres_jax.data import output_paths
-from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.enhancement import before_after, enlarging
 from lowres_jax.enhancement.job import CAUTION, Job
 from lowres_jax.enhancement.ledger import NAME, Ledger
 from lowres_jax.enhancement.writing import ending
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import load_detector
+from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.report import search_wording as wording
 from lowres_jax.runtime import signals
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.enhance import KEYS, NOT_OF_THE_RESULT
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler_by_size
@@ -37,7 +44,11 @@ def run(config: ConfigDict, workdir: Path) -> None:
     source, output = Path(config.input), Path(config.output)
     if output.exists() and not output.is_dir():
         raise UserError(f"config.output={output}: is a file; give a folder")
-    files = find_pictures(source)
+    files, clips = pictures_and_clips(source)
+    if clips:
+        _enhance_clips(config, source, output, clips)
+    if not files.paths:
+        return
     results = output_paths.assign(files.paths, source, output, _LONGEST_ENDING)
     endings = {path: ending(config.format, path) for path in results}
     output_paths.check(source, output, results, endings if config.aligned else {})
@@ -70,6 +81,63 @@ def run(config: ConfigDict, workdir: Path) -> None:
             job.save()
             raise
     _report(config, job, upscalers, output)
+
+
+def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequence[Path]) -> None:
+    """Writes each clip enlarged, with its faces.
+
+    Raises:
+      UserError: a setting is wrong, a result is there already, or no clip can be read.
+    """
+    if config.aligned:
+        raise UserError("config.aligned=True: clips are no face crops; enhance them by themselves")
+    upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer("sface")
+    tiling.check(config.tile, config.overlap)
+    results = output_paths.assign(list(paths), source, output, len("_x8.mp4"))
+    names = {path: output_paths.with_ending(results[path], f"_x{config.clip_scale}.mp4") for path in paths}
+    there = [name for name in names.values() if name.exists()]
+    if there and not config.overwrite:
+        raise UserError(f"{there[0]}: is there already; --config.overwrite=true replaces it")
+    try_folder(output)
+    if licence := upscalers.licence_remark():
+        print(licence)
+    reader = FaceReader(load_detector(config.detector), upscalers, recognizer, small_face=0, look_again=False)
+    made = 0
+    for path in interruptible(paths):
+        try:
+            clip = open_clip(path)
+        except UserError as error:
+            if len(paths) == 1:
+                raise
+            print(f"skipped: {error}")
+            continue
+        followed = follow(clip, reader, config.every, config.start, config.stop, least_sightings=2)
+        if clip.problem:
+            print(f"{path}: {clip.problem}")
+        if not followed.frames[0]:
+            print(f"skipped: {path}: no frames from {config.start:g} s on")
+            continue
+        for number, track in enumerate(followed.tracks, start=1):
+            span = f"{wording.time_of(track.first.seconds)} to {wording.time_of(track.last.seconds)}"
+            print(f"{path} track {number}, {span}: {track.size} px, by {upscalers.of(track.size).name}")
+        if not followed.tracks:
+            print(f"{path}: no face found; it is enlarged all the same")
+        write_enlarged(
+            names[path],
+            clip,
+            followed.tracks,
+            upscalers,
+            config.clip_scale,
+            config.start,
+            config.stop,
+            config.tile,
+            config.overlap,
+        )
+        made += 1
+        print(names[path])
+    if not made:
+        raise UserError(f"{source}: not one clip could be enlarged")
+    print(CAUTION)
 
 
 def _existing(results: dict[Path, Path], endings: dict[Path, str], aligned: bool) -> list[Path]:

@@ -1,6 +1,8 @@
 """Searches the faces of photographs among known people, or compares two photographs."""
 
-from collections.abc import Sequence
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,9 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import __version__, config_keys
+from lowres_jax.clips.probes import Probes, find_probes
+from lowres_jax.clips.search import TrackAnswer, follow
+from lowres_jax.clips.search import answers as clip_answers
 from lowres_jax.data import images, output_paths
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
@@ -22,13 +27,16 @@ from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds, described
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
+from lowres_jax.report.annotated_clip import write_annotated
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
 from lowres_jax.report.photograph_page import MarkedFace, write_page
 from lowres_jax.report.search_files import Found, remove_pages, write_csv, write_json
+from lowres_jax.report.track_files import write_tracks
 from lowres_jax.runtime import environment
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
+from lowres_jax.utils import filenames
 from lowres_jax.utils.files import try_folder
 
 # Raised when a kept template means something else than before.
@@ -47,10 +55,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
-    files, probes = find_pictures(source), find_pictures(config.probe)
+    files, probes = find_pictures(source), find_probes(config)
     people = people_in(source, files.paths)
     try_folder(workdir)
-    for line in [*files.remarks(source), *probes.remarks(Path(config.probe))]:
+    for line in [*files.remarks(source), *probes.remarks]:
         print(line)
     upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
     if licence := upscalers.licence_remark():
@@ -75,7 +83,11 @@ def run(config: ConfigDict, workdir: Path) -> None:
         print(line)
     skipped = Skipped()
     answers: list[Answer] = []
-    for answer in search(reader, probes.paths, enrolment, calibration, config.far, config.ranks, skipped):
+    everything = itertools.chain(
+        search(reader, probes.pictures, enrolment, calibration, config.far, config.ranks, skipped),
+        _search_clips(probes, reader, enrolment, calibration, config, skipped),
+    )
+    for answer in everything:
         tqdm.write(wording.line(answer, config.ranks, upscalers, pair, config.least_found))
         # A folder may hold many faces: pictures are kept of those only that are shown.
         shown = len(answers) < config.sheet_rows
@@ -83,9 +95,13 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for line in skipped.lines():
         print(line)
     if not answers:
-        raise UserError(f"{config.probe}: no face to search for in {len(probes.paths)} pictures ({skipped})")
+        raise UserError(f"{config.probe}: no face to search for in {probes} ({skipped})")
     matched = sum(bool(answer.accepted) for answer in answers)
-    print(f"{len(answers)} faces, {matched} matched; {skipped}")
+    tracks = [answer for answer in answers if isinstance(answer, TrackAnswer)]
+    faces = [f"{len(answers) - len(tracks)} faces"] * (len(answers) > len(tracks)) + [f"{len(tracks)} tracks"] * bool(
+        tracks
+    )
+    print(f"{' and '.join(faces)}, {matched} matched; {skipped}")
 
     notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
     sizes: dict[int, list[str]] = {}
@@ -105,6 +121,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     pages = _write_pages(workdir / "pages", found)
     write_json(written[0], found, pages)
     write_csv(written[1], found)
+    if tracks:
+        written += write_tracks(workdir, tracks, [0] * len(tracks), upscalers, config.least_found)
+        written += _annotate(workdir / "clips", tracks, config)
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
@@ -114,6 +133,54 @@ def run(config: ConfigDict, workdir: Path) -> None:
     written += [workdir / "pages"] if pages else []
     for text in (*notes, *written, caution):
         print(text)
+
+
+def _search_clips(
+    probes: Probes,
+    reader: FaceReader,
+    enrolment: Enrolment,
+    calibration: Thresholds,
+    config: ConfigDict,
+    skipped: Skipped,
+) -> Iterator[TrackAnswer]:
+    """One answer a track, clip after clip."""
+    if not probes.clips:
+        return
+    # A clip's own rotation is applied; another look at every frame that shows nobody would take most of the time.
+    reader = copy.copy(reader)
+    reader.look_again = False
+    for clip in interruptible(probes.clips):
+        followed = follow(clip, reader, config.every, config.start, config.stop, config.least_sightings)
+        name = filenames.printable(str(clip.path))
+        if clip.problem:
+            tqdm.write(f"{name}: {clip.problem}")
+        if not followed.tracks:
+            skipped.without_face.append(clip.path)
+        read, looked = followed.frames
+        passed = f", {followed.passed_over} faces of too few frames passed over" if followed.passed_over else ""
+        tqdm.write(f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them looked at{passed}")
+        yield from clip_answers(followed, enrolment, calibration, config.far, config.ranks)
+
+
+def _annotate(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigDict) -> list[Path]:
+    """Draws the clips of some tracks, if that is wanted."""
+    if not config.annotate:
+        return []
+    by_clip: dict[Path, list[TrackAnswer]] = {}
+    for answer in tracks:
+        by_clip.setdefault(answer.path, []).append(answer)
+    results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
+    written = []
+    for path, own in by_clip.items():
+        labels = [
+            f"{answer.matches[0].name} {answer.matches[0].similarity:.2f}"
+            if answer.accepted
+            else wording.verdict(answer, False, config.least_found).value
+            for answer in own
+        ]
+        written.append(output_paths.with_ending(results[path], ".mp4"))
+        write_annotated(written[-1], own[0].followed.clip, own, labels, config.start, config.stop)
+    return written
 
 
 def _thresholds(
@@ -211,6 +278,8 @@ def _write_pages(folder: Path, found: Found) -> list[Path]:
     """The searched photographs with boxes and answers."""
     by_picture: dict[Path, list[Answer]] = {}
     for answer in found.answers:
+        if isinstance(answer, TrackAnswer):
+            continue  # drawn into its clip
         by_picture.setdefault(answer.path, []).append(answer)
     chosen = list(by_picture)[: found.config.pages]
     source = Path(found.config.probe)

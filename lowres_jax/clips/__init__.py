@@ -1,0 +1,1 @@
+"""Clips: frames, tracks of the faces in them, and clips written."""

@@ -1,0 +1,131 @@
+"""Clips searched among the enrolled: faces found, followed, and one answer given for each track."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from tqdm import tqdm
+
+from lowres_jax.clips.reading import Clip, Frame
+from lowres_jax.clips.tracking import Scenes, Track, Tracker
+from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
+from lowres_jax.matching.enrolment import Enrolment
+from lowres_jax.matching.gallery import FaceReader
+from lowres_jax.matching.quality import quality_of
+from lowres_jax.matching.search import Answer
+from lowres_jax.matching.shipped_thresholds import Thresholds
+
+# Frames are searched for faces together until they have so many pixels: 50 MB as float32.
+_PENDING_PIXELS = 4_000_000
+_MOST_PENDING = 8
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What was seen in a clip.
+
+    Attributes:
+      clip: the clip; its `problem` says where it ended early.
+      tracks: in the order in which they begin.
+      passed_over: tracks that were seen too seldom.
+      frames: how many frames were read, and how many of them were searched for faces.
+    """
+
+    clip: Clip
+    tracks: Sequence[Track]
+    passed_over: int
+    frames: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackAnswer(Answer):
+    """What the search for a track gave.
+
+    Attributes:
+      track: the track; `view` is its best face, with the template of all.
+      followed: what was seen in its clip.
+    """
+
+    track: Track
+    followed: Followed
+
+
+def follow(
+    clip: Clip, reader: FaceReader, every: int, start: float, stop: float | None, least_sightings: int
+) -> Followed:
+    """Finds the faces of every so manieth frame and puts them into tracks; the memory needed is that of few frames.
+
+    Args:
+      clip: the clip.
+      reader: finds faces and makes templates.
+      every: of so many frames one is searched for faces.
+      start: seconds from which on.
+      stop: seconds before which; None: to the end.
+      least_sightings: a track that was seen in fewer frames is passed over.
+    """
+    tracker, scenes = Tracker(), Scenes()
+    read = looked = 0
+
+    def frames() -> Iterator[tuple[Frame, bool]]:
+        nonlocal read
+        cut = False
+        for frame in clip.read(start, stop):
+            progress.update()
+            cut |= scenes.is_cut(frame.pixels)
+            if read % every == 0:
+                yield frame, cut
+                cut = False
+            read += 1
+
+    total = clip.expected(start, stop) or None
+    with tqdm(total=total, desc=clip.path.name, unit="frame", dynamic_ncols=True) as progress:
+        for group in _groups(frames()):
+            for (frame, cut), views in zip(group, reader.views([frame.image for frame, _ in group]), strict=True):
+                tracker.add(frame.number, frame.seconds, [(view, quality_of(view)) for view in views], cut)
+            looked += len(group)
+    kept = [track for track in tracker.tracks if len(track.sightings) >= least_sightings]
+    return Followed(clip, kept, len(tracker.tracks) - len(kept), (read, looked))
+
+
+def answers(
+    followed: Followed, enrolment: Enrolment, calibration: Thresholds, far: float, ranks: int
+) -> Iterator[TrackAnswer]:
+    """One answer a track: its template, the mean of all its faces', searched among the enrolled.
+
+    Args:
+      followed: what was seen in a clip.
+      enrolment: at least one person's.
+      calibration: gives the thresholds.
+      far: false accept rate at which they lie.
+      ranks: how many matches to tell of at least.
+    """
+    gallery, recipe = enrolment.gallery(), enrolment.recipe
+    thresholds: dict[tuple[int, int], Threshold] = {}
+    for number, track in enumerate(followed.tracks, start=1):
+        key = track.cut_size, 1 if len(track.sightings) == 1 else TRACK_FRAMES
+        if key not in thresholds:
+            thresholds[key] = calibration.threshold(far, recipe, *key)
+        assert track.best is not None
+        view = replace(track.best.view, template=track.template)
+        matches = gallery.search(view.template, ranks, thresholds[key].similarity)
+        yield TrackAnswer(
+            path=followed.clip.path,
+            number=number,
+            count=len(followed.tracks),
+            view=view,
+            matches=matches,
+            threshold=thresholds[key],
+            track=track,
+            followed=followed,
+        )
+
+
+def _groups(frames: Iterator[tuple[Frame, bool]]) -> Iterator[list[tuple[Frame, bool]]]:
+    """Frames in groups that are searched together."""
+    group: list[tuple[Frame, bool]] = []
+    for frame, cut in frames:
+        group.append((frame, cut))
+        if len(group) == _MOST_PENDING or len(group) * frame.pixels.shape[0] * frame.pixels.shape[1] > _PENDING_PIXELS:
+            yield group
+            group = []
+    if group:
+        yield group

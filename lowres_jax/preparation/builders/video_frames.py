@@ -1,0 +1,47 @@
+"""Frames of videos of known people, cut around the face: PERSON/VIDEO/FRAME.jpg. For evaluation only."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from lowres_jax.errors import UserError
+from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
+from lowres_jax.preparation.photographs import Photograph, Photographs
+from lowres_jax.preparation.sources import open_photographs
+from lowres_jax.utils import filenames
+
+
+class Builder(AlignedFaces):
+    """Frames of videos, aligned; a record's source says of which video it is."""
+
+    name = "video_frames"
+    DESCRIPTION = "Frames of videos of known people, aligned. For evaluation, never for training."
+
+
+def photographs(source: str | None) -> Photographs:
+    """The frames: a folder or archive of one folder a person, with a folder for each of the person's videos.
+
+    Raises:
+      UserError: no source given, it is not there, or a picture does not lie in PERSON/VIDEO.
+    """
+    if not source:
+        raise UserError("config.source is empty: where are the frames? --config.source=DIR (PERSON/VIDEO/FRAME.jpg)")
+    found = open_photographs(Path(source), parts=3)
+    for each in found.sources:
+        if len(PurePosixPath(each).parts) < 3:
+            raise UserError(f"{source}: {each} lies in no video's folder; frames are PERSON/VIDEO/FRAME.jpg")
+
+    def read() -> Iterator[Photograph]:
+        for photograph in found.read():
+            yield dataclasses.replace(photograph, name=_person(photograph.source))
+
+    return dataclasses.replace(found, names=[_person(each) for each in found.sources], read=read)
+
+
+def video_of(source: str) -> str:
+    """Of a record's source the video: its folder."""
+    return str(PurePosixPath(source).parent)
+
+
+def _person(source: str) -> str:
+    return filenames.of_person(PurePosixPath(source).parent.parent.name)

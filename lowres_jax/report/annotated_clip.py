@@ -1,0 +1,69 @@
+"""A searched clip again, with a box around each face that was followed and beside it who it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from lowres_jax.clips.reading import Clip
+from lowres_jax.clips.search import TrackAnswer
+from lowres_jax.clips.writing import writing
+from lowres_jax.report.contact_sheet import PAPER, font
+from lowres_jax.report.drawn_text import drawable
+
+# Okabe and Ito's palette without its black and its yellow, on which white text cannot be read.
+COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
+
+
+def write_annotated(
+    path: Path, clip: Clip, answers: Sequence[TrackAnswer], labels: Sequence[str], start: float, stop: float | None
+) -> None:
+    """Writes the clip from `start` to before `stop`, with its sound.
+
+    Args:
+      path: an .mp4 file.
+      clip: the clip that was searched.
+      answers: its tracks.
+      labels: what is written beside the faces of each.
+      start: seconds.
+      stop: seconds; None: to the end.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    total = clip.expected(start, stop) or None
+    with (
+        writing(path, clip.rate, clip.path, start) as write,
+        tqdm(total=total, desc=f"draw {clip.path.name}", unit="frame", dynamic_ncols=True, leave=False) as progress,
+    ):
+        for frame in clip.read(start, stop):
+            shown = [
+                (box, label, COLOURS[number % len(COLOURS)])
+                for number, (answer, label) in enumerate(zip(answers, labels, strict=True))
+                if (box := answer.track.box_at(frame.number)) is not None
+            ]
+            write(frame, drawn(frame.pixels, shown))
+            progress.update()
+
+
+def drawn(pixels: np.ndarray, boxes: Sequence[tuple[np.ndarray, str, tuple[int, int, int]]]) -> np.ndarray:
+    """A frame, (H, W, 3) uint8, with boxes, each with its text and color; unchanged where there are none."""
+    if not boxes:
+        return pixels
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    size = max(11, round(min(pixels.shape[:2]) / 26))
+    letters = font(size)
+    for box, label, colour in boxes:
+        left, top, right, bottom = (float(value) for value in box)
+        draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=colour, width=2)
+        text = drawable(label, letters)
+        width, height = letters.getlength(text) + 6, size + 5
+        # Above the box, or below it where there is no room; never outside the frame.
+        at_top = top - height if top >= height else min(bottom, pixels.shape[0] - height)
+        at_left = min(max(left, 0.0), max(pixels.shape[1] - width, 0.0))
+        draw.rectangle((at_left, at_top, at_left + width, at_top + height), fill=colour)
+        draw.text((at_left + 3, at_top + 1), text, PAPER, letters)
+    return np.asarray(image)

@@ -1,0 +1,167 @@
+"""Clips that are whole, turned, cut off, or no clips."""
+
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowres_jax.clips.reading import Frame, clips_in, open_clip, open_frames, upright
+from lowres_jax.clips.writing import writing
+from lowres_jax.errors import UserError
+
+
+def pictures(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    """Frames that grow brighter, the left half red."""
+    made = []
+    for number in range(count):
+        frame = np.full((height, width, 3), 5 * number, np.uint8)
+        frame[:, : width // 2, 0] = 200
+        made.append(frame)
+    return made
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Thirty frames, 25 a second."""
+    path = tmp_path / "clip.mp4"
+    with writing(path, 25.0) as write:
+        for number, pixels in enumerate(pictures(30)):
+            write(Frame(number, number / 25, pixels), pixels)
+    return path
+
+
+def test_what_is_written_is_read(clip: Path) -> None:
+    opened = open_clip(clip)
+    assert (opened.rate, opened.frames) == (25.0, 30)
+    frames = list(opened.read())
+    assert [frame.number for frame in frames] == list(range(30))
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(30) / 25, atol=1e-3)
+    for frame, pixels in zip(frames, pictures(30), strict=True):
+        # H.264 keeps smooth areas within a few levels; colors have half the resolution.
+        np.testing.assert_allclose(frame.pixels[:, 4:28], pixels[:, 4:28], atol=8)
+    assert opened.problem == ""
+
+
+def test_a_part_of_it(clip: Path) -> None:
+    opened = open_clip(clip)
+    assert [frame.number for frame in opened.read(0.19, 0.41)] == [5, 6, 7, 8, 9, 10]
+    assert opened.expected(0.2, 0.4) == 5
+    assert opened.expected(0.0, None) == 30
+    assert opened.expected(1.0, 99.0) == 5
+
+
+def test_its_times_are_its_own(tmp_path: Path) -> None:
+    """A variable frame rate, as telephones have it."""
+    path, times = tmp_path / "clip.mp4", [0.0, 0.04, 0.1, 0.5, 0.52]
+    with writing(path, 25.0) as write:
+        for number, (seconds, pixels) in enumerate(zip(times, pictures(5), strict=True)):
+            write(Frame(number, seconds, pixels), pixels)
+    np.testing.assert_allclose([frame.seconds for frame in open_clip(path).read()], times, atol=1e-3)
+
+
+def test_a_clip_that_ends_early_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
+    path = tmp_path / "whole.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        generator = np.random.default_rng(0)
+        for _ in range(100):
+            noise = generator.integers(0, 255, (240, 320, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(noise, format="rgb24")))
+        container.mux(stream.encode())
+    content = path.read_bytes()
+    cut = tmp_path / "cut.mkv"
+    # In a container that keeps its length at the beginning.
+    with av.open(str(path)) as source, av.open(str(tmp_path / "whole.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                target.mux(packet)
+    content = (tmp_path / "whole.mkv").read_bytes()
+    cut.write_bytes(content[: len(content) // 2])
+    opened = open_clip(cut)
+    count = len(list(opened.read()))
+    assert 20 < count < 80
+    assert opened.problem.startswith(f"ends early, after {count} ")
+    assert opened.problem.endswith("what comes before is used")
+
+
+def test_no_clips(clip: Path, tmp_path: Path) -> None:
+    text, empty, still, cut = (tmp_path / name for name in ("text.mp4", "empty.mp4", "still.mp4", "cut.mp4"))
+    text.write_text("no clip")
+    empty.write_bytes(b"")
+    Image.new("RGB", (8, 8)).save(tmp_path / "still.png")
+    shutil.copy(tmp_path / "still.png", still)
+    # An MP4's table of contents stands at its end.
+    cut.write_bytes(clip.read_bytes()[:-200])
+    for path in (text, empty, cut):
+        with pytest.raises(UserError, match="cannot be read as a clip"):
+            open_clip(path)
+    with pytest.raises(UserError, match="is a still picture with a clip's name"):
+        open_clip(still)
+    with pytest.raises(UserError, match="No such file"):
+        open_clip(tmp_path / "nowhere.mp4")
+
+
+def test_sound_alone_is_no_clip(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=16000)
+        stream.layout = "mono"
+        samples = np.zeros((1, 1024), np.int16)
+        frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    with pytest.raises(UserError, match="has no video stream"):
+        open_clip(path)
+
+
+def test_numbered_frames(tmp_path: Path) -> None:
+    paths = []
+    for number, pixels in enumerate(pictures(4)):
+        paths.append(tmp_path / f"{number}.png")
+        Image.fromarray(pixels).save(paths[-1])
+    opened = open_frames(tmp_path, paths, rate=10.0)
+    frames = list(opened.read())
+    assert [frame.seconds for frame in frames] == [0.0, 0.1, 0.2, 0.3]
+    np.testing.assert_array_equal(frames[3].pixels, pictures(4)[3])
+    Image.new("RGB", (8, 8)).save(paths[2])
+    assert len(list(opened.read())) == 2
+    assert opened.problem == "2.png has another size than the frames before it, which are used"
+    paths[1].write_bytes(b"")
+    assert len(list(opened.read())) == 1
+    assert "1.png" in opened.problem
+    with pytest.raises(UserError, match="has no frames"):
+        open_frames(tmp_path, [], 10.0)
+
+
+def test_clips_of_a_folder(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    (tmp_path / ".hidden").mkdir()
+    shutil.copy(clip, tmp_path / ".hidden" / "a.mp4")
+    (tmp_path / "below").mkdir()
+    shutil.copy(clip, tmp_path / "below" / "B.MOV")
+    assert clips_in(tmp_path) == [tmp_path / "below" / "B.MOV", clip]
+    assert clips_in(clip) == [clip]
+    assert clips_in(tmp_path / "notes.txt") == []
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
+def test_turned_as_telephones_do(rotation: int) -> None:
+    """A display matrix turns counterclockwise by its angle (FFmpeg, libavutil/display.h)."""
+
+    class Decoded:
+        def __init__(self) -> None:
+            self.rotation = rotation
+
+        def to_ndarray(self, format: str) -> np.ndarray:
+            assert format == "rgb24"
+            return np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+
+    found = upright(Decoded())  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found, np.rot90(np.arange(24, dtype=np.uint8).reshape(2, 4, 3), rotation // 90))
