@@ -16,7 +16,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 	touch $@
 
 # The whole job on the faces that come with the dependencies: prepare with both detectors, compare them, train a
-# few steps of the Canny model, compare upscalers.
+# few steps of the Canny model, compare upscalers, search and enlarge a clip.
 MAIN := $(RUN) -m lowres_jax.main
 demo: install
 	$(RUN) -m lowres_jax.pretrained.fetch portraits
@@ -29,6 +29,11 @@ demo: install
 		--config.steps=60 --config.evaluate_steps=30 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
 	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo \
 		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan,identity@32,initial@32,canny_rgb@32,identity_x8@16
+	$(RUN) -m lowres_jax.clips.example workdirs/demo/clip
+	$(MAIN) --config=configs/identify.py --workdir=workdirs/demo/clip \
+		--config.gallery=workdirs/demo/clip/known --config.probe=workdirs/demo/clip/walk.mp4
+	$(MAIN) --config=configs/enhance.py --config.input=workdirs/demo/clip/walk.mp4 \
+		--config.output=workdirs/demo/clip/enlarged --config.stop=1 --config.overwrite=true
 
 # Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
 # Most of the time goes into compiling what is run once; XLA is asked to try less hard.

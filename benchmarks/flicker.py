@@ -1,7 +1,7 @@
 """Flicker of enlarged faces in a clip: frame by frame, and as `enhance` does it, beside the clip itself.
 
-    python -m lowres_jax.clips.example /tmp/walk.mp4
-    python benchmarks/flicker.py /tmp/walk.mp4
+    python -m lowres_jax.clips.example /tmp/clip
+    python benchmarks/flicker.py /tmp/clip/walk.mp4
 
 Every face is cut out of the finished, enlarged frames by its smoothed place, and its mean change from one frame to the
 next is told, in levels of 255: once of the clip enlarged by bicubic interpolation (what noise and motion make of it),

@@ -1,10 +1,13 @@
 """A short clip made of photographs: two people who cross, small, noisy and compressed, as a cheap camera has them.
 
-    python -m lowres_jax.clips.example OUT.mp4 [PHOTOGRAPH PHOTOGRAPH]
+    python -m lowres_jax.pretrained.fetch portraits
+    python -m lowres_jax.clips.example FOLDER
 
-Without photographs it takes two of the credited portraits (`python -m lowres_jax.pretrained.fetch portraits`).
+makes FOLDER/walk.mp4 of two of the credited portraits, and FOLDER/known of others: of one of the two people, and of two
+who are not in the clip.
 """
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +23,8 @@ from lowres_jax.pretrained.weights import fetched_folder
 from lowres_jax.runtime import cli
 
 SIZE, RATE = (640, 360), 25.0
-_PORTRAITS = ("person_a_2.jpg", "person_b_2.jpg")
+_WALKING = ("person_a_2.jpg", "person_b_2.jpg")
+_KNOWN = {"person_a": "person_a_1.jpg", "impostor_1": "impostor_1.jpg", "impostor_2": "impostor_2.jpg"}
 
 
 def frames(
@@ -77,16 +81,18 @@ def write(path: Path, made: Sequence[np.ndarray]) -> None:
 
 def main() -> None:
     """Makes the clip that the command line asks for."""
-    arguments = sys.argv[1:]
-    if not arguments:
-        raise UserError("usage: python -m lowres_jax.clips.example OUT.mp4 [PHOTOGRAPH PHOTOGRAPH]")
-    paths = [Path(each) for each in arguments[1:]] or [fetched_folder("portraits") / each for each in _PORTRAITS]
+    if len(sys.argv) != 2:
+        raise UserError("usage: python -m lowres_jax.clips.example FOLDER")
+    folder, portraits = Path(sys.argv[1]), fetched_folder("portraits")
     try:
-        photographs = [images.read_image(path) for path in paths]
-    except images.UnreadableImageError as error:
+        photographs = [images.read_image(portraits / name) for name in _WALKING]
+        (folder / "known").mkdir(parents=True, exist_ok=True)
+        for person, name in _KNOWN.items():
+            shutil.copy(portraits / name, folder / "known" / f"{person}.jpg")
+    except (images.UnreadableImageError, OSError) as error:
         raise UserError(f"{error}; python -m lowres_jax.pretrained.fetch portraits fetches the portraits") from error
-    write(Path(arguments[0]), frames(photographs, seconds=6.0))
-    print(arguments[0])
+    write(folder / "walk.mp4", frames(photographs, seconds=6.0))
+    print(folder / "walk.mp4")
 
 
 if __name__ == "__main__":

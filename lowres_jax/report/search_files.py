@@ -28,7 +28,8 @@ class Found:
     Attributes:
       config: of the task.
       enrolment: who was enrolled.
-      answers: one for each face.
+      answers: one for each face or track.
+      groups: of each the number of the group of unknown people that it belongs to; 0 for none.
       skipped: probes that gave none.
       calibration: what the thresholds were measured on.
       upscalers: upscalers of small faces.
@@ -38,6 +39,7 @@ class Found:
     config: ConfigDict
     enrolment: Enrolment
     answers: Sequence[Answer]
+    groups: Sequence[int]
     skipped: Skipped
     calibration: Thresholds
     upscalers: UpscalerBySize
@@ -92,10 +94,11 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
                 "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
                 "answer": wording.verdict(answer, found.pair, config.least_found).value,
                 "match": answer.matches[0].name if answer.accepted else None,
+                "group": group or None,
                 "threshold": place[wording.key_of(answer.threshold)],
                 "ranked": [asdict(match) for match in answer.matches[: config.ranks]],
             }
-            for answer in answers
+            for answer, group in zip(answers, found.groups, strict=True)
         ],
         **_skipped(found.skipped),
         "pages": [str(page.resolve()) for page in pages],
@@ -130,9 +133,10 @@ def write_csv(path: Path, found: Found) -> None:
         [
             *("file", "face", "answer", "name", "similarity", "threshold", "found_at_this_size", "nearest"),
             *("native_size", "enlarged_from", "upscaler", "turned", "left", "top", "right", "bottom", "score"),
+            "group",
         ]
     )
-    for answer in found.answers:
+    for answer, group in zip(found.answers, found.groups, strict=True):
         view, best = answer.view, answer.matches[0]
         genuine = answer.threshold.genuine
         writer.writerow(
@@ -145,6 +149,7 @@ def write_csv(path: Path, found: Found) -> None:
                 view.face.turned,
                 *(f"{float(value):.1f}" for value in view.face.box),
                 f"{float(view.face.score):.5f}",
+                group or "",
             ]
         )
     with write_atomically(path) as file:

@@ -198,6 +198,17 @@ def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
     return f"{some}enlarged {' and '.join(ways)}"
 
 
+def groups(answers: Sequence[Answer], numbers: Sequence[int], similarity: float) -> list[str]:
+    """Who of the unknown look like one person, a line each."""
+    found: dict[int, list[str]] = {}
+    for answer, number in zip(answers, numbers, strict=True):
+        if number:
+            found.setdefault(number, []).append(source(answer))
+    alone = sum(not answer.accepted for answer in answers) - sum(map(len, found.values()))
+    lines = [f"unknown person {number}: {'; '.join(own)}" for number, own in sorted(found.items())]
+    return [*lines, f"grouped at a mean similarity of {similarity:.3f}; {alone} unknown faces are like no other"]
+
+
 def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thresholds) -> list[str]:
     """What makes the thresholds less sure than they look."""
     found = []

@@ -42,6 +42,7 @@ KEYS = {
         least=0,
         most=1,
     ),
+    "group": Key(False, "Put faces and tracks of nobody known together by likeness."),
     "calibration": Key(
         None,
         "Prepared set that the rate is measured on; None: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder "

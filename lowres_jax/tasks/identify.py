@@ -23,6 +23,7 @@ from lowres_jax.matching.calibration import Calibration, models
 from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
+from lowres_jax.matching.grouping import group_unknown
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds, described
 from lowres_jax.recognition.recognizer import load_recognizer
@@ -98,11 +99,12 @@ def run(config: ConfigDict, workdir: Path) -> None:
         raise UserError(f"{config.probe}: no face to search for in {probes} ({skipped})")
     matched = sum(bool(answer.accepted) for answer in answers)
     tracks = [answer for answer in answers if isinstance(answer, TrackAnswer)]
-    faces = [f"{len(answers) - len(tracks)} faces"] * (len(answers) > len(tracks)) + [f"{len(tracks)} tracks"] * bool(
-        tracks
-    )
-    print(f"{' and '.join(faces)}, {matched} matched; {skipped}")
+    counts = {"faces": len(answers) - len(tracks), "tracks": len(tracks)}
+    print(f"{' and '.join(f'{count} {what}' for what, count in counts.items() if count)}, {matched} matched; {skipped}")
 
+    groups = group_unknown(answers, alike) if config.group else [0] * len(answers)
+    for line in wording.groups(answers, groups, alike) if config.group else []:
+        print(line)
     notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
     sizes: dict[int, list[str]] = {}
     for path, view in [each for own in enrolment.faces.values() for each in own]:
@@ -115,14 +117,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
     notes += wording.itself(answers)
     notes += wording.warnings(answers, enrolment, calibration)
     caution = wording.caution(answers, enrolment, calibration, pair)
-    found = Found(config, enrolment, answers, skipped, calibration, upscalers, [*remarks, *notes, caution])
+    found = Found(config, enrolment, answers, groups, skipped, calibration, upscalers, [*remarks, *notes, caution])
     written = [workdir / "identify.json", workdir / "identify.csv"]
     remove_pages(written[0])
     pages = _write_pages(workdir / "pages", found)
     write_json(written[0], found, pages)
     write_csv(written[1], found)
     if tracks:
-        written += write_tracks(workdir, tracks, [0] * len(tracks), upscalers, config.least_found)
+        own = [group for answer, group in zip(answers, groups, strict=True) if isinstance(answer, TrackAnswer)]
+        written += write_tracks(workdir, tracks, own, upscalers, config.least_found)
         written += _annotate(workdir / "clips", tracks, config)
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:

