@@ -95,7 +95,7 @@ def statistics_of(similarity: Float[np.ndarray, "probes people"], labels: Labels
     Args:
       similarity: of each probe to each of the enrolled.
       labels: (N,) identities of the probes, all of whom are enrolled.
-      enrolled: (P,) identities of the enrolled, each once.
+      enrolled: (P,) identities of the enrolled, each once or more.
     """
     distance = np.round((1.0 - similarity) * _GRID) / _GRID
     same = labels[:, None] == enrolled

@@ -17,12 +17,13 @@ from lowres_jax.evaluation import bootstrap, results, video_search
 from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.measurement import NONE, RAW, Method
 from lowres_jax.evaluation.passes import measure_all, planned_methods
+from lowres_jax.evaluation.protocols import LabelErrors
 from lowres_jax.evaluation.video_search import Averaged, Videos
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching.centering import Centering
 from lowres_jax.preparation.builders.video_frames import video_of
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
-from lowres_jax.runtime import environment, signals
+from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.videos import KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler
 from lowres_jax.utils.files import try_folder, write_atomically
@@ -51,6 +52,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     people, first = np.unique(stills.names, return_index=True)
     number = {name: place for place, name in enumerate(people.tolist())}
+    if config.label_errors:
+        for name, other in LabelErrors.read(Path(config.label_errors)).same_person.items():
+            if name in number and other in number:
+                number[name] = number[other]
+    owners = np.asarray([number[name] for name in people.tolist()])
+    left_out = configuration.names(config.leave_out or "")
+    for name in left_out:
+        if name not in number:
+            raise UserError(f"config.leave_out: {name!r} is nobody of {config.gallery}")
     labels = np.asarray([number.get(name, -1) for name in source.names.tolist()])
     videos = Videos.of(labels, [video_of(each) for each in source.sources], source.detected & (labels >= 0))
     if len(np.unique(videos.labels)) < 2:
@@ -69,13 +79,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
             place = kept / f"{_folder_of(config.dataset)}-mean-of-{count}"
             # The same protocol of positions and crops as a prepared set has.
             averaged[count] = measure_all(mean, np.arange(len(mean)), place, methods, upscalers, recognizers)  # type: ignore[arg-type]
+    searched = ~np.isin(videos.labels, [number[name] for name in left_out])
+    videos = Videos(videos.labels[searched], [own for own, here in zip(videos.frames, searched, strict=True) if here])
     draws = bootstrap.draw_counts(len(np.unique(videos.labels)), config.resamples, config.seed)
     rows = []
     for judge, recognizer in recognizers.items():
         gallery = enrolled[judge].templates[first]
         for method in signals.interruptible(methods):
             frames = found[method][judge].templates
-            pixels = {count: each[method][judge].templates for count, each in averaged.items()}
+            pixels = {count: each[method][judge].templates[searched] for count, each in averaged.items()}
             for centering in (None, *_centering(recognizer, upscalers.get(method.upscaler), method)):
                 own, still, mean_pixels = frames, gallery, pixels
                 if centering is not None:
@@ -89,9 +101,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
                     "lr_size": None if method == _NATIVE else method.lr_size,
                     "centered": centering is not None,
                 }
-                rows += list(
-                    _rows(known, own, mean_pixels, videos, source, still, np.arange(len(people)), draws, config.frames)
-                )
+                rows += list(_rows(known, own, mean_pixels, videos, source, still, owners, draws, config.frames))
                 _print(rows[-1]["block"])
     for each in rows:
         each.pop("block")
