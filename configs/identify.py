@@ -13,7 +13,12 @@ The threshold is measured on a prepared set (LFW if it is there, else the ORL fa
 
     python -m lowres_jax.main --config=configs/prepare_orl_faces.py
 
-Writes identify.json and identify.png into the workdir. docs/recognition.md says what a match is worth.
+A clip, or a folder with some, gets a line for each passing person instead (docs/clips.md):
+
+    --config.probe=clip.mp4     every fifth frame is looked at; --config.every=1 looks at all
+    --config.group=true         puts faces and tracks of nobody known together
+
+Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names. docs/recognition.md says what a match is worth.
 """
 
 from ml_collections import ConfigDict

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tqdm import tqdm
 
 from lowres_jax.clips.reading import Clip, Frame
-from lowres_jax.clips.tracking import Scenes, Track, Tracker
+from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceReader
@@ -50,7 +50,13 @@ class TrackAnswer(Answer):
 
 
 def follow(
-    clip: Clip, reader: FaceReader, every: int, start: float, stop: float | None, least_sightings: int
+    clip: Clip,
+    reader: FaceReader,
+    every: int,
+    start: float,
+    stop: float | None,
+    least_sightings: int,
+    same: float = SAME_BY_SFACE,
 ) -> Followed:
     """Finds the faces of every so manieth frame and puts them into tracks; the memory needed is that of few frames.
 
@@ -61,8 +67,9 @@ def follow(
       start: seconds from which on.
       stop: seconds before which; None: to the end.
       least_sightings: a track that was seen in fewer frames is passed over.
+      same: see `Tracker`.
     """
-    tracker, scenes = Tracker(), Scenes()
+    tracker, scenes = Tracker(same), Scenes()
     read = looked = 0
 
     def frames() -> Iterator[tuple[Frame, bool]]:

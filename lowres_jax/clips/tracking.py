@@ -20,8 +20,10 @@ from lowres_jax.matching.gallery import FaceView
 _AWAY_SECONDS = 1.0
 # Of a pair's worth the likeness counts as much as the place. Below the least sum a face begins a track of its own.
 _LEAST_WORTH = 0.35
-# A face where the track is expected is somebody else if it is so unlike, and one elsewhere is the same if so like.
-_UNLIKE, _ALIKE = 0.0, 0.5
+# From which similarity of SFace's templates on two faces of a clip may be one person's: of pairs of one video, frames
+# seconds apart, 1 of 100 is below .38 (as large as they are), .36 (32 px), .27 (16 px); of pairs of different people 1
+# of 100 is above .24, .24 and .29 (docs/clips.md).
+SAME_BY_SFACE = 0.25
 # Mean change of a frame, reduced to 32x18, from which on it is another scene: motion changes less.
 _CUT = 0.18
 _SCENE_SIZE = (32, 18)
@@ -125,8 +127,14 @@ class Tracker:
       tracks: all so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, same: float = SAME_BY_SFACE) -> None:
+        """Begins.
+
+        Args:
+          same: similarity from which on two faces may be one person's.
+        """
         self.tracks: list[Track] = []
+        self._same = same
         self._cut = False
 
     def add(
@@ -164,12 +172,13 @@ class Tracker:
 
     def _worth(self, track: Track, view: FaceView, seconds: float) -> float:
         """How well a face continues a track, from 0, not at all, to 1."""
-        alike = float(track.template @ view.template)
+        alike = (float(track.template @ view.template) - self._same) / (1.0 - self._same)
+        if alike < 0.0:
+            return 0.0
         overlap = intersection_over_union(track.expected_box(seconds), view.face.box)
         if self._cut or overlap == 0.0:
-            return alike if alike >= _ALIKE else 0.0
-        if alike < _UNLIKE:
-            return 0.0
+            # Only a face that is clearly the same.
+            return alike if alike >= 0.5 else 0.0
         return 0.5 * overlap**0.5 + 0.5 * alike
 
 

@@ -96,7 +96,8 @@ class _Sound:
                 if packet.pts is None or packet.dts is None:
                     continue
                 at = float(packet.pts * packet.time_base) - self._start
-                if at < 0.0:
+                # From the very start on the packet before it too, by which a decoder warms up.
+                if at < 0.0 and self._start > 0.0:
                     continue
                 if at > seconds:
                     break

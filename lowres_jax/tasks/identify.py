@@ -86,7 +86,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     answers: list[Answer] = []
     everything = itertools.chain(
         search(reader, probes.pictures, enrolment, calibration, config.far, config.ranks, skipped),
-        _search_clips(probes, reader, enrolment, calibration, config, skipped),
+        _search_clips(probes, reader, enrolment, calibration, config, skipped, alike),
     )
     for answer in everything:
         tqdm.write(wording.line(answer, config.ranks, upscalers, pair, config.least_found))
@@ -145,6 +145,7 @@ def _search_clips(
     calibration: Thresholds,
     config: ConfigDict,
     skipped: Skipped,
+    alike: float,
 ) -> Iterator[TrackAnswer]:
     """One answer a track, clip after clip."""
     if not probes.clips:
@@ -153,7 +154,7 @@ def _search_clips(
     reader = copy.copy(reader)
     reader.look_again = False
     for clip in interruptible(probes.clips):
-        followed = follow(clip, reader, config.every, config.start, config.stop, config.least_sightings)
+        followed = follow(clip, reader, config.every, config.start, config.stop, config.least_sightings, alike)
         name = filenames.printable(str(clip.path))
         if clip.problem:
             tqdm.write(f"{name}: {clip.problem}")

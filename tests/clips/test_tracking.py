@@ -75,13 +75,13 @@ def test_a_cut_between_frames_without_faces_is_remembered() -> None:
 
 
 def test_a_track_sums_up_its_faces() -> None:
-    track = Track(1)
-    tracker = Tracker()
+    track, tracker = Track(1), Tracker()
+    faces = [template(0), template(0, 1, 0.3), template(0, 2, 0.3)]
     for number, (left, quality) in enumerate([(0.0, 0.2), (10.0, 0.9), (20.0, 0.5)]):
-        (track,) = tracker.add(5 * number, float(number) / 5, [(view(left, face=template(number)), quality)] * 1)
+        (track,) = tracker.add(5 * number, float(number) / 5, [(view(left, face=faces[number]), quality)])
     tracks = [each.number for each in tracker.tracks]
     assert tracks == [1]
-    np.testing.assert_allclose(track.template[:3], np.full(3, 3**-0.5), rtol=1e-6)
+    np.testing.assert_allclose(track.template, np.sum(faces, axis=0) / np.linalg.norm(np.sum(faces, axis=0)), rtol=1e-6)
     assert track.best is not None
     assert (track.best.frame, track.size, track.cut_size) == (5, 50, 48)
     np.testing.assert_allclose(track.box_at(5), [10, 100, 50, 140])

@@ -1,0 +1,93 @@
+"""Written clips: sound goes along, and nothing half-written stays."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from lowres_jax.clips.reading import Frame, open_clip
+from lowres_jax.clips.writing import writing
+from lowres_jax.errors import UserError
+
+
+def frame(number: int, height: int = 48, width: int = 64) -> Frame:
+    return Frame(number, number / 25, np.full((height, width, 3), 100, np.uint8))
+
+
+@pytest.fixture
+def with_sound(tmp_path: Path) -> Path:
+    """Two seconds of gray with a tone of 1,000 hertz."""
+    path = tmp_path / "sound.mp4"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("aac", rate=16000)
+        audio.layout = "mono"
+        for number in range(50):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame(number).pixels, format="rgb24")))
+        container.mux(video.encode())
+        for number in range(31):
+            times = (np.arange(1024) + 1024 * number) / 16000
+            tone = (8000 * np.sin(2 * np.pi * 1000 * times)).astype(np.int16)[None]
+            samples = av.AudioFrame.from_ndarray(tone, format="s16", layout="mono")
+            samples.sample_rate, samples.pts = 16000, 1024 * number
+            container.mux(audio.encode(samples))
+        container.mux(audio.encode())
+    return path
+
+
+def heard(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.concatenate([each.to_ndarray()[0] for each in container.decode(audio=0)])
+
+
+def test_the_sound_goes_along(with_sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with writing(path, 25.0, with_sound, comment="made") as write:
+        for each in open_clip(with_sound).read():
+            write(each, each.pixels)
+    np.testing.assert_array_equal(heard(path), heard(with_sound))
+    with av.open(str(path)) as container:
+        assert container.metadata["comment"] == "made"
+
+
+def test_of_a_part_the_part_of_the_sound(with_sound: Path, tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    with writing(path, 25.0, with_sound, start=0.4) as write:
+        for each in open_clip(with_sound).read(0.4, 1.2):
+            write(each, each.pixels)
+    # .8 seconds of 16,000 samples each, in packets of 1,024.
+    assert abs(len(heard(path)) - 12_800) <= 2048
+    assert [round(each.seconds, 2) for each in open_clip(path).read()][:3] == [0.0, 0.04, 0.08]
+
+
+def test_odd_sides_are_padded(tmp_path: Path) -> None:
+    with writing(tmp_path / "odd.mp4", 25.0) as write:
+        write(frame(0, 49, 63), frame(0, 49, 63).pixels)
+    (read,) = open_clip(tmp_path / "odd.mp4").read()
+    assert read.pixels.shape == (50, 64, 3)
+
+
+def test_nothing_half_written_stays(tmp_path: Path) -> None:
+    old = tmp_path / "clip.mp4"
+    old.write_bytes(b"what was there")
+
+    def broken() -> None:
+        with writing(old, 25.0) as write:
+            write(frame(0), frame(0).pixels)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        broken()
+    assert old.read_bytes() == b"what was there"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"), writing(tmp_path / "file" / "a.mp4", 25.0):
+        pass
+    with pytest.raises(UserError, match="no frame to write"), writing(tmp_path / "a.mp4", 25.0):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
