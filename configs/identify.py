@@ -18,7 +18,8 @@ A clip, or a folder with some, gets a line for each passing person instead (docs
     --config.probe=clip.mp4     every fifth frame is looked at; --config.every=1 looks at all
     --config.group=true         puts faces and tracks of nobody known together
 
-Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names. docs/recognition.md says what a match is worth.
+Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names too.
+docs/recognition.md says what a match is worth.
 """
 
 from ml_collections import ConfigDict
