@@ -50,8 +50,11 @@ def main() -> None:
     stills = open_records(environment.datasets_folder() / "lfw" / "mtcnn")
     people, first = np.unique(stills.names, return_index=True)
     number = {name: place for place, name in enumerate(people.tolist())}
+    # LFW has these two under each other's name, and the videos of Kristin Scott show Kristin Scott Thomas.
+    for name in ("Eduardo_Duhalde", "Carlos_Ruckauf", "Kristin_Scott"):
+        number.pop(name)
 
-    found, features, lengths, sizes, labels = [], [], [], [], []
+    found, features, sizes, labels = [], [], [], []
     chosen = _frames(arguments.source, arguments.frames)
     for name, content in tqdm(chosen, desc="frames", unit="frame"):
         image = images.decode_image(content, name)
@@ -70,8 +73,8 @@ def main() -> None:
             embedding = recognizer.embeddings(enlarged)
             template = embedding / np.linalg.norm(embedding)
             found.append(centering(template, upscalers.of(small) if small else None, small)[0])
-            features.append(quality.features(face, size or native, images.to_uint8(cut)))
-            lengths.append(float(np.linalg.norm(embedding)))
+            length = float(np.linalg.norm(embedding))
+            features.append(quality.features(face, size or native, images.to_uint8(cut), length))
             sizes.append(size or 0)
             labels.append(number[name])
     gallery = []
@@ -96,7 +99,8 @@ def main() -> None:
         "quality": table @ weights[:-1] + weights[-1],
         "size": table[:, 0],
         "sharpness": table[:, 1],
-        "embedding's length": np.asarray(lengths),
+        "pose": -table[:, 2],
+        "embedding's length": table[:, 3],
     }
     print(f"{'of the other half':22}AUC    not found, of the best {', '.join(f'{each:.0%}' for each in KEPT)}")
     for name, score in scores.items():

@@ -10,7 +10,6 @@ from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
 from lowres_jax.matching.enrolment import Enrolment
 from lowres_jax.matching.gallery import FaceReader
-from lowres_jax.matching.quality import quality_of
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 
@@ -87,7 +86,7 @@ def follow(
     with tqdm(total=total, desc=clip.path.name, unit="frame", dynamic_ncols=True) as progress:
         for group in _groups(frames()):
             for (frame, cut), views in zip(group, reader.views([frame.image for frame, _ in group]), strict=True):
-                tracker.add(frame.number, frame.seconds, [(view, quality_of(view)) for view in views], cut)
+                tracker.add(frame.number, frame.seconds, views, cut)
             looked += len(group)
     kept = [track for track in tracker.tracks if len(track.sightings) >= least_sightings]
     return Followed(clip, kept, len(tracker.tracks) - len(kept), (read, looked))

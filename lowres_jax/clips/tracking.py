@@ -37,13 +37,11 @@ class Sighting:
       frame: number of the frame.
       seconds: its time.
       view: the face; without pictures but for the best ones of a track.
-      quality: see `quality`.
     """
 
     frame: int
     seconds: float
     view: FaceView
-    quality: float
 
 
 @dataclass
@@ -53,7 +51,7 @@ class Track:
     Attributes:
       number: from 1, by the first frame.
       sightings: in order of time.
-      best: the sighting of the highest quality, with its pictures.
+      best: the sighting of the highest quality, or of the largest face where that is not known, with its pictures.
       total: (D,) sum of the templates.
     """
 
@@ -64,9 +62,9 @@ class Track:
 
     def add(self, sighting: Sighting) -> None:
         """Takes a sighting that follows all before; pictures are kept of the best one only."""
-        if self.best is None or sighting.quality > self.best.quality:
+        if self.best is None or _rank(sighting) > _rank(self.best):
             self.best = sighting
-        bare = Sighting(sighting.frame, sighting.seconds, sighting.view.without_pictures(), sighting.quality)
+        bare = Sighting(sighting.frame, sighting.seconds, sighting.view.without_pictures())
         self.sightings.append(bare)
         self.total = sighting.view.template + (0.0 if self.total is None else self.total)
 
@@ -85,6 +83,12 @@ class Track:
         """(D,) float32 mean of the templates of all sightings, of unit length."""
         assert self.total is not None
         return self.total / max(float(np.linalg.norm(self.total)), 1e-12)
+
+    @property
+    def quality(self) -> float | None:
+        """Mean quality of its faces; None where it is not known."""
+        known = [each.view.quality for each in self.sightings if each.view.quality is not None]
+        return float(np.mean(known)) if known else None
 
     @property
     def size(self) -> int:
@@ -137,15 +141,13 @@ class Tracker:
         self._same = same
         self._cut = False
 
-    def add(
-        self, frame: int, seconds: float, found: Sequence[tuple[FaceView, float]], cut: bool = False
-    ) -> list[Track]:
+    def add(self, frame: int, seconds: float, found: Sequence[FaceView], cut: bool = False) -> list[Track]:
         """Takes the faces of a frame.
 
         Args:
           frame: number of the frame, after all before.
           seconds: its time.
-          found: faces, and the quality of each.
+          found: its faces.
           cut: whether there was a cut since the frame before that was given.
 
         Returns:
@@ -154,18 +156,18 @@ class Tracker:
         self._cut |= cut
         alive = [track for track in self.tracks if seconds - track.last.seconds <= _AWAY_SECONDS]
         worth = np.asarray(
-            [[self._worth(track, view, seconds) for view, _ in found] for track in alive], np.float64
+            [[self._worth(track, view, seconds) for view in found] for track in alive], np.float64
         ).reshape(len(alive), len(found))
         rows, columns = linear_sum_assignment(worth, maximize=True)
         track_of: dict[int, Track] = {}
         for row, column in zip(rows, columns, strict=True):
             if worth[row, column] >= _LEAST_WORTH:
                 track_of[int(column)] = alive[row]
-        for number, (view, quality) in enumerate(found):
+        for number, view in enumerate(found):
             if number not in track_of:
                 track_of[number] = Track(len(self.tracks) + 1)
                 self.tracks.append(track_of[number])
-            track_of[number].add(Sighting(frame, seconds, view, quality))
+            track_of[number].add(Sighting(frame, seconds, view))
         if found:
             self._cut = False
         return [track_of[number] for number in range(len(found))]
@@ -180,6 +182,11 @@ class Tracker:
             # Only a face that is clearly the same.
             return alike if alike >= 0.5 else 0.0
         return 0.5 * overlap**0.5 + 0.5 * alike
+
+
+def _rank(sighting: Sighting) -> tuple[float, int]:
+    view = sighting.view
+    return (0.0 if view.quality is None else view.quality), view.native_size
 
 
 class Scenes:

@@ -11,6 +11,7 @@ import numpy as np
 
 from lowres_jax.clips.reading import Frame, reason
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
 
 # H.264's constant rate factor: 18 is hardly told from the original.
 _QUALITY = "18"
@@ -40,7 +41,10 @@ def writing(
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with av.open(str(part), "w", format="mp4") as container:
+        with (
+            signals.at_forced_end(lambda: part.unlink(missing_ok=True)),
+            av.open(str(part), "w", format="mp4") as container,
+        ):
             if comment:
                 container.metadata["comment"] = comment
             stream = container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))

@@ -14,6 +14,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face
+from lowres_jax.matching.quality import templates_and_lengths
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution import tiling
@@ -78,15 +79,19 @@ def enlarge_faces(
     ]
 
 
-def likeness(faces: Sequence[EnlargedFace], recognizer: Recognizer) -> list[float]:
-    """How like itself each face still is: cosine of the templates before, by bicubic, and after."""
+def likeness(faces: Sequence[EnlargedFace], recognizer: Recognizer) -> list[tuple[float, float | None]]:
+    """How like itself each face still is: cosine of the templates before, by bicubic, and after.
+
+    Beside it the length of the embedding after, where it is known what that means.
+    """
     if not faces:
         return []
     before, after = (
-        recognizer.templates(np.stack([resize.resize(each, CROP_SIZE, CROP_SIZE) for each in crops]))
+        templates_and_lengths(recognizer, np.stack([resize.resize(each, CROP_SIZE, CROP_SIZE) for each in crops]))
         for crops in ([face.cut for face in faces], [face.crop for face in faces])
     )
-    return [float(value) for value in np.sum(before * after, axis=1)]
+    lengths = [None] * len(faces) if after[1] is None else [float(each) for each in after[1]]
+    return [(float(value), length) for value, length in zip(np.sum(before[0] * after[0], axis=1), lengths, strict=True)]
 
 
 SAME = "same"

@@ -21,6 +21,7 @@ from lowres_jax.enhancement.ledger import FaceRow, Ledger, PictureEntry
 from lowres_jax.enhancement.writing import Maker, ResultWriter, Style
 from lowres_jax.localization import rotated_search
 from lowres_jax.localization.detector import Detector, Face
+from lowres_jax.matching.quality import quality
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import signals
 from lowres_jax.runtime.signals import interruptible
@@ -139,7 +140,7 @@ class Job:
                     result = self.writer.path(self._results[path], "", path)
                     write(result, image, picture, Maker(upscaler.name, bool(upscaler.card.weights)), whole=True)
                     enlarged_crop = EnlargedFace(None, max(shape[:2]), picture.rgb, image, upscaler)
-                    entry.faces.append(_row(entry, 0, result, enlarged_crop, picture, None, 0.0))
+                    entry.faces.append(_row(entry, 0, result, enlarged_crop, picture, (None, None), 0.0))
                 self.sheet.add(path.name, picture.rgb, image)
 
         for path, sha256, picture in self._read_ahead():
@@ -211,7 +212,7 @@ class Job:
     ) -> None:
         """Writes a picture's faces and, where there is a background, the photograph; `image` is it on white."""
         config, background, writer = self._config, self._background, self.writer
-        alike = enlarging.likeness(faces, recognizer) if recognizer else [None] * len(faces)
+        alike = enlarging.likeness(faces, recognizer) if recognizer else [(None, None)] * len(faces)
         noise = faults.noise_level(image) if faces else 0.0
         entry = PictureEntry(str(path), sha256)
         with writer.picture(entry) as write:
@@ -239,9 +240,10 @@ def _row(
     result: Path,
     made: EnlargedFace,
     picture: DecodedImage,
-    likeness: float | None,
+    alike: tuple[float | None, float | None],
     noise: float,
 ) -> FaceRow:
+    likeness, length = alike
     remarks = [faults.remark(picture, noise, made.size, made.upscaler.name)]
     if likeness is not None and likeness < _UNLIKE:
         remarks.append(f"hardly like itself any more: one of 100 faces of 16 px comes out below {_UNLIKE}")
@@ -256,6 +258,9 @@ def _row(
         size=made.size,
         enlarged_to=max(made.crop.shape[:2]),
         model=made.upscaler.name,
+        quality=None
+        if face is None or length is None
+        else round(quality(face, made.size, images.to_uint8(made.cut), length), 3),
         likeness=None if likeness is None else round(likeness, 4),
         noise=round(noise, 2),
         jpeg_quality=picture.metadata.jpeg_quality,

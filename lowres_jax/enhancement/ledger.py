@@ -31,6 +31,7 @@ class FaceRow:
       size: side of the aligned crop in pixels of the picture.
       enlarged_to: side of the result in pixels.
       model: what enlarged it.
+      quality: from 0 to 1, see `matching.quality`; None for an aligned crop.
       likeness: cosine of the templates of the face before (by bicubic) and after; None where it was not asked for.
       noise: standard deviation of the picture's noise in luma, of 255.
       jpeg_quality: of the picture, 0 where it is no JPEG.
@@ -46,6 +47,7 @@ class FaceRow:
     size: int
     enlarged_to: int
     model: str
+    quality: float | None
     likeness: float | None
     noise: float
     jpeg_quality: int

@@ -163,6 +163,7 @@ class KeptTemplates:
                 [nothing if view.face.landmarks is None else view.face.landmarks for view in views], np.float32
             ).reshape(-1, 5, 2),
             "turned": np.asarray([view.face.turned for view in views], np.int64),
+            "quality": np.asarray([np.nan if view.quality is None else view.quality for view in views], np.float64),
             "sizes": np.asarray([(view.native_size, view.cut_size) for view in views], np.int64).reshape(-1, 2),
             "template": np.asarray([view.template for view in views], np.float32).reshape(-1, self._dimension),
         }
@@ -171,7 +172,7 @@ class KeptTemplates:
 
 
 def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView | None]]:
-    arrays = {name: kept[name] for name in ("box", "score", "landmarks", "turned", "sizes", "template")}
+    arrays = {name: kept[name] for name in ("box", "score", "landmarks", "turned", "quality", "sizes", "template")}
     rows = iter(range(len(arrays["score"])))
     found: dict[str, tuple[int, FaceView | None]] = {}
     for digest, count, whole in zip(kept["digest"], kept["count"], kept["whole"], strict=True):
@@ -186,7 +187,9 @@ def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView |
                 int(arrays["turned"][row]),
             )
             native, cut = (int(size) for size in arrays["sizes"][row])
-            view = FaceView(face, native, cut, arrays["template"][row])
+            value = float(arrays["quality"][row])
+            quality = None if np.isnan(value) else value
+            view = FaceView(face, native, cut, arrays["template"][row], quality=quality)
         found[str(digest)] = int(count), view
     return found
 

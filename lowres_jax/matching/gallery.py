@@ -13,6 +13,7 @@ from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Detector, Face, Rule, choose
 from lowres_jax.matching.centering import Centering
+from lowres_jax.matching.quality import quality, templates_and_lengths
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, enlarge_to
@@ -36,6 +37,7 @@ class FaceView:
       template: (dimension,) float32 unit vector.
       cut: the crop before, (cut_size, cut_size, 3) uint8, or the same as `crop`; None where pictures are not kept.
       crop: (128, 128, 3) uint8 RGB, enlarged where it had to be; None likewise.
+      quality: from 0 to 1, see `quality.quality`; None for a recognizer of which it is not known.
     """
 
     face: Face
@@ -44,6 +46,7 @@ class FaceView:
     template: np.ndarray
     cut: np.ndarray | None = None
     crop: np.ndarray | None = None
+    quality: float | None = None
 
     def without_pictures(self) -> "FaceView":
         """The same with less to keep."""
@@ -166,7 +169,7 @@ class FaceReader:
         native = [paste.native_size(face, image.shape) for image, face in faces]
         cut_sizes = np.asarray([nearest_cut_size(size) if size < self.small_face else 0 for size in native])
         cuts, crops = self._cut(faces, cut_sizes)
-        templates = np.array(self.recognizer.templates(crops))
+        templates, lengths = templates_and_lengths(self.recognizer, crops)
         for size in np.unique(cut_sizes):
             chosen = cut_sizes == size
             upscaler = self.upscalers.of(int(size)) if size else None
@@ -179,6 +182,9 @@ class FaceReader:
                 cut=images.to_uint8(cuts[number]),
                 crop=images.to_uint8(crops[number]),
                 template=templates[number],
+                quality=None
+                if lengths is None
+                else quality(face, native[number], images.to_uint8(cuts[number]), float(lengths[number])),
             )
             for number, (_, face) in enumerate(faces)
         ]

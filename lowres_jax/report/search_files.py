@@ -91,6 +91,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
                 "native_size": answer.view.native_size,
                 "enlarged_from": answer.view.cut_size or None,
                 "turned": answer.view.face.turned,
+                "quality": None if answer.view.quality is None else round(answer.view.quality, 3),
                 "upscaler": upscalers.of(answer.view.cut_size).name if answer.view.cut_size else None,
                 "answer": wording.verdict(answer, found.pair, config.least_found).value,
                 "match": answer.matches[0].name if answer.accepted else None,
@@ -133,7 +134,7 @@ def write_csv(path: Path, found: Found) -> None:
         [
             *("file", "face", "answer", "name", "similarity", "threshold", "found_at_this_size", "nearest"),
             *("native_size", "enlarged_from", "upscaler", "turned", "left", "top", "right", "bottom", "score"),
-            "group",
+            *("quality", "group"),
         ]
     )
     for answer, group in zip(found.answers, found.groups, strict=True):
@@ -149,6 +150,7 @@ def write_csv(path: Path, found: Found) -> None:
                 view.face.turned,
                 *(f"{float(value):.1f}" for value in view.face.box),
                 f"{float(view.face.score):.5f}",
+                "" if view.quality is None else f"{view.quality:.3f}",
                 group or "",
             ]
         )

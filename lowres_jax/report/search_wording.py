@@ -18,6 +18,8 @@ _EASY_SET = "orl_faces"
 # A rate that rests on fewer false accepts is hardly known.
 _FEW_FALSE_ACCEPTS = 10
 _NAMED = 5
+# An enrolled face below this is warned of: of video frames of such quality fewer find their person.
+POOR = 0.3
 
 
 class Verdict(enum.Enum):
@@ -80,7 +82,11 @@ def how(view: FaceView, upscalers: UpscalerBySize) -> str:
         f", cut at {view.cut_size} px and enlarged by {upscalers.of(view.cut_size).name}" if view.cut_size else ""
     )
     turned = f", the picture turned by {view.face.turned} degrees" if view.face.turned else ""
-    return f"{view.native_size} px in the picture{enlarged}{turned}"
+    return f"{view.native_size} px in the picture{_quality(view.quality)}{enlarged}{turned}"
+
+
+def _quality(value: float | None) -> str:
+    return "" if value is None else f", quality {value:.2f}"
 
 
 def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool, least_found: float) -> str:
@@ -109,9 +115,8 @@ def track_in_words(answer: TrackAnswer, upscalers: UpscalerBySize) -> str:
     """In how many frames somebody was looked at, how large, how good."""
     track, size = answer.track, answer.threshold.probe_size
     frames = f"{len(track.sightings)} frames looked at" if len(track.sightings) > 1 else "one frame looked at"
-    mean = sum(each.quality for each in track.sightings) / len(track.sightings)
     enlarged = f", enlarged by {upscalers.of(size).name}" if size else ""
-    return f"{frames}, {track.size} px{enlarged}, quality {mean:.2f}"
+    return f"{frames}, {track.size} px{enlarged}{_quality(track.quality)}"
 
 
 def _span(answer: TrackAnswer) -> str:
@@ -230,6 +235,18 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thres
         found.append(
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "
             "more config.calibration_images."
+        )
+    poor = [
+        path.name
+        for own in enrolment.faces.values()
+        for path, view in own
+        if view.quality is not None and view.quality < POOR
+    ]
+    if poor:
+        listed = ", ".join(poor[:_NAMED]) + (", ..." if len(poor) > _NAMED else "")
+        found.append(
+            f"{len(poor)} enrolled faces are of poor quality, below {POOR} ({listed}): small, blurred or turned away. "
+            "They make false names and missed ones; better pictures would serve better."
         )
     enlarged = sum(view.cut_size > 0 for own in enrolment.faces.values() for _, view in own)
     if enlarged:

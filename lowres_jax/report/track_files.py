@@ -6,8 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
@@ -48,7 +46,7 @@ def write_tracks(
             *(answer.matches[0].name if answer.accepted else "", round(answer.matches[0].similarity, 4)),
             *(round(answer.threshold.similarity, 4), answer.matches[0].name, group or ""),
             *(round(track.first.seconds, 3), round(track.last.seconds, 3), len(track.sightings), track.size),
-            *(cut or "", upscalers.of(cut).name if cut else "", round(quality(answer), 3), round(best.seconds, 3)),
+            *(cut or "", upscalers.of(cut).name if cut else "", _rounded(track.quality), round(best.seconds, 3)),
             *(round(float(value), 1) for value in best.view.face.box),
         )
         writer.writerow(row)
@@ -59,7 +57,7 @@ def write_tracks(
                 "box": [round(float(value), 1) for value in each.view.face.box],
                 "native_size": each.view.native_size,
                 "score": round(float(each.view.face.score), 4),
-                "quality": round(each.quality, 3),
+                "quality": _rounded(each.view.quality) or None,
             }
             for each in track.sightings
         ]
@@ -74,6 +72,5 @@ def write_tracks(
     return paths
 
 
-def quality(answer: TrackAnswer) -> float:
-    """Of a track's faces the mean quality."""
-    return float(np.mean([each.quality for each in answer.track.sightings]))
+def _rounded(value: float | None) -> float | str:
+    return "" if value is None else round(value, 3)

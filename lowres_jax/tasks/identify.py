@@ -41,7 +41,7 @@ from lowres_jax.utils import filenames
 from lowres_jax.utils.files import try_folder
 
 # Raised when a kept template means something else than before.
-_TEMPLATES_VERSION = 1
+_TEMPLATES_VERSION = 2
 
 
 def run(config: ConfigDict, workdir: Path) -> None:

@@ -22,7 +22,7 @@ def track(lefts: list[float], every: int = 2) -> Track:
     for number, left in enumerate(lefts):
         box = np.asarray([left, 50, left + 40, 90], np.float32)
         view = FaceView(Face(box, 0.9), 48, 48, np.ones(1, np.float32))
-        made.add(Sighting(number * every, number * every / 25, view, 0.5))
+        made.add(Sighting(number * every, number * every / 25, view))
     return made
 
 

@@ -1,6 +1,7 @@
 """Tracks of made faces: boxes and templates by hand."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def view(left: float, top: float = 100.0, side: float = 40.0, face: np.ndarray |
 
 def seen(tracker: Tracker, number: int, faces: Sequence[FaceView], cut: bool = False) -> list[int]:
     """Numbers of the tracks that the faces of a frame, five a second, are given to."""
-    return [track.number for track in tracker.add(number, number / 5, [(face, 0.5) for face in faces], cut)]
+    return [track.number for track in tracker.add(number, number / 5, faces, cut)]
 
 
 def test_two_who_cross_keep_their_faces() -> None:
@@ -78,7 +79,9 @@ def test_a_track_sums_up_its_faces() -> None:
     track, tracker = Track(1), Tracker()
     faces = [template(0), template(0, 1, 0.3), template(0, 2, 0.3)]
     for number, (left, quality) in enumerate([(0.0, 0.2), (10.0, 0.9), (20.0, 0.5)]):
-        (track,) = tracker.add(5 * number, float(number) / 5, [(view(left, face=faces[number]), quality)])
+        (track,) = tracker.add(
+            5 * number, float(number) / 5, [replace(view(left, face=faces[number]), quality=quality)]
+        )
     tracks = [each.number for each in tracker.tracks]
     assert tracks == [1]
     np.testing.assert_allclose(track.template, np.sum(faces, axis=0) / np.linalg.norm(np.sum(faces, axis=0)), rtol=1e-6)
@@ -95,7 +98,7 @@ def test_a_track_sums_up_its_faces() -> None:
 def test_the_expected_place_follows_the_speed() -> None:
     tracker = Tracker()
     for number, left in enumerate((0.0, 10.0)):
-        (track,) = tracker.add(number, number / 5, [(view(left), 0.5)])
+        (track,) = tracker.add(number, number / 5, [view(left)])
     np.testing.assert_allclose(track.expected_box(2 / 5), [20, 100, 60, 140])
     # No further than one and a half faces.
     np.testing.assert_allclose(track.expected_box(10.0)[0], 10 + 60)

@@ -20,6 +20,7 @@ ROW = FaceRow(
     size=16,
     enlarged_to=128,
     model="identity_x8",
+    quality=0.75,
     likeness=0.875,
     noise=0.5,
     jpeg_quality=90,

@@ -25,7 +25,9 @@ def test_a_face_is_told_with_the_upscaler_it_got() -> None:
     assert search_wording.how(small, BOTH) == "15 px in the picture, cut at 16 px and enlarged by identity_x8"
     middling = dataclasses.replace(small, native_size=30, cut_size=32)
     assert search_wording.how(middling, BOTH) == "30 px in the picture, cut at 32 px and enlarged by identity"
-    assert search_wording.how(dataclasses.replace(small, native_size=99, cut_size=0), BOTH) == "99 px in the picture"
+    assert search_wording.how(dataclasses.replace(small, native_size=99, cut_size=0, quality=0.875), BOTH) == (
+        "99 px in the picture, quality 0.88"
+    )
 
 
 def test_enrolled_sizes_are_told_by_upscaler() -> None:
@@ -94,8 +96,8 @@ def test_the_rate_stands_beside_too_small() -> None:
     assert search_wording.said(answer(0.5, small), pair=False, least_found=0.5) == "anna"
     line = search_wording.line(answer(0.1, small), 2, BOTH, pair=False, least_found=0.5)
     assert line == (
-        "a.jpg (8 px in the picture, cut at 8 px and enlarged by identity_x8): too small to tell (at this size 23% of "
-        "the enrolled are named) [anna 0.100, bert 0.000; threshold 0.400]"
+        "a.jpg (8 px in the picture, cut at 8 px and enlarged by identity_x8): too small to tell (at this "
+        "size 23% of the enrolled are named) [anna 0.100, bert 0.000; threshold 0.400]"
     )
 
 
