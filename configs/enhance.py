@@ -7,6 +7,10 @@
     --config.background=same    that by the network too: minutes a photograph
     --config.aligned=true       every picture is a face crop already (32x32, or any size): enlarged as it is, in batches
 
+A clip becomes an enlarged clip with its sound, its faces followed and enlarged without flicker (docs/clips.md):
+
+    --config.input=clip.mp4 --config.clip_scale=2 --config.start=10 --config.stop=20
+
 Writes PNG files into the output folder, in the subfolders of the input: NAME_face1.png, NAME_face2.png, ... (from left
 to right), NAME_x4.png for the photograph, NAME.png for aligned crops; a row a face into enhance.csv and enhance.json,
 and faces before and after into enhance.html (docs/enhance.md). The same command goes on where it was stopped. The
