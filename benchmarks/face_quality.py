@@ -5,13 +5,14 @@
 Frames of videos are searched among LFW's first stills (5,749 people, SFace, the default upscalers, centered as identify
 does), as they are and reduced to several sizes. Told are, for the people that nothing was fitted to, the area under the
 ROC of "finds its person at FAR 1 %", and the share of faces that do not among those that are kept when the worst are
-thrown away: by quality, by size alone, by sharpness, by the length of the embedding.
+thrown away: by quality, by size alone, by the length of the embedding, by sharpness, by pose.
 """
 
 import argparse
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 from scipy import optimize
 from tqdm import tqdm
@@ -24,7 +25,7 @@ from lowres_jax.evaluation.identification import threshold_at_far
 from lowres_jax.evaluation.measurement import load_crop
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.localization.detector import choose, load_detector
+from lowres_jax.localization.detector import Face, choose, load_detector
 from lowres_jax.matching import quality
 from lowres_jax.matching.centering import Centering
 from lowres_jax.preparation.builders import video_frames
@@ -54,7 +55,7 @@ def main() -> None:
     for name in ("Eduardo_Duhalde", "Carlos_Ruckauf", "Kristin_Scott"):
         number.pop(name)
 
-    found, features, sizes, labels = [], [], [], []
+    found, features, others, sizes, labels = [], [], [], [], []
     chosen = _frames(arguments.source, arguments.frames)
     for name, content in tqdm(chosen, desc="frames", unit="frame"):
         image = images.decode_image(content, name)
@@ -74,7 +75,8 @@ def main() -> None:
             template = embedding / np.linalg.norm(embedding)
             found.append(centering(template, upscalers.of(small) if small else None, small)[0])
             length = float(np.linalg.norm(embedding))
-            features.append(quality.features(face, size or native, images.to_uint8(cut), length))
+            features.append(quality.features(size or native, length))
+            others.append(measured(face, images.to_uint8(cut)))
             sizes.append(size or 0)
             labels.append(number[name])
     gallery = []
@@ -89,7 +91,7 @@ def main() -> None:
         own = np.asarray(sizes) == size
         part = video_search.ProbeStatistics(*(getattr(statistics, each)[own] for each in statistics.__annotations__))
         right[own] = (part.rank == 1) & (part.mated_distance <= threshold_at_far(part, video_search.FAR))
-    table = np.stack(features)
+    table, beside = np.asarray(features), np.asarray(others)
     fitting = owner % 2 == 0
     weights = fit(table[fitting], right[fitting])
     print(f"{len(owner):,} faces of {len(np.unique(owner))} people; {100 * right.mean():.1f} % find their person")
@@ -98,9 +100,9 @@ def main() -> None:
     scores = {
         "quality": table @ weights[:-1] + weights[-1],
         "size": table[:, 0],
-        "sharpness": table[:, 1],
-        "pose": -table[:, 2],
-        "embedding's length": table[:, 3],
+        "embedding's length": table[:, 1],
+        "sharpness": beside[:, 0],
+        "pose": -beside[:, 1],
     }
     print(f"{'of the other half':22}AUC    not found, of the best {', '.join(f'{each:.0%}' for each in KEPT)}")
     for name, score in scores.items():
@@ -110,12 +112,32 @@ def main() -> None:
             errors.append(1.0 - right[tried][order[: round(share * len(order))]].mean())
         area = auc(score[tried], right[tried])
         print(f"{name:22}{area:.3f}  {', '.join(f'{100 * each:.1f} %' for each in errors)}")
+    more = np.concatenate([table, beside], axis=1)
+    all_weights = fit(more[fitting], right[fitting])
+    both = auc((more @ all_weights[:-1])[tried], right[tried])
+    print(
+        f"with sharpness and pose besides: AUC {both:.3f}, weights {', '.join(f'{each:.3f}' for each in all_weights)}"
+    )
     said = 1.0 / (1.0 + np.exp(-scores["quality"][tried]))
     edges = np.linspace(0.0, 1.0, 6)
     for low, high in itertools.pairwise(edges):
         own = (said >= low) & (said <= high)
         if own.any():
             print(f"quality {low:.1f} to {high:.1f}: {own.sum():5} faces, {100 * right[tried][own].mean():.1f} % found")
+
+
+def measured(face: Face, cut: np.ndarray) -> tuple[float, float]:
+    """What else may tell: sharpness of the face at 32 px, and how far its nose is aside, in distances of the eyes."""
+    side = min(32, cut.shape[0])
+    grey = cv2.cvtColor(cv2.resize(cut, (side, side), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    grey = grey.astype(np.float32)
+    slopes = np.mean(np.diff(grey, axis=0) ** 2) + np.mean(np.diff(grey, axis=1) ** 2)
+    if face.landmarks is None:
+        return float(np.log(slopes + 1.0)), 0.0
+    left, right, nose = face.landmarks[:3].astype(np.float64)
+    between = right - left
+    aside = abs(float((nose - (left + right) / 2) @ between)) / max(float(between @ between), 1e-6)
+    return float(np.log(slopes + 1.0)), aside
 
 
 def fit(table: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -258,9 +258,7 @@ def _row(
         size=made.size,
         enlarged_to=max(made.crop.shape[:2]),
         model=made.upscaler.name,
-        quality=None
-        if face is None or length is None
-        else round(quality(face, made.size, images.to_uint8(made.cut), length), 3),
+        quality=None if length is None else round(quality(made.size, length), 3),
         likeness=None if likeness is None else round(likeness, 4),
         noise=round(noise, 2),
         jpeg_quality=picture.metadata.jpeg_quality,

@@ -182,9 +182,7 @@ class FaceReader:
                 cut=images.to_uint8(cuts[number]),
                 crop=images.to_uint8(crops[number]),
                 template=templates[number],
-                quality=None
-                if lengths is None
-                else quality(face, native[number], images.to_uint8(cuts[number]), float(lengths[number])),
+                quality=None if lengths is None else quality(native[number], float(lengths[number])),
             )
             for number, (_, face) in enumerate(faces)
         ]

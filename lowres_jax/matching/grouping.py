@@ -26,11 +26,16 @@ def group_unknown(answers: Sequence[Answer], similarity: float) -> list[int]:
     groups = [0] * len(answers)
     if len(places) < 2:
         return groups
-    templates = np.stack([answers[place].view.template for place in places]).astype(np.float64)
-    tree = hierarchy.linkage(pdist(templates, "cosine"), "average")
-    clusters = hierarchy.fcluster(tree, 1.0 - similarity, "distance")
+    templates = np.stack([answers[place].view.template for place in places])
+    found = clusters(templates, similarity)
     numbers: dict[int, int] = {}
-    for place, cluster in zip(places, clusters.tolist(), strict=True):
-        if np.sum(clusters == cluster) > 1:
+    for place, cluster in zip(places, found.tolist(), strict=True):
+        if np.sum(found == cluster) > 1:
             groups[place] = numbers.setdefault(cluster, len(numbers) + 1)
     return groups
+
+
+def clusters(templates: np.ndarray, similarity: float) -> np.ndarray:
+    """Unit vectors (n, D), two or more, -> (n,) the number of each one's cluster, see `group_unknown`."""
+    tree = hierarchy.linkage(pdist(templates.astype(np.float64), "cosine"), "average")
+    return hierarchy.fcluster(tree, 1.0 - similarity, "distance")

@@ -102,9 +102,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
     counts = {"faces": len(answers) - len(tracks), "tracks": len(tracks)}
     print(f"{' and '.join(f'{count} {what}' for what, count in counts.items() if count)}, {matched} matched; {skipped}")
 
-    groups = group_unknown(answers, alike) if config.group else [0] * len(answers)
-    for line in wording.groups(answers, groups, alike) if config.group else []:
-        print(line)
+    groups = [0] * len(answers)
+    if config.group:
+        # As if each were searched for among the others: the more there are, the more alike two strangers may be.
+        others = max(sum(not answer.accepted for answer in answers) - 1, 1)
+        limit = calibration.threshold(max(config.far, 0.01), ((0,),) * others, 0).similarity
+        groups = group_unknown(answers, limit)
+        for line in wording.groups(answers, groups, limit):
+            print(line)
     notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
     sizes: dict[int, list[str]] = {}
     for path, view in [each for own in enrolment.faces.values() for each in own]:
