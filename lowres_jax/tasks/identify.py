@@ -166,7 +166,7 @@ def _search_clips(
         if not followed.tracks:
             skipped.without_face.append(clip.path)
         read, looked = followed.frames
-        passed = f", {followed.passed_over} faces of too few frames passed over" if followed.passed_over else ""
+        passed = f"; passed over, in too few frames: {followed.passed_over}" if followed.passed_over else ""
         tqdm.write(f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them looked at{passed}")
         yield from clip_answers(followed, enrolment, calibration, config.far, config.ranks)
 
@@ -178,7 +178,10 @@ def _annotate(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigDict) -
     by_clip: dict[Path, list[TrackAnswer]] = {}
     for answer in tracks:
         by_clip.setdefault(answer.path, []).append(answer)
-    results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
+    if config.frames_per_second:
+        results = {path: folder / path.name for path in by_clip}
+    else:
+        results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
     written = []
     for path, own in by_clip.items():
         labels = [

@@ -120,6 +120,20 @@ def test_a_part_of_a_clip(clip: Path, gallery: Path, tmp_path: Path, capsys: pyt
     assert "2 tracks, 1 matched" in out
 
 
+def test_numbered_frames_are_a_clip(clip: Path, gallery: Path, tmp_path: Path) -> None:
+    frames, workdir = tmp_path / "frames", tmp_path / "work"
+    for frame in open_clip(clip).read(0.0, 0.48):
+        # Without zeros in front: frame 10 comes after frame 9, not after 1.
+        images.write_image(frames / f"frame_{frame.number}.png", frame.pixels)
+    run(gallery, frames, workdir, frames_per_second=25.0)
+    one, other = json.loads((workdir / "tracks.json").read_text())
+    assert [each["frame"] for each in one["sightings"]] == [0, 5, 10]
+    assert [each["seconds"] for each in other["sightings"]] == [0.0, 0.2, 0.4]
+    left = [each["box"][0] for each in one["sightings"]]
+    assert left == sorted(left)
+    assert len(list(open_clip(workdir / "clips" / "frames.mp4").read())) == 12
+
+
 def test_what_cannot_be_searched(clip: Path, gallery: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"config\.stop=1: is not after config\.start=1"):
         run(gallery, clip, tmp_path, start=1.0, stop=1.0)
