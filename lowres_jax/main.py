@@ -36,7 +36,7 @@ python -m lowres_jax.main is the same command.
 # Heading -> tasks; the configs of a task stand under its heading.
 _GROUPS = {
     "Photographs": ("enhance", "identify"),
-    "Comparisons": ("compare", "compare_photographs", "compare_detectors"),
+    "Comparisons": ("compare", "compare_photographs", "search_videos", "compare_detectors"),
     "Data sets": ("prepare",),
     "Trainings of generators": ("train",),
     "Trainings of recognizers": ("train_recognizer",),
