@@ -186,8 +186,7 @@ def _upscale_tiles(upscaler: Upscaler, tiles: list[np.ndarray]) -> Iterator[np.n
     if on_cpu:
         devices = min(devices, os.cpu_count() or 1)
     room = _PIXELS_AT_ONCE[on_cpu] * devices // (tiles[0].shape[0] * tiles[0].shape[1])
-    # One tile takes as long as one for each device, and needs no program of its own.
-    group = min(max(room, devices), -(-len(tiles) // devices) * devices)
+    group = min(max(room, devices), len(tiles))
     for start in range(0, len(tiles), group):
         batch = np.stack(tiles[start : start + group])
         padding = [(0, group - len(batch))] + [(0, 0)] * 3
