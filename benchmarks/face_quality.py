@@ -20,7 +20,7 @@ from tqdm import tqdm
 from lowres_jax.data import images
 from lowres_jax.data.records import open_records
 from lowres_jax.data.resize import downscale_area
-from lowres_jax.evaluation import video_search
+from lowres_jax.evaluation import identification, video_search
 from lowres_jax.evaluation.identification import threshold_at_far
 from lowres_jax.evaluation.measurement import load_crop
 from lowres_jax.localization import align, paste
@@ -84,12 +84,12 @@ def main() -> None:
         crops = np.stack([load_crop(stills, int(each)) for each in first[start : start + 32]])
         gallery.append(centering(recognizer.templates(crops), None, 0))
     probes, owner = np.stack(found), np.asarray(labels)
-    statistics = video_search.searched(probes, owner, np.concatenate(gallery), np.arange(len(people)))
+    statistics = identification.enrolled_search(probes, owner, np.concatenate(gallery), np.arange(len(people)))
     # One threshold for each size, as identify has.
     right = np.zeros(len(owner), bool)
     for size in set(sizes):
         own = np.asarray(sizes) == size
-        part = video_search.ProbeStatistics(*(getattr(statistics, each)[own] for each in statistics.__annotations__))
+        part = identification.ProbeStatistics(*(getattr(statistics, each)[own] for each in statistics.__annotations__))
         right[own] = (part.rank == 1) & (part.mated_distance <= threshold_at_far(part, video_search.FAR))
     table, beside = np.asarray(features), np.asarray(others)
     fitting = owner % 2 == 0

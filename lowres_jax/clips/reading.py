@@ -5,6 +5,7 @@ in the middle are right; the rotation that telephones write beside the picture i
 """
 
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,7 @@ class Frame:
         return self.pixels.astype(np.float32) / np.float32(255.0)
 
 
-class Clip:
+class Clip(ABC):
     """A clip that can be read.
 
     Attributes:
@@ -74,8 +75,9 @@ class Clip:
         end = self.frames if stop is None else min(round(stop * self.rate), self.frames or round(stop * self.rate))
         return max(end - round(start * self.rate), 0) if end else 0
 
+    @abstractmethod
     def _all(self) -> Iterator[Frame]:
-        raise NotImplementedError
+        """Every frame from the first on; notes a `problem` where they end early."""
 
 
 class _File(Clip):

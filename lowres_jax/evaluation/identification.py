@@ -98,19 +98,30 @@ def enrolled_search(
       gallery: (P, D) templates of the enrolled, each person once or more.
       enrolled: (P,) their identities, at least two different ones; who is in no probe is a stranger to all of them.
     """
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(probes), _BLOCK)]
+    parts = [
+        search_statistics(probes[rows].astype(np.float32) @ gallery.astype(np.float32).T, labels[rows], enrolled)
+        for rows in blocks
+    ]
+    return ProbeStatistics(
+        np.concatenate([each.mated_distance for each in parts]),
+        np.concatenate([each.impostor_distance for each in parts]),
+        np.concatenate([each.rank for each in parts]),
+    )
+
+
+def search_statistics(
+    similarity: Float[np.ndarray, "probes people"], labels: Labels, enrolled: Integer[np.ndarray, " people"]
+) -> ProbeStatistics:
+    """`enrolled_search` of probes whose similarity, (N, P), to everybody enrolled is known, however it was made."""
     if len(np.unique(enrolled)) < 2:
         raise ValueError("a search needs at least two people enrolled")
-    parts = []
-    for start in range(0, len(probes), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        distance = np.round((1.0 - probes[rows].astype(np.float32) @ gallery.astype(np.float32).T) * _GRID) / _GRID
-        same = labels[rows, None] == enrolled
-        mated = np.where(same, distance, np.inf).min(axis=1)
-        others = np.where(same, np.inf, distance)
-        ahead = np.sum(others <= mated[:, None], axis=1)
-        parts.append((mated, others.min(axis=1), np.where(np.isfinite(mated), 1 + ahead, len(gallery) + 1)))
-    mated, impostor, rank = (np.concatenate(each) for each in zip(*parts, strict=True))
-    return ProbeStatistics(mated.astype(np.float64), impostor.astype(np.float64), rank)
+    distance = np.round((1.0 - similarity) * _GRID) / _GRID
+    same = labels[:, None] == enrolled
+    mated = np.where(same, distance, np.inf).min(axis=1)
+    others = np.where(same, np.inf, distance)
+    rank = np.where(np.isfinite(mated), 1 + np.sum(others <= mated[:, None], axis=1), len(enrolled) + 1)
+    return ProbeStatistics(mated.astype(np.float64), others.min(axis=1).astype(np.float64), rank)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -41,6 +41,15 @@ class Source(Protocol):
     def __getitem__(self, index: int, /) -> Mapping[str, Any]: ...
 
 
+class MeasuredSet(Source, Protocol):
+    """Records of which measurements are kept: how many there are, and a digest of their content."""
+
+    def __len__(self) -> int: ...
+
+    def digest(self) -> str:
+        """Names the content."""
+
+
 @dataclass(frozen=True, order=True)
 class Method:
     """What is done to a crop before it is recognized: reduced to `lr_size`, then enlarged by `upscaler`."""

@@ -12,9 +12,8 @@ from tqdm import tqdm
 
 from lowres_jax import __version__
 from lowres_jax.data.degradations import Degradation
-from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation.measurement import NONE, PLAIN, RAW, Measurement, Method, fingerprint, measure
+from lowres_jax.evaluation.measurement import NONE, PLAIN, RAW, MeasuredSet, Measurement, Method, fingerprint, measure
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
@@ -62,7 +61,7 @@ def planned_methods(entries: Sequence[str], lr_sizes: Sequence[int]) -> list[Met
 
 
 def measure_all(
-    source: RecordSource,
+    source: MeasuredSet,
     images: np.ndarray,
     folder: Path,
     methods: Sequence[Method],

@@ -13,13 +13,11 @@ from jaxtyping import Float
 
 from lowres_jax.evaluation import bootstrap
 from lowres_jax.evaluation.bootstrap import Estimate
-from lowres_jax.evaluation.identification import ProbeStatistics, threshold_at_far
+from lowres_jax.evaluation.identification import ProbeStatistics, search_statistics, threshold_at_far
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.utils.shapes import Labels, Templates
 
 FAR = 0.01
-# Distances are compared on this grid, as in `identification`.
-_GRID = float(2**20)
 
 
 @dataclass(frozen=True)
@@ -73,11 +71,6 @@ def best(templates: Templates, videos: Videos, quality: np.ndarray) -> Float[np.
     return templates[[own[np.argmax(quality[own])] for own in videos.frames]]
 
 
-def searched(probes: Templates, labels: Labels, gallery: Templates, enrolled: Labels) -> ProbeStatistics:
-    """Searches unit vectors, see `statistics_of`."""
-    return statistics_of(probes.astype(np.float32) @ gallery.astype(np.float32).T, labels, enrolled)
-
-
 def voted(templates: Templates, videos: Videos, gallery: Templates, enrolled: Labels) -> ProbeStatistics:
     """Searches by vote: a person's similarity is how many frames are nearest to it, and then the mean over all."""
     parts = []
@@ -86,23 +79,7 @@ def voted(templates: Templates, videos: Videos, gallery: Templates, enrolled: La
         votes = np.bincount(similarity.argmax(axis=1), minlength=len(gallery)) / len(own)
         # A vote counts more than any likeness, which only decides between equal ones.
         parts.append((votes + (similarity.mean(axis=0) + 1.0) / (4.0 * len(own))) / 2.0)
-    return statistics_of(np.stack(parts), videos.labels, enrolled)
-
-
-def statistics_of(similarity: Float[np.ndarray, "probes people"], labels: Labels, enrolled: Labels) -> ProbeStatistics:
-    """Each probe with its own person in the gallery, and once without.
-
-    Args:
-      similarity: of each probe to each of the enrolled.
-      labels: (N,) identities of the probes, all of whom are enrolled.
-      enrolled: (P,) identities of the enrolled, each once or more.
-    """
-    distance = np.round((1.0 - similarity) * _GRID) / _GRID
-    same = labels[:, None] == enrolled
-    mated = np.where(same, distance, np.inf).min(axis=1)
-    others = np.where(same, np.inf, distance)
-    ahead = np.sum(others <= mated[:, None], axis=1)
-    return ProbeStatistics(mated.astype(np.float64), others.min(axis=1).astype(np.float64), 1 + ahead)
+    return search_statistics(np.stack(parts), videos.labels, enrolled)
 
 
 def estimate(statistics: ProbeStatistics, labels: Labels, counts: np.ndarray) -> Estimate:

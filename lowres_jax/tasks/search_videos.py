@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from lowres_jax import config_keys
 from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
-from lowres_jax.evaluation import bootstrap, results, video_search
+from lowres_jax.evaluation import bootstrap, identification, results, video_search
 from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.measurement import NONE, RAW, Method
 from lowres_jax.evaluation.passes import measure_all, planned_methods
@@ -77,8 +77,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         for count in sorted(set(config.frames) - {1}):
             mean = Averaged(source, videos.first(count))
             place = kept / f"{_folder_of(config.dataset)}-mean-of-{count}"
-            # The same protocol of positions and crops as a prepared set has.
-            averaged[count] = measure_all(mean, np.arange(len(mean)), place, methods, upscalers, recognizers)  # type: ignore[arg-type]
+            averaged[count] = measure_all(mean, np.arange(len(mean)), place, methods, upscalers, recognizers)
     searched = ~np.isin(videos.labels, [number[name] for name in left_out])
     videos = Videos(videos.labels[searched], [own for own, here in zip(videos.frames, searched, strict=True) if here])
     draws = bootstrap.draw_counts(len(np.unique(videos.labels)), config.resamples, config.seed)
@@ -136,7 +135,7 @@ def _rows(
 ) -> Iterator[dict[str, Any]]:
     """The figures of one method, one row a number of frames and way of fusion."""
     single = videos.single()
-    every = video_search.searched(video_search.mean(frames, single), single.labels, gallery, enrolled)
+    every = identification.enrolled_search(video_search.mean(frames, single), single.labels, gallery, enrolled)
     block: list[tuple[str, int, Estimate, Estimate | None]] = []
     reference = video_search.estimate(every, single.labels, draws)
     block.append((_REFERENCE, 1, reference, None))
@@ -144,19 +143,19 @@ def _rows(
     for count in sorted(set(counts) - {1}):
         chosen = videos.first(count)
         searches = {
-            "mean of templates": video_search.searched(
+            "mean of templates": identification.enrolled_search(
                 video_search.mean(frames, chosen), chosen.labels, gallery, enrolled
             ),
-            "mean weighted by sharpness": video_search.searched(
+            "mean weighted by sharpness": identification.enrolled_search(
                 video_search.mean(frames, chosen, sharp), chosen.labels, gallery, enrolled
             ),
-            "sharpest frame": video_search.searched(
+            "sharpest frame": identification.enrolled_search(
                 video_search.best(frames, chosen, sharp), chosen.labels, gallery, enrolled
             ),
             "votes": video_search.voted(frames, chosen, gallery, enrolled),
         }
         if count in pixels:
-            searches["mean of pixels"] = video_search.searched(pixels[count], chosen.labels, gallery, enrolled)
+            searches["mean of pixels"] = identification.enrolled_search(pixels[count], chosen.labels, gallery, enrolled)
         for fusion, statistics in searches.items():
             block.append((fusion, count, video_search.estimate(statistics, chosen.labels, draws), reference))
     for fusion, count, estimated, against in block:

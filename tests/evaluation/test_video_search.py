@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowres_jax.evaluation import bootstrap, video_search
+from lowres_jax.evaluation import bootstrap, identification, video_search
 from lowres_jax.evaluation.video_search import Averaged, Videos
 
 E = np.eye(4, dtype=np.float32)
@@ -41,14 +41,14 @@ def test_one_vote_more_counts_more_than_any_likeness() -> None:
     near = np.asarray([0.71, 0.70, 0.0, 0.0], np.float32)
     templates = np.stack([near, near, E[1]])
     assert video_search.voted(templates, videos, E[:2], np.arange(2)).rank.tolist() == [1]
-    assert video_search.searched(
+    assert identification.enrolled_search(
         video_search.mean(templates, videos), videos.labels, E[:2], np.arange(2)
     ).rank.tolist() == [2]
 
 
 def test_who_is_enrolled_twice_is_found_by_either_and_is_no_stranger() -> None:
     similarity = np.asarray([[0.2, 0.9, 0.5]])
-    found = video_search.statistics_of(similarity, np.asarray([7]), np.asarray([7, 7, 8]))
+    found = identification.search_statistics(similarity, np.asarray([7]), np.asarray([7, 7, 8]))
     assert found.mated_distance[0] == pytest.approx(0.1, abs=1e-6)
     assert found.impostor_distance[0] == pytest.approx(0.5, abs=1e-6)
     assert found.rank.tolist() == [1]
@@ -60,7 +60,7 @@ def test_rates_by_hand() -> None:
     mated = np.concatenate([np.full(120, 0.25), np.full(80, 0.35)])
     rank = np.ones(200, int)
     rank[:20] = 2
-    statistics = video_search.ProbeStatistics(mated, impostor, rank)
+    statistics = identification.ProbeStatistics(mated, impostor, rank)
     labels = np.arange(200) // 2
     draws = bootstrap.draw_counts(100, 50, 0)
     found = video_search.estimate(statistics, labels, draws)
