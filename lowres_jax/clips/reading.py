@@ -5,6 +5,7 @@ in the middle are right; the rotation that telephones write beside the picture i
 """
 
 import contextlib
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -75,6 +76,11 @@ class Clip(ABC):
         end = self.frames if stop is None else min(round(stop * self.rate), self.frames or round(stop * self.rate))
         return max(end - round(start * self.rate), 0) if end else 0
 
+    @property
+    @abstractmethod
+    def identity(self) -> tuple[tuple[str, int, int], ...]:
+        """Path, bytes and time of change (ns) of each file: others mean another clip."""
+
     @abstractmethod
     def _all(self) -> Iterator[Frame]:
         """Every frame from the first on; notes a `problem` where they end early."""
@@ -82,6 +88,10 @@ class Clip(ABC):
 
 class _File(Clip):
     """A video file."""
+
+    @property
+    def identity(self) -> tuple[tuple[str, int, int], ...]:
+        return (_identity(self.path),)
 
     def _all(self) -> Iterator[Frame]:
         number, first, last = 0, None, 0.0
@@ -118,6 +128,10 @@ class _Folder(Clip):
         super().__init__(path, rate, len(files))
         self._files = files
 
+    @functools.cached_property
+    def identity(self) -> tuple[tuple[str, int, int], ...]:
+        return tuple(map(_identity, self._files))
+
     def _all(self) -> Iterator[Frame]:
         shape: tuple[int, ...] = ()
         for number, file in enumerate(self._files):
@@ -131,6 +145,14 @@ class _Folder(Clip):
                 self.problem = f"{file.name} has another size than the frames before it, which are used"
                 return
             yield Frame(number, number / self.rate, pixels)
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    try:
+        facts = path.stat()
+    except OSError:
+        return str(path), 0, 0  # gone
+    return str(path.resolve()), facts.st_size, facts.st_mtime_ns
 
 
 def is_clip(path: Path) -> bool:

@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax.clips.reading import Clip, Frame
+from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
-from lowres_jax.matching.enrolment import Enrolment
+from lowres_jax.matching.enrolment import Enrolment, Skipped
 from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
+from lowres_jax.runtime.signals import interruptible
+from lowres_jax.utils import filenames
 
 # Frames are searched for faces together until they have so many pixels: 50 MB as float32.
 _PENDING_PIXELS = 4_000_000
@@ -26,13 +30,14 @@ class Followed:
       clip: the clip; its `problem` says where it ended early.
       tracks: in the order in which they begin.
       passed_over: tracks that were seen too seldom.
-      frames: how many frames were read, and how many of them were searched for faces.
+      frames: how many frames were read, how many of them were looked at, and of how many of these the faces were known
+        from an earlier search.
     """
 
     clip: Clip
     tracks: Sequence[Track]
     passed_over: int
-    frames: tuple[int, int]
+    frames: tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,7 @@ def follow(
     stop: float | None,
     least_sightings: int,
     same: float = SAME_BY_SFACE,
+    seen: SeenFrames | None = None,
 ) -> Followed:
     """Finds the faces of every so manieth frame and puts them into tracks; the memory needed is that of few frames.
 
@@ -67,9 +73,10 @@ def follow(
       stop: seconds before which; None: to the end.
       least_sightings: a track that was seen in fewer frames is passed over.
       same: see `Tracker`.
+      seen: has what was found in frames before, and gets what is found now; None: nothing is kept.
     """
-    tracker, scenes = Tracker(same), Scenes()
-    read = looked = 0
+    tracker, scenes, seen = Tracker(same), Scenes(), seen or SeenFrames(None, "", 0)
+    read = looked = known = 0
 
     def frames() -> Iterator[tuple[Frame, bool]]:
         nonlocal read
@@ -85,11 +92,62 @@ def follow(
     total = clip.expected(start, stop) or None
     with tqdm(total=total, desc=clip.path.name, unit="frame", dynamic_ncols=True) as progress:
         for group in _groups(frames()):
-            for (frame, cut), views in zip(group, reader.views([frame.image for frame, _ in group]), strict=True):
-                tracker.add(frame.number, frame.seconds, views, cut)
+            found = seen.get(clip, [frame.number for frame, _ in group])
+            new = [frame for frame, _ in group if frame.number not in found]
+            views = dict(
+                zip([frame.number for frame in new], reader.views([frame.image for frame in new]), strict=True)
+            )
+            seen.put(clip, views)
+            for frame, cut in group:
+                faces = views[frame.number] if frame.number in views else found[frame.number]
+                for track in tracker.add(frame.number, frame.seconds, faces, cut):
+                    # What was kept has no pictures, which the best face of a track is shown with.
+                    if track.best is not None and track.best.view.crop is None:
+                        track.best = replace(track.best, view=reader.with_pictures(frame.image, track.best.view))
             looked += len(group)
+            known += len(found)
     kept = [track for track in tracker.tracks if len(track.sightings) >= least_sightings]
-    return Followed(clip, kept, len(tracker.tracks) - len(kept), (read, looked))
+    return Followed(clip, kept, len(tracker.tracks) - len(kept), (read, looked, known))
+
+
+def search_clips(
+    clips: Sequence[Clip],
+    reader: FaceReader,
+    enrolment: Enrolment,
+    calibration: Thresholds,
+    config: ConfigDict,
+    skipped: Skipped,
+    alike: float,
+    seen: SeenFrames,
+) -> Iterator[TrackAnswer]:
+    """One answer a track, clip after clip; says of each what was seen in it.
+
+    Args:
+      clips: the clips.
+      reader: finds faces and makes templates.
+      enrolment: at least one person's.
+      calibration: gives the thresholds.
+      config: of `identify`.
+      skipped: gets the clips that give no track.
+      alike: similarity from which on two faces may be one person's.
+      seen: has what was found in frames before, and gets what is found now.
+    """
+    for clip in interruptible(clips):
+        followed = follow(
+            clip, reader, config.every, config.start, config.stop, config.least_sightings, alike, seen=seen
+        )
+        name = filenames.printable(str(clip.path))
+        if clip.problem:
+            tqdm.write(f"{name}: {clip.problem}")
+        if not followed.tracks:
+            skipped.without_face.append(clip.path)
+        read, looked, known = followed.frames
+        before = f", {known} of these by an earlier search" if known else ""
+        passed = f"; passed over, in too few frames: {followed.passed_over}" if followed.passed_over else ""
+        tqdm.write(
+            f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them looked at{before}{passed}"
+        )
+        yield from answers(followed, enrolment, calibration, config.far, config.ranks)
 
 
 def answers(

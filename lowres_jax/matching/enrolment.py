@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from lowres_jax.localization.detector import Face, Rule
+from lowres_jax.localization.detector import Rule
 from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery
+from lowres_jax.matching.packed_views import packed, unpacked
 from lowres_jax.matching.simulation import Recipe, recipe_of
 from lowres_jax.runtime import signals
 from lowres_jax.utils.files import write_atomically
@@ -149,49 +150,22 @@ class KeptTemplates:
         if self._path is None:
             return
         known = [(digest, *self._known[digest]) for digest in sorted(self._used) if digest in self._known]
-        nothing = np.full((5, 2), np.nan, np.float32)
         arrays = {
             "digest": np.asarray([digest for digest, _, _ in known], "U64"),
             "count": np.asarray([count for _, count, _ in known], np.int64),
             "whole": np.asarray([view is not None for _, _, view in known], bool),
         }
-        views = [view for _, _, view in known if view is not None]
-        arrays |= {
-            "box": np.asarray([view.face.box for view in views], np.float32).reshape(-1, 4),
-            "score": np.asarray([view.face.score for view in views], np.float64),
-            "landmarks": np.asarray(
-                [nothing if view.face.landmarks is None else view.face.landmarks for view in views], np.float32
-            ).reshape(-1, 5, 2),
-            "turned": np.asarray([view.face.turned for view in views], np.int64),
-            "quality": np.asarray([np.nan if view.quality is None else view.quality for view in views], np.float64),
-            "sizes": np.asarray([(view.native_size, view.cut_size) for view in views], np.int64).reshape(-1, 2),
-            "template": np.asarray([view.template for view in views], np.float32).reshape(-1, self._dimension),
-        }
+        arrays |= packed([view for _, _, view in known if view is not None], self._dimension)
         with write_atomically(self._path) as file:
             np.savez(file, allow_pickle=False, fingerprint=np.asarray(self._fingerprint), **arrays)
 
 
 def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView | None]]:
-    arrays = {name: kept[name] for name in ("box", "score", "landmarks", "turned", "quality", "sizes", "template")}
-    rows = iter(range(len(arrays["score"])))
-    found: dict[str, tuple[int, FaceView | None]] = {}
-    for digest, count, whole in zip(kept["digest"], kept["count"], kept["whole"], strict=True):
-        view = None
-        if whole:
-            row = next(rows)
-            marks = arrays["landmarks"][row]
-            face = Face(
-                arrays["box"][row],
-                float(arrays["score"][row]),
-                None if np.isnan(marks).any() else marks,
-                int(arrays["turned"][row]),
-            )
-            native, cut = (int(size) for size in arrays["sizes"][row])
-            value = float(arrays["quality"][row])
-            quality = None if np.isnan(value) else value
-            view = FaceView(face, native, cut, arrays["template"][row], quality=quality)
-        found[str(digest)] = int(count), view
-    return found
+    views = iter(unpacked(kept))
+    return {
+        str(digest): (int(count), next(views) if whole else None)
+        for digest, count, whole in zip(kept["digest"], kept["count"], kept["whole"], strict=True)
+    }
 
 
 def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, kept: KeptTemplates) -> Enrolment:

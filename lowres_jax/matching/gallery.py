@@ -145,8 +145,14 @@ class FaceReader:
             image = images.read_image(path)
         except images.UnreadableImageError:
             return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
-        _, crops = self._cut([(image, view.face)], np.asarray([view.cut_size]))
-        return images.to_uint8(crops[0])
+        crop = self.with_pictures(image, view).crop
+        assert crop is not None
+        return crop
+
+    def with_pictures(self, image: np.ndarray, view: FaceView) -> FaceView:
+        """A face that was found before in a picture, (H, W, 3) float32 RGB in [0, 1], with its pictures again."""
+        cuts, crops = self._cut([(image, view.face)], np.asarray([view.cut_size]))
+        return replace(view, cut=images.to_uint8(cuts[0]), crop=images.to_uint8(crops[0]))
 
     def _cut(
         self, faces: Sequence[tuple[np.ndarray, Face]], cut_sizes: np.ndarray

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from ml_collections import ConfigDict
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from lowres_jax.clips.reading import Clip
 from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.clips.writing import writing
+from lowres_jax.data import output_paths
+from lowres_jax.report import search_wording
 from lowres_jax.report.contact_sheet import PAPER, font
 from lowres_jax.report.drawn_text import drawable
 
@@ -17,28 +20,49 @@ from lowres_jax.report.drawn_text import drawable
 COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
 
 
-def write_annotated(
-    path: Path, clip: Clip, answers: Sequence[TrackAnswer], labels: Sequence[str], start: float, stop: float | None
-) -> None:
-    """Writes the clip from `start` to before `stop`, with its sound.
+def write_annotated(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigDict) -> list[Path]:
+    """Writes searched clips, from `config.start` to before `config.stop`, with their sound.
 
     Args:
-      path: an .mp4 file.
-      clip: the clip that was searched.
-      answers: its tracks.
-      labels: what is written beside the faces of each.
-      start: seconds.
-      stop: seconds; None: to the end.
+      folder: gets them, by the names of the clips.
+      tracks: the answers.
+      config: of `identify`.
+
+    Returns:
+      Paths of the .mp4 files.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: one cannot be written.
     """
-    total = clip.expected(start, stop) or None
+    by_clip: dict[Path, list[TrackAnswer]] = {}
+    for answer in tracks:
+        by_clip.setdefault(answer.path, []).append(answer)
+    if config.frames_per_second:
+        results = {path: folder / path.name for path in by_clip}
+    else:
+        results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
+    written = []
+    for path, own in by_clip.items():
+        written.append(output_paths.with_ending(results[path], ".mp4"))
+        _write(written[-1], own, config)
+    return written
+
+
+def _write(path: Path, answers: Sequence[TrackAnswer], config: ConfigDict) -> None:
+    """Writes the clip of some tracks."""
+    clip: Clip = answers[0].followed.clip
+    labels = [
+        f"{answer.matches[0].name} {answer.matches[0].similarity:.2f}"
+        if answer.accepted
+        else search_wording.verdict(answer, False, config.least_found).value
+        for answer in answers
+    ]
+    total = clip.expected(config.start, config.stop) or None
     with (
-        writing(path, clip.rate, clip.path, start) as write,
+        writing(path, clip.rate, clip.path, config.start) as write,
         tqdm(total=total, desc=f"draw {clip.path.name}", unit="frame", dynamic_ncols=True, leave=False) as progress,
     ):
-        for frame in clip.read(start, stop):
+        for frame in clip.read(config.start, config.stop):
             shown = [
                 (box, label, COLOURS[number % len(COLOURS)])
                 for number, (answer, label) in enumerate(zip(answers, labels, strict=True))

@@ -2,7 +2,7 @@
 
 import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +10,9 @@ from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import __version__, config_keys
-from lowres_jax.clips.probes import Probes, find_probes
-from lowres_jax.clips.search import TrackAnswer, follow
-from lowres_jax.clips.search import answers as clip_answers
+from lowres_jax.clips.probes import find_probes
+from lowres_jax.clips.search import TrackAnswer, search_clips
+from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.data import images, output_paths
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
@@ -37,7 +37,6 @@ from lowres_jax.runtime import environment
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
-from lowres_jax.utils import filenames
 from lowres_jax.utils.files import try_folder
 
 # Raised when a kept template means something else than before.
@@ -84,9 +83,14 @@ def run(config: ConfigDict, workdir: Path) -> None:
         print(line)
     skipped = Skipped()
     answers: list[Answer] = []
+    # A clip's own rotation is applied; another look at every frame that shows nobody would take most of the time.
+    upright = copy.copy(reader)
+    upright.look_again = False
+    wanted = probes.clips and config.keep_templates
+    seen = SeenFrames(workdir / "seen.sqlite" if wanted else None, _reading(config, upright), recognizer.dimension)
     everything = itertools.chain(
         search(reader, probes.pictures, enrolment, calibration, config.far, config.ranks, skipped),
-        _search_clips(probes, reader, enrolment, calibration, config, skipped, alike),
+        search_clips(probes.clips, upright, enrolment, calibration, config, skipped, alike, seen),
     )
     for answer in everything:
         tqdm.write(wording.line(answer, config.ranks, upscalers, pair, config.least_found))
@@ -131,7 +135,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if tracks:
         own = [group for answer, group in zip(answers, groups, strict=True) if isinstance(answer, TrackAnswer)]
         written += write_tracks(workdir, tracks, own, upscalers, config.least_found)
-        written += _annotate(workdir / "clips", tracks, config)
+        written += write_annotated(workdir / "clips", tracks, config) if config.annotate else []
     rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
@@ -141,58 +145,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
     written += [workdir / "pages"] if pages else []
     for text in (*notes, *written, caution):
         print(text)
-
-
-def _search_clips(
-    probes: Probes,
-    reader: FaceReader,
-    enrolment: Enrolment,
-    calibration: Thresholds,
-    config: ConfigDict,
-    skipped: Skipped,
-    alike: float,
-) -> Iterator[TrackAnswer]:
-    """One answer a track, clip after clip."""
-    if not probes.clips:
-        return
-    # A clip's own rotation is applied; another look at every frame that shows nobody would take most of the time.
-    reader = copy.copy(reader)
-    reader.look_again = False
-    for clip in interruptible(probes.clips):
-        followed = follow(clip, reader, config.every, config.start, config.stop, config.least_sightings, alike)
-        name = filenames.printable(str(clip.path))
-        if clip.problem:
-            tqdm.write(f"{name}: {clip.problem}")
-        if not followed.tracks:
-            skipped.without_face.append(clip.path)
-        read, looked = followed.frames
-        passed = f"; passed over, in too few frames: {followed.passed_over}" if followed.passed_over else ""
-        tqdm.write(f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them looked at{passed}")
-        yield from clip_answers(followed, enrolment, calibration, config.far, config.ranks)
-
-
-def _annotate(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigDict) -> list[Path]:
-    """Draws the clips of some tracks, if that is wanted."""
-    if not config.annotate:
-        return []
-    by_clip: dict[Path, list[TrackAnswer]] = {}
-    for answer in tracks:
-        by_clip.setdefault(answer.path, []).append(answer)
-    if config.frames_per_second:
-        results = {path: folder / path.name for path in by_clip}
-    else:
-        results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
-    written = []
-    for path, own in by_clip.items():
-        labels = [
-            f"{answer.matches[0].name} {answer.matches[0].similarity:.2f}"
-            if answer.accepted
-            else wording.verdict(answer, False, config.least_found).value
-            for answer in own
-        ]
-        written.append(output_paths.with_ending(results[path], ".mp4"))
-        write_annotated(written[-1], own[0].followed.clip, own, labels, config.start, config.stop)
-    return written
 
 
 def _thresholds(
@@ -224,21 +176,25 @@ def _thresholds(
 
 def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
     """What earlier searches in this gallery read from its pictures."""
+    made_by = fingerprint(_reading(config, reader), config.enrol)
+    place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
+    return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
+
+
+def _reading(config: ConfigDict, reader: FaceReader) -> str:
+    """Names all that a face's template depends on but its picture."""
     weights = Path(config.weights) if config.weights else None
     file = (str(weights.resolve()), weights.stat().st_size, weights.stat().st_mtime_ns) if weights else ()
-    made_by = fingerprint(
+    return fingerprint(
         _TEMPLATES_VERSION,
         __version__,
         models(reader.recognizer, reader.upscalers.members),
         file,
         config.detector,
-        config.enrol,
         config.small_face,
-        config.look_again,
+        reader.look_again,
         reader.centering.described,
     )
-    place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
-    return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
 
 
 def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:

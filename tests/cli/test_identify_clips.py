@@ -13,6 +13,7 @@ from lowres_jax.clips import example
 from lowres_jax.clips.reading import open_clip
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
+from lowres_jax.matching.gallery import FaceReader, FaceView
 from lowres_jax.pretrained import weights
 from lowres_jax.tasks import enhance, identify
 
@@ -160,3 +161,34 @@ def test_enlarging_a_clip(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         assert np.abs(again - small.pixels).mean() < 4.0
     with pytest.raises(UserError, match=r"walk_x2\.mp4: is there already; --config\.overwrite=true replaces it"):
         enhance.run(config, tmp_path)
+
+
+def test_a_search_goes_on_where_it_was_stopped(
+    clip: Path, gallery: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    straight, workdir = tmp_path / "straight", tmp_path / "work"
+    run(gallery, clip, straight, keep_templates=False)
+    assert not (straight / "seen.sqlite").exists()
+
+    views, calls = FaceReader.views, []
+
+    def stopped(self: FaceReader, pictures: list[np.ndarray]) -> list[list[FaceView]]:
+        calls.append(len(pictures))
+        # The gallery's three pictures, the first eight frames, and then somebody presses Ctrl-C.
+        if len(pictures) == 2:
+            raise KeyboardInterrupt
+        return views(self, pictures)
+
+    monkeypatch.setattr(FaceReader, "views", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(gallery, clip, workdir)
+    assert calls[-2:] == [8, 2]
+    monkeypatch.setattr(FaceReader, "views", views)
+    capsys.readouterr()
+    run(gallery, clip, workdir)
+    assert "2 tracks in 50 frames, 10 of them looked at, 8 of these by an earlier search" in capsys.readouterr().out
+    for name in ("tracks.csv", "tracks.json"):
+        assert (workdir / name).read_text() == (straight / name).read_text()
+    np.testing.assert_array_equal(
+        images.read_image(workdir / "identify.png"), images.read_image(straight / "identify.png")
+    )

@@ -1,5 +1,6 @@
 """Written clips: sound goes along, and nothing half-written stays."""
 
+import resource
 from pathlib import Path
 
 import av
@@ -91,3 +92,24 @@ def test_what_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no frame to write"), writing(tmp_path / "a.mp4", 25.0):
         pass
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_fills(tmp_path: Path) -> None:
+    path, random = tmp_path / "out.mp4", np.random.default_rng(0)
+    path.write_bytes(b"the one before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def noise() -> None:
+        with writing(path, 25.0) as write:
+            for number in range(100):
+                write(frame(number), random.integers(0, 256, (240, 320, 3), np.uint8))
+
+    try:
+        # Files may have so many bytes: writing more fails as on a full disk.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+        with pytest.raises(UserError, match=r"out\.mp4: cannot be written \(.*\); nothing of it is left"):
+            noise()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"the one before"
+    assert [each.name for each in tmp_path.iterdir()] == ["out.mp4"]

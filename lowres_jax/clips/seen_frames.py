@@ -1,0 +1,108 @@
+"""What was found in the frames of clips, kept while they are searched, so that a search goes on where it was stopped.
+
+One SQLite file; each group of frames is one transaction, so that it is whole after whatever kind of stop. Templates are
+biometric data: without a path nothing is kept.
+"""
+
+import contextlib
+import io
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lowres_jax.clips.reading import Clip
+from lowres_jax.errors import UserError
+from lowres_jax.evaluation.measurement import fingerprint
+from lowres_jax.matching.gallery import FaceView
+from lowres_jax.matching.packed_views import packed, unpacked
+
+
+class SeenFrames:
+    """The file of what was found."""
+
+    def __init__(self, path: Path | None, made_by: str, dimension: int):
+        """Opens the file; a damaged one is begun anew.
+
+        Args:
+          path: path of the file; None keeps nothing.
+          made_by: names all that the faces depend on but the clip.
+          dimension: length of a template.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        self._path, self._made_by, self._dimension = path, made_by, dimension
+        self._file: sqlite3.Connection | None = None
+        if path is None:
+            return
+        try:
+            try:
+                self._file = self._opened(path)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                path.unlink()
+                self._file = self._opened(path)
+        except (sqlite3.Error, OSError) as error:
+            raise self._refused(error) from error
+
+    @staticmethod
+    def _opened(path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = sqlite3.connect(path)
+        with contextlib.closing(file.cursor()) as cursor:
+            cursor.execute(
+                "CREATE TABLE IF NOT EXISTS seen (clip TEXT, frame INT, faces BLOB, PRIMARY KEY(clip,frame))"
+            )
+        return file
+
+    def _refused(self, error: Exception) -> UserError:
+        return UserError(
+            f"{self._path}: cannot be written ({error}); config.keep_templates=false keeps nothing of the frames"
+        )
+
+    def get(self, clip: Clip, frames: Sequence[int]) -> dict[int, list[FaceView]]:
+        """The faces of those of some frames that were seen before, without their pictures."""
+        if self._file is None or not frames:
+            return {}
+        marks = ",".join("?" * len(frames))
+        found: dict[int, list[FaceView]] = {}
+        try:
+            rows = self._file.execute(
+                f"SELECT frame, faces FROM seen WHERE clip = ? AND frame IN ({marks})", (self._key(clip), *frames)
+            ).fetchall()
+        except sqlite3.Error:
+            return {}
+        for frame, content in rows:
+            with contextlib.suppress(KeyError, ValueError, OSError), np.load(io.BytesIO(content)) as arrays:
+                found[frame] = unpacked(arrays)
+        return found
+
+    def put(self, clip: Clip, faces: Mapping[int, Sequence[FaceView]]) -> None:
+        """Keeps the faces of frames.
+
+        Raises:
+          UserError: the file cannot be written.
+        """
+        if self._file is None or not faces:
+            return
+        rows = []
+        for frame, views in faces.items():
+            content = io.BytesIO()
+            np.savez(content, allow_pickle=False, **packed(views, self._dimension))
+            rows.append((self._key(clip), frame, content.getvalue()))
+        try:
+            with self._file:
+                self._file.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
+        except sqlite3.Error as error:
+            raise self._refused(error) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._file is not None:
+            self._file.close()
+
+    def _key(self, clip: Clip) -> str:
+        return fingerprint(self._made_by, clip.identity)
