@@ -11,7 +11,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "lowres_jax needs Python 3.11 or newer; run: make PYTHON=python3.12"'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
@@ -49,7 +49,7 @@ check: install
 	$(VENV)/bin/mypy
 
 lock:
-	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --quiet --no-header \
+	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --quiet --no-header \
 		pyproject.toml --output-file requirements.txt
 
 clean:

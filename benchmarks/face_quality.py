@@ -5,7 +5,8 @@
 Frames of videos are searched among LFW's first stills (5,749 people, SFace, the default upscalers, centered as identify
 does), as they are and reduced to several sizes. Told are, for the people that nothing was fitted to, the area under the
 ROC of "finds its person at FAR 1 %", and the share of faces that do not among those that are kept when the worst are
-thrown away: by quality, by size alone, by the length of the embedding, by sharpness, by pose.
+thrown away: by quality, by size alone, by the length of the embedding, by sharpness, by pose, and by how steady the
+template is when the crop is mirrored and moved by a few pixels.
 """
 
 import argparse
@@ -76,7 +77,8 @@ def main() -> None:
             found.append(centering(template, upscalers.of(small) if small else None, small)[0])
             length = float(np.linalg.norm(embedding))
             features.append(quality.features(size or native, length))
-            others.append(measured(face, images.to_uint8(cut)))
+            steady = float(np.mean(recognizer.templates(changed(enlarged[0])) @ template[0]))
+            others.append((*measured(face, images.to_uint8(cut)), steady))
             sizes.append(size or 0)
             labels.append(number[name])
     gallery = []
@@ -103,6 +105,7 @@ def main() -> None:
         "embedding's length": table[:, 1],
         "sharpness": beside[:, 0],
         "pose": -beside[:, 1],
+        "steadiness": beside[:, 2],
     }
     print(f"{'of the other half':22}AUC    not found, of the best {', '.join(f'{each:.0%}' for each in KEPT)}")
     for name, score in scores.items():
@@ -116,7 +119,8 @@ def main() -> None:
     all_weights = fit(more[fitting], right[fitting])
     both = auc((more @ all_weights[:-1])[tried], right[tried])
     print(
-        f"with sharpness and pose besides: AUC {both:.3f}, weights {', '.join(f'{each:.3f}' for each in all_weights)}"
+        f"with sharpness, pose and steadiness besides: AUC {both:.3f}, weights "
+        f"{', '.join(f'{each:.3f}' for each in all_weights)}"
     )
     said = 1.0 / (1.0 + np.exp(-scores["quality"][tried]))
     edges = np.linspace(0.0, 1.0, 6)
@@ -138,6 +142,15 @@ def measured(face: Face, cut: np.ndarray) -> tuple[float, float]:
     between = right - left
     aside = abs(float((nose - (left + right) / 2) @ between)) / max(float(between @ between), 1e-6)
     return float(np.log(slopes + 1.0)), aside
+
+
+def changed(crop: np.ndarray) -> np.ndarray:
+    """(4, H, W, 3): a crop mirrored, moved by 3 pixels to the right and down, and made smaller by a twentieth."""
+    side = len(crop)
+    moved = [np.float32([[1, 0, 3], [0, 1, 0]]), np.float32([[1, 0, 0], [0, 1, 3]])]
+    smaller = np.float32([[0.95, 0, 0.025 * side], [0, 0.95, 0.025 * side]])
+    warped = [cv2.warpAffine(crop, each, (side, side), borderMode=cv2.BORDER_REPLICATE) for each in (*moved, smaller)]
+    return np.stack([crop[:, ::-1], *warped])
 
 
 def fit(table: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -60,6 +60,8 @@ def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, set
     if not (plain and square and same):
         return False
     pixels = inputs.shape[1] * inputs.shape[2]
+    if not isinstance(pixels, int):
+        return False  # exported for any size: nothing is trained by that
     widens = kernel.shape[3] >= 2 * kernel.shape[2]
     return pixels >= _ENOUGH_PIXELS or (widens and pixels >= _LEAST_PIXELS)
 

@@ -1,7 +1,11 @@
 """Layers that the super-resolution networks share."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax import lax
 
 from lowres_jax.nn.convolution import Conv
 
@@ -20,6 +24,44 @@ def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
     channels = depth // scale**2
     cells = inputs.reshape(batch, height, width, scale, scale, channels)
     return cells.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * scale, width * scale, channels)
+
+
+def enlarge_cubic(images: jax.Array, scale: int) -> jax.Array:
+    """`jax.image.resize(..., "cubic")` by a whole factor, as one convolution: for any size, which converters know.
+
+    Args:
+      images: (B, H, W, C) float32.
+      scale: enlargement of each side.
+
+    Returns:
+      (B, scale * H, scale * W, C) float32.
+    """
+    kernel = _cubic_kernel(scale, images.shape[-1])
+
+    def convolved(pixels: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(
+            pixels,
+            kernel,
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            precision=lax.Precision.HIGHEST,
+        )
+
+    # Beyond the border there is nothing, and the weights of what is there sum to 1.
+    return depth_to_space(convolved(images) / convolved(jnp.ones_like(images[:1])), scale)
+
+
+@functools.lru_cache(maxsize=8)
+def _cubic_kernel(scale: int, channels: int) -> np.ndarray:
+    """(5, 5, C, scale * scale * C): Keys's cubic (1981, a = -0.5) at each pixel of a cell, as `depth_to_space` orders."""
+    centres = (np.arange(scale) + 0.5) / scale - 0.5
+    away = np.abs(centres[None] - np.arange(-2, 3)[:, None])
+    near = (1.5 * away - 2.5) * away * away + 1.0
+    far = ((-0.5 * away + 2.5) * away - 4.0) * away + 2.0
+    taps = np.where(away < 1.0, near, np.where(away < 2.0, far, 0.0))
+    kernel = np.einsum("yi,xj,cd->yxcijd", taps, taps, np.eye(channels))
+    return kernel.reshape(5, 5, channels, scale * scale * channels).astype(np.float32)
 
 
 def edge_head(features: jax.Array, scale: int = 1) -> jax.Array:

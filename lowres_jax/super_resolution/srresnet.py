@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from lowres_jax.nn.convolution import Conv
 from lowres_jax.nn.layers import PReLU, batch_norm
-from lowres_jax.super_resolution.layers import depth_to_space, edge_head
+from lowres_jax.super_resolution.layers import depth_to_space, edge_head, enlarge_cubic
 
 
 class ResidualBlock(nn.Module):
@@ -89,11 +89,9 @@ class Model(nn.Module):
 
     def _direct(self, images: jax.Array, features: jax.Array) -> jax.Array | tuple[jax.Array, jax.Array]:
         """The tail "direct": what is added to the bicubic enlargement, made at the size of the input."""
-        batch, height, width, channels = images.shape
-        shape = batch, self.scale * height, self.scale * width, channels
         # Small, so that a training begins near bicubic.
         start = nn.initializers.normal(1e-3)
         added = Conv(3 * self.scale**2, (3, 3), dtype=self.dtype, kernel_init=start, name="conv_direct")(features)
-        enlarged = jax.image.resize(images.astype(jnp.float32), shape, "cubic")
+        enlarged = enlarge_cubic(images.astype(jnp.float32), self.scale)
         output = enlarged + depth_to_space(added.astype(jnp.float32), self.scale)
         return (output, edge_head(features, self.scale)) if self.edge_head else output

@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from lowres_jax.nn.layers import PReLU
 from lowres_jax.super_resolution import edsr, rrdbnet, srresnet
-from lowres_jax.super_resolution.layers import depth_to_space
+from lowres_jax.super_resolution.layers import depth_to_space, enlarge_cubic
 
 pytestmark = pytest.mark.slow
 
@@ -177,3 +177,10 @@ def test_a_network_sees_no_further_than_its_convolutions(module: nn.Module) -> N
     np.testing.assert_allclose(
         moved[:, border:-border, border:-border], expected[:, border:-border, border:-border], atol=2e-5
     )
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4, 8])
+def test_cubic_enlargement_is_jax_image_resize(scale: int) -> None:
+    images = np.random.default_rng(0).random((2, 5, 7, 3), np.float32)
+    expected = jax.image.resize(images, (2, 5 * scale, 7 * scale, 3), "cubic")
+    np.testing.assert_allclose(enlarge_cubic(jnp.asarray(images), scale), expected, atol=2e-6)
