@@ -40,7 +40,7 @@ _GROUPS = {
     "Data sets": ("prepare",),
     "Trainings of generators": ("train",),
     "Trainings of recognizers": ("train_recognizer",),
-    "Models": ("export_weights", "measure_centering"),
+    "Models": ("export_weights", "export_model", "import_model", "measure_centering"),
     "Visits to an accelerator": ("pack_visit", "check_accelerator", "visit", "visit_training", "visit_results"),
 }
 

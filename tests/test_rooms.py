@@ -20,6 +20,7 @@ ROOMS = (
     "super_resolution",
     "recognition",
     "evaluation",
+    "interchange",
     "matching",
     "enhancement",
     "clips",

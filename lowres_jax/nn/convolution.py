@@ -5,7 +5,10 @@ product of what each output pixel saw with its gradient, all stays in the cache 
 time (benchmarks/training_speed.py). On accelerators, and for shapes that gain nothing, it is XLA's own.
 """
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -16,6 +19,24 @@ from jax import lax
 _NUMBERS = ("NHWC", "HWIO", "NHWC")
 # XLA's own gradient is as quick for small images, and for middling ones with as many outputs as inputs.
 _LEAST_PIXELS, _ENOUGH_PIXELS = 32 * 32, 64 * 64
+
+
+_PLAIN = contextvars.ContextVar("plain convolutions", default=False)
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """What is traced within convolves by XLA's own operation, which other runtimes have a quick form of."""
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
+
+
+def is_plain() -> bool:
+    """Whether this is within `plain`."""
+    return _PLAIN.get()
 
 
 def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, **settings: Any) -> jax.Array:
@@ -31,7 +52,7 @@ def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any
     Returns:
       (B, H', W', D).
     """
-    if jax.default_backend() == "cpu":
+    if jax.default_backend() == "cpu" and not is_plain():
         if _is_pointwise(inputs, kernel, padding, settings):
             return pointwise_convolution(inputs, kernel, strides)
         if _gains(inputs, kernel, strides, padding, settings):

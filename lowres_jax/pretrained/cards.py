@@ -5,7 +5,10 @@ weight file into its variables, and under which license. A name is a file: there
 """
 
 import importlib
+import json
+import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +76,18 @@ def is_shipped(name: str) -> bool:
     return (_FOLDER / f"{name}.toml").is_file()
 
 
+def check_new_name(name: str) -> None:
+    """Refuses what can be no model's name.
+
+    Raises:
+      UserError: it has other letters, or is the name of a model that comes along.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise UserError(f"config.name={name!r}: use small letters, digits and underscores")
+    if name in ("none", "raw", "onnx", "imagenet") or is_shipped(name):
+        raise UserError(f"config.name={name}: is the name of a model that comes with the program")
+
+
 def _paths() -> dict[str, Path]:
     """Name -> card; a card that comes with the program is never hidden by another."""
     found = {path.stem: path for folder in (own_folder(), _FOLDER) for path in sorted(folder.glob("*.toml"))}
@@ -113,6 +128,23 @@ def read_card(path: Path) -> Card:
         return Card(name=path.stem, folder=path.parent, **_parsed(path))
     except TypeError as error:
         raise UserError(f"{path}: no model card ({error}); remove it, or export it again") from error
+
+
+def written(content: Mapping[str, Any], table: str = "") -> str:
+    """A card's content, as a file has it, from dictionaries of texts, numbers and lists.
+
+    Args:
+      content: fields of a card, in the order in which they are to stand.
+      table: name of the table that they are in.
+    """
+    values = {name: value for name, value in content.items() if not isinstance(value, Mapping)}
+    lines = [f"[{table}]"] if table and values else []
+    lines += [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in values.items()]
+    parts = ["".join(f"{line}\n" for line in lines)] if lines else []
+    for name, value in content.items():
+        if isinstance(value, Mapping) and value:
+            parts.append(written(value, f"{table}.{name}" if table else name))
+    return "\n".join(parts)
 
 
 def build_module(card: Card) -> Any:

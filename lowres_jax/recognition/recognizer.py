@@ -67,7 +67,7 @@ class NetworkRecognizer:
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
         self._embed = BatchedApply(
-            functools.partial(_unit_templates, module.apply, flip_sum=flip_sum),
+            functools.partial(unit_templates, module.apply, flip_sum=flip_sum),
             lambda batch: resize.fit(batch, input_size),
         )
         self._plain = BatchedApply(module.apply, lambda batch: resize.fit(batch, input_size))
@@ -85,12 +85,13 @@ class NetworkRecognizer:
         return self._plain(self.variables, images, self.batch_size)
 
 
-def _unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: bool) -> jax.Array:
+def unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: bool) -> jax.Array:
+    """(B, S, S, 3) images -> (B, D) unit vectors; with `flip_sum` of the sum with the mirrored images' embeddings."""
     embeddings = apply(variables, images)
     if flip_sum:
         embeddings = embeddings + apply(variables, images[:, :, ::-1])
     # The floor keeps an embedding of zeros (a broken network) finite; no real one comes near it.
-    return embeddings / jnp.maximum(jnp.linalg.norm(embeddings, axis=-1, keepdims=True), 1e-12)
+    return embeddings / jnp.maximum(jnp.sqrt(jnp.sum(embeddings**2, axis=-1, keepdims=True)), 1e-12)
 
 
 def load_recognizer(

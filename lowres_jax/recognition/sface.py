@@ -12,7 +12,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 
+from lowres_jax.nn import convolution
 from lowres_jax.nn.layers import PReLU
 
 
@@ -37,6 +39,16 @@ class ShiftedConvolution(nn.Module):
         channels = images.shape[-1]
         shape = (3, 3, 1, channels) if self.features is None else (3, 3, channels, self.features)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        if convolution.is_plain():
+            groups = channels if self.features is None else 1
+            return lax.conv_general_dilated(
+                images,
+                kernel,
+                (self.stride, self.stride),
+                ((1, 1), (1, 1)),
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=groups,
+            )
         if self.features is None:
             return depthwise(images, kernel[:, :, 0], self.stride)
         return _summed(images, lambda row, column: kernel[row, column], self.stride)
@@ -179,7 +191,8 @@ class FixedNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, shape)
         mean = self.variable("batch_stats", "mean", jnp.zeros, shape).value
         variance = self.variable("batch_stats", "var", jnp.ones, shape).value
-        scale, bias, mean, variance = jax.lax.stop_gradient((scale, bias, mean, variance))
+        if not convolution.is_plain():  # converted, nothing has a gradient, and jax2onnx cannot stop a constant's
+            scale, bias, mean, variance = jax.lax.stop_gradient((scale, bias, mean, variance))
         return (inputs - mean) * (jax.lax.rsqrt(variance + self.epsilon) * scale) + bias
 
 

@@ -54,7 +54,7 @@ def enlarge_cubic(images: jax.Array, scale: int) -> jax.Array:
 
 @functools.lru_cache(maxsize=8)
 def _cubic_kernel(scale: int, channels: int) -> np.ndarray:
-    """(5, 5, C, scale * scale * C): Keys's cubic (1981, a = -0.5) at each pixel of a cell, as `depth_to_space` orders."""
+    """(5, 5, C, scale ** 2 * C): Keys's cubic (1981, a = -0.5) at each pixel of a cell, as `depth_to_space` orders."""
     centres = (np.arange(scale) + 0.5) / scale - 0.5
     away = np.abs(centres[None] - np.arange(-2, 3)[:, None])
     near = (1.5 * away - 2.5) * away * away + 1.0

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,10 +46,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     training, folder = Path(config.training), Path(config.folder or cards.own_folder())
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", config.name):
-        raise UserError(f"config.name={config.name!r}: use small letters, digits and underscores")
-    if config.name in ("none", "raw", "onnx", "imagenet") or cards.is_shipped(config.name):
-        raise UserError(f"config.name={config.name}: is the name of a model that comes with the program")
+    cards.check_new_name(config.name)
     if (folder / f"{config.name}.toml").exists() and not config.overwrite:
         raise UserError(f"{folder / config.name}.toml: exists; choose another name, or --config.overwrite=true")
     settings = _settings(training)
@@ -164,25 +160,20 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
         "judges": ", ".join(settings["judges"]),
         **({"figures_step": trained.figures_step} if figures and trained.figures_step != trained.step else {}),
     }
-    lines = [
-        f"summary = {json.dumps(summary)}",
-        f"module = {json.dumps(module)}",
-        *([f"input_size = {size}"] if size else []),
-        f"licence = {json.dumps(config.licence)}",
-        f"source = {json.dumps(f'trained with lowres_jax {__version__}')}",
-        "",
-        "[model]",
-        *(f"{name} = {json.dumps(value)}" for name, value in fields.items()),
-        "",
-        "[weights]",
-        'reader = "safetensors_weights.variables"',
-        f"file = {json.dumps(weights.name)}",
-        f"sha256 = {json.dumps(hashlib.sha256(weights.read_bytes()).hexdigest())}",
-        "",
-        "# What it was trained on and for; figures on people held out, by the training's own judge.",
-        "[training]",
-        *(f"{name} = {json.dumps(value)}" for name, value in facts.items()),
-    ]
-    if figures:
-        lines += ["", "[training.figures]", *(f"{name} = {value:.4f}" for name, value in figures.items())]
-    return "\n".join(lines) + "\n"
+    return cards.written(
+        {
+            "summary": summary,
+            "module": module,
+            **({"input_size": size} if size else {}),
+            "licence": config.licence,
+            "source": f"trained with lowres_jax {__version__}",
+            "model": fields,
+            "weights": {
+                "reader": "safetensors_weights.variables",
+                "file": weights.name,
+                "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+            },
+            # What it was trained on and for; figures on people held out, by the training's own judge.
+            "training": {**facts, "figures": {name: round(value, 4) for name, value in figures.items()}},
+        }
+    )

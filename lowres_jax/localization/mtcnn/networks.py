@@ -8,7 +8,9 @@ take. Inputs are RGB scaled to (value - 127.5) / 128 with values of 0-255.
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 
+from lowres_jax.nn import convolution
 from lowres_jax.nn.layers import PReLU
 
 _LOWEST = jnp.finfo(jnp.float32).min / 2  # loses every maximum, and stays finite under a PReLU
@@ -46,6 +48,11 @@ class FirstConvolution(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         slope = self.param("slope", nn.initializers.constant(0.25), (self.features,))
         height, width = images.shape[1] - 2, images.shape[2] - 2
+        if convolution.is_plain():
+            total = bias + lax.conv_general_dilated(
+                images, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            return self._pooled(jnp.where(total >= 0, total, total * slope), sizes)
         if self.planar:
             images = jnp.moveaxis(images, -1, 1)[:, None]  # (B, 1, channels, H, W)
             kernel, bias, slope = kernel[..., None, None], bias[:, None, None], slope[:, None, None]
@@ -59,7 +66,11 @@ class FirstConvolution(nn.Module):
         total = jnp.where(total >= 0, total, total * slope)
         if self.planar:
             total = jnp.moveaxis(total, 1, -1)
+        return self._pooled(total, sizes)
+
+    def _pooled(self, total: jax.Array, sizes: jax.Array | None) -> jax.Array:
         if sizes is not None:
+            height, width = total.shape[1:3]
             inside = (jnp.arange(height)[:, None] < sizes[0] - 2) & (jnp.arange(width) < sizes[1] - 2)
             total = jnp.where(inside[..., None], total, _LOWEST)
         return _max_pool(total, self.window, "SAME")
@@ -69,12 +80,12 @@ class ProposalNetwork(nn.Module):
     """P-Net: every 12 x 12 window with stride 2, fully convolutional. 6,632 parameters."""
 
     @nn.compact
-    def __call__(self, images: jax.Array, sizes: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, images: jax.Array, sizes: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         """Scores every window.
 
         Args:
           images: (B, H, W, 3), padded at the right and the bottom.
-          sizes: (2,) int32 height and width of the images proper.
+          sizes: (2,) int32 height and width of the images proper; None: all of it.
 
         Returns:
           scores (B, h, w) in [0, 1] and offsets (B, h, w, 4) of x0, y0, x1, y1 in units of the window, with
@@ -119,12 +130,12 @@ class OutputNetwork(nn.Module):
 
 
 def _max_pool(x: jax.Array, window: int, padding: str) -> jax.Array:
-    return nn.max_pool(x, (window, window), (2, 2), padding)
+    return nn.max_pool(x, window_shape=(window, window), strides=(2, 2), padding=padding)
 
 
 def _columns_first(x: jax.Array) -> jax.Array:
     """Flattens as the networks' authors did, whose Matlab counts columns before rows."""
-    return jnp.swapaxes(x, 1, 2).reshape(len(x), -1)
+    return jnp.swapaxes(x, 1, 2).reshape(x.shape[0], -1)
 
 
 def _face_probability(logits: jax.Array) -> jax.Array:
