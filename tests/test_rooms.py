@@ -26,6 +26,7 @@ ROOMS = (
     "clips",
     "report",
     "settings",
+    "web",
     "visit",
     "tasks",
 )

@@ -65,7 +65,7 @@ def search(
     names, pictures, templates = enrolment.pictures
     # By the size of the searched face: a large gallery's recipe is long, and one threshold serves many faces.
     thresholds: dict[int, Threshold] = {}
-    for picture in tqdm(reader.read(paths), total=len(paths), desc="search", unit="picture"):
+    for picture in tqdm(reader.read(paths), total=len(paths), desc="search", unit="picture", disable=len(paths) < 2):
         if picture.problem:
             skipped.unreadable.append(picture.problem)
         elif not picture.faces:

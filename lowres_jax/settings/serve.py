@@ -1,0 +1,23 @@
+"""The keys of the task serve."""
+
+from lowres_jax.config_keys import PLATFORM, Key
+from lowres_jax.settings import identify
+from lowres_jax.settings.enhance import DETECTOR, UPSCALER
+
+KEYS = {
+    "platform": PLATFORM,
+    "host": Key("127.0.0.1", "Address to listen at; any but this machine's own asks everybody for the token."),
+    "port": Key(8765, "Port; 0: any free one.", least=0, most=65535),
+    "token": Key(None, "What other machines have to give; None: one is made and said.", kind=str),
+    "gallery": Key(None, "Folder of known people, who can be searched without an upload.", kind=str),
+    "open": Key(True, "Open the page in the browser, where there is a screen."),
+    "upscaler": UPSCALER,
+    "detector": DETECTOR,
+    "far": identify.KEYS["far"],
+    "least_found": identify.KEYS["least_found"],
+    "most_megabytes": Key(32, "Largest upload.", least=1, most=4096),
+    "most_megapixels": Key(40, "Largest photograph.", least=1, most=178),
+    "most_known": Key(500, "Most pictures of known people in one upload.", least=1),
+    "most_frames": Key(600, "Longest clip, in frames.", least=1),
+    "waiting": Key(16, "Requests that may wait for the one before them; more are asked to come back.", least=1),
+}

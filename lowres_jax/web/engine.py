@@ -1,0 +1,272 @@
+"""What the page can do, as functions of uploaded bytes; one thread at a time calls them.
+
+Nothing of an upload outlives the call: pictures are decoded in memory, and those of a search lie in a temporary folder.
+"""
+
+import base64
+import io
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+from PIL import Image
+
+from lowres_jax.data import images, resize
+from lowres_jax.data.picture_files import find_pictures
+from lowres_jax.enhancement import enlarging, faults
+from lowres_jax.enhancement.enlarging import EnlargedFace
+from lowres_jax.enhancement.job import CAUTION
+from lowres_jax.errors import UserError
+from lowres_jax.localization import rotated_search
+from lowres_jax.localization.align import CROP_SIZE
+from lowres_jax.localization.detector import load_detector
+from lowres_jax.matching.centering import Centering
+from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.gallery import FaceReader, people_in
+from lowres_jax.matching.quality import quality
+from lowres_jax.matching.search import Answer, search
+from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
+from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.report import search_wording
+from lowres_jax.settings import identify
+from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
+from lowres_jax.utils import filenames
+
+# Side of the faces that the page shows; smaller results are shown larger by the browser.
+_SHOWN = 256
+_TILE, _OVERLAP = 128, 32
+_RANKS = 5
+_MOST_FACES = 40  # of one photograph, the surest
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file that somebody sent.
+
+    Attributes:
+      name: what it is called there: told in messages, never a path here.
+      content: its bytes.
+    """
+
+    name: str
+    content: bytes
+
+
+class Engine:
+    """The models, loaded once.
+
+    Attributes:
+      known: how many people are enrolled from `config.gallery`.
+    """
+
+    def __init__(self, config: ConfigDict):
+        """Loads the models and enrolls `config.gallery`.
+
+        Raises:
+          UserError: a model is missing, or nobody of the gallery can be enrolled.
+        """
+        self._config = config
+        self._upscalers = load_upscaler_by_size(config.upscaler)
+        self._recognizer = load_recognizer("sface")
+        self._detector = load_detector(config.detector)
+        centering = Centering.of_cards(self._recognizer, self._upscalers)
+        keys = identify.KEYS
+        self._reader = FaceReader(
+            self._detector,
+            self._upscalers,
+            self._recognizer,
+            keys["small_face"].default,
+            keys["look_again"].default,
+            centering,
+        )
+        self._thresholds = ShippedThresholds.load(
+            described(self._recognizer, self._upscalers, centering, config.detector)
+        )
+        self._gallery = None
+        if config.gallery:
+            folder = Path(config.gallery)
+            people = people_in(folder, find_pictures(folder).paths)
+            self._gallery = self._enrolled(people)
+        self.known = 0 if self._gallery is None else len(self._gallery.faces)
+
+    def warm_up(self) -> None:
+        """Compiles for a photograph of two megapixels and faces of a few sizes."""
+        gradient = np.linspace(0.0, 1.0, 1632, dtype=np.float32)
+        self._detector.detect(np.broadcast_to(gradient[None, :, None], (1224, 1632, 3)).copy())
+        for size in (16, 32, 64):
+            crops = np.full((1, size, size, 3), 0.5, np.float32)
+            enlarged = self._upscalers.of(size)(crops)
+            self._recognizer.templates(np.stack([resize.resize(each, CROP_SIZE, CROP_SIZE) for each in enlarged]))
+
+    def enhance(self, picture: Upload) -> dict[str, Any]:
+        """Faces of a photograph, each as it is, by bicubic and by the face model.
+
+        Raises:
+          UserError: it is no picture, or too large.
+        """
+        decoded, faces = self._faces(picture)
+        noise = faults.noise_level(decoded.rgb)
+        rows = []
+        likeness = enlarging.likeness(faces, self._recognizer)
+        for face, (alike, length) in zip(faces, likeness, strict=True):
+            assert face.face is not None
+            side = min(_SHOWN, max(face.crop.shape[0], CROP_SIZE))
+            rows.append(
+                {
+                    "box": [round(float(each), 1) for each in face.face.box],
+                    "score": round(face.face.score, 4),
+                    "size": face.size,
+                    "quality": None if length is None else round(quality(face.size, length), 3),
+                    "model": face.upscaler.name,
+                    "scale": face.upscaler.scale,
+                    "likeness": round(alike, 3),
+                    "remark": faults.remark(decoded, noise, face.size, face.upscaler.name),
+                    "pixels": _data(face.cut),
+                    "bicubic": _data(resize.upscale_bicubic(face.cut, side, side)),
+                    "enlarged": _data(resize.resize(face.crop, side, side)),
+                }
+            )
+        height, width = decoded.rgb.shape[:2]
+        remarks = [line for line in (self._upscalers.licence_remark(),) if line]
+        return {"width": width, "height": height, "faces": rows, "remarks": remarks, "caution": CAUTION}
+
+    def pasted_back(self, picture: Upload) -> bytes:
+        """The whole photograph enlarged, with its faces, as PNG; raises as `enhance` does."""
+        decoded, faces = self._faces(picture)
+        background = enlarging.background_of("bicubic", self._upscalers)
+        if why := enlarging.too_large(decoded.rgb, background.scale):
+            raise UserError(f"{_told(picture)}: {why}")
+        photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
+        enlarging.paste_faces(photograph, faces, background.scale)
+        file = io.BytesIO()
+        Image.fromarray(photograph).save(file, "PNG", compress_level=1)
+        return file.getvalue()
+
+    def _faces(self, picture: Upload) -> tuple[images.DecodedImage, list[EnlargedFace]]:
+        decoded = self._decoded(picture)
+        found = rotated_search.detect(self._detector, [decoded.on_white()])[0][:_MOST_FACES]
+        found = sorted(found, key=lambda face: float(face.box[0]))
+        pairs = [(decoded.rgb, face) for face in found]
+        return decoded, enlarging.enlarge_faces(pairs, self._upscalers, None, _TILE, _OVERLAP)
+
+    def _decoded(self, picture: Upload) -> images.DecodedImage:
+        """A picture, whose size is looked at before it is decoded."""
+        pixels, most = images.pixel_count(picture.content), self._config.most_megapixels
+        if pixels > most * 1_000_000:
+            raise UserError(f"{_told(picture)}: has {pixels / 1e6:.0f} megapixels, over the {most} that are taken")
+        return images.decode_picture(picture.content, _told(picture))
+
+    def identify(self, picture: Upload, known: Sequence[Upload]) -> dict[str, Any]:
+        """Whose faces a photograph shows, or whether two photographs show one person.
+
+        Args:
+          picture: the photograph.
+          known: pictures of known people; the folder in a picture's name, or else its name, is the person's; one
+            picture: the other of two; none: those of `config.gallery` are searched.
+
+        Raises:
+          UserError: something is no picture, nobody can be enrolled or searched for.
+        """
+        if not known and self._gallery is None:
+            raise UserError("nobody is known: choose a folder of known people, or start with --config.gallery=DIR")
+        with tempfile.TemporaryDirectory(prefix="lowres_jax-") as place:
+            folder, pair = Path(place), len(known) == 1
+            enrolment = self._gallery
+            unreadable: list[str] = []
+            if known:
+                people: dict[str, list[Path]] = {}
+                for number, each in enumerate(known):
+                    try:
+                        self._decoded(each)
+                    except images.UnreadableImageError as error:
+                        if pair:
+                            raise
+                        unreadable.append(str(error))
+                        continue
+                    path = folder / f"{number}_{_file_name(each.name)}"
+                    path.write_bytes(each.content)
+                    people.setdefault(_person(each.name), []).append(path)
+                enrolment = self._enrolled(dict(sorted(people.items())))
+            assert enrolment is not None
+            recipe = enrolment.recipe
+            if self._thresholds is None or not self._thresholds.covers(self._config.far, recipe):
+                raise UserError(
+                    "there are no ready thresholds for such a search: known faces below 64 px, or more people or "
+                    "pictures than were measured; lowres-jax --config=identify measures them"
+                )
+            self._decoded(picture)
+            probe = folder / _file_name(picture.name)
+            probe.write_bytes(picture.content)
+            skipped = Skipped()
+            found = list(search(self._reader, [probe], enrolment, self._thresholds, self._config.far, _RANKS, skipped))
+            if not found:
+                raise UserError(f"{_told(picture)}: no face found")
+            notes = [
+                search_wording.thresholds(search_wording.distinct_thresholds(found), self._thresholds, self._upscalers),
+                *search_wording.warnings(found, enrolment, self._thresholds),
+            ]
+            caution = search_wording.caution(found, enrolment, self._thresholds, pair)
+        return {
+            "pair": pair,
+            "known": len(enrolment.faces),
+            "not_enrolled": list(enrolment.missing),
+            "unreadable": unreadable,
+            "faces": [self._row(answer, pair) for answer in found],
+            "notes": notes,
+            "caution": caution,
+        }
+
+    def _row(self, answer: Answer, pair: bool) -> dict[str, Any]:
+        view = answer.view
+        assert view.crop is not None
+        return {
+            "box": [round(float(each), 1) for each in view.face.box],
+            "answer": search_wording.verdict(answer, pair, self._config.least_found).value,
+            "said": search_wording.said(answer, pair, self._config.least_found),
+            "size": view.native_size,
+            "quality": None if view.quality is None else round(view.quality, 3),
+            "how": search_wording.how(view, self._upscalers),
+            "threshold": round(answer.threshold.similarity, 4),
+            "nearest": [
+                {"name": each.name, "similarity": round(each.similarity, 4)} for each in answer.matches[:_RANKS]
+            ],
+            "enrolled_itself": answer.enrolled_as is not None,
+            "crop": _data(view.crop),
+        }
+
+    def _enrolled(self, people: Mapping[str, Sequence[Path]]) -> Enrolment:
+        nothing_kept = KeptTemplates(None, "", self._recognizer.dimension)
+        enrolment = enrol(self._reader, people, identify.KEYS["enrol"].default, nothing_kept)
+        if not enrolment.faces:
+            raise UserError("no face found in any picture of the known people")
+        return enrolment
+
+
+def _told(upload: Upload) -> str:
+    return filenames.printable(upload.name[-200:]) or "the upload"
+
+
+def _person(name: str) -> str:
+    """Who a picture of the known shows: its folder, or itself."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    # "known/anna/1.jpg" of a chosen folder: the folder's own name comes first.
+    person = parts[-2] if len(parts) > 2 else Path(parts[-1]).stem if parts else "?"
+    return filenames.of_person(filenames.printable(person[:100])) or "?"
+
+
+def _file_name(name: str) -> str:
+    """What a picture is called while it is searched: letters and digits of its own name."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", name.replace("\\", "/").rpartition("/")[2])[-40:].lstrip(".") or "picture"
+
+
+def _data(image: np.ndarray) -> str:
+    """A picture as a data URL."""
+    file = io.BytesIO()
+    pixels = image if image.dtype == np.uint8 else images.to_uint8(np.array(image))
+    Image.fromarray(pixels).save(file, "PNG", compress_level=3)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
