@@ -60,13 +60,15 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         limits = ("most_megabytes", "most_megapixels", "most_known", "most_frames")
         return {"version": __version__, "known": engine.known, **{name: config[name] for name in limits}}
 
-    @app.post("/enhance", summary="Faces of a photograph, enlarged; with Accept: image/png the whole photograph")
-    async def enhance(request: Request, picture: Picture) -> Any:
+    @app.post(
+        "/enhance", summary="Small faces of a photograph, enlarged (large=true: all); Accept: image/png: all of it"
+    )
+    async def enhance(request: Request, picture: Picture, large: bool = False) -> Any:
         upload = await _read(picture)
         if "image/png" in request.headers.get("accept", ""):
             content = await answer(request, functools.partial(engine.pasted_back, upload))
             return Response(content, media_type="image/png")
-        return await answer(request, functools.partial(engine.enhance, upload))
+        return await answer(request, functools.partial(engine.enhance, upload, large))
 
     @app.post("/identify", summary="Who is it? Among known people, or the same person as on one other picture?")
     async def identify(

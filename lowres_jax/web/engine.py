@@ -5,6 +5,7 @@ Nothing of an upload outlives the call: pictures are decoded in memory, and thos
 
 import base64
 import io
+import itertools
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,18 +23,19 @@ from lowres_jax.enhancement import enlarging, faults
 from lowres_jax.enhancement.enlarging import EnlargedFace
 from lowres_jax.enhancement.job import CAUTION
 from lowres_jax.errors import UserError
-from lowres_jax.localization import rotated_search
+from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.localization.detector import load_detector
+from lowres_jax.localization.detector import Face, load_detector
 from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in
 from lowres_jax.matching.quality import quality
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
-from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.report import search_wording
 from lowres_jax.settings import identify
+from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 from lowres_jax.utils import filenames
 
@@ -72,7 +74,7 @@ class Engine:
         """
         self._config = config
         self._upscalers = load_upscaler_by_size(config.upscaler)
-        self._recognizer = load_recognizer("sface")
+        self._recognizer = load_network("sface")
         self._detector = load_detector(config.detector)
         centering = Centering.of_cards(self._recognizer, self._upscalers)
         keys = identify.KEYS
@@ -98,18 +100,36 @@ class Engine:
         """Compiles for a photograph of two megapixels and faces of a few sizes."""
         gradient = np.linspace(0.0, 1.0, 1632, dtype=np.float32)
         self._detector.detect(np.broadcast_to(gradient[None, :, None], (1224, 1632, 3)).copy())
-        for size in (16, 32, 64):
-            crops = np.full((1, size, size, 3), 0.5, np.float32)
-            enlarged = self._upscalers.of(size)(crops)
-            self._recognizer.templates(np.stack([resize.resize(each, CROP_SIZE, CROP_SIZE) for each in enlarged]))
+        for size, count in itertools.product((16, 24, 32, 48, 60), (1, 2)):
+            crops = [np.full((size, size, 3), 0.5, np.float32)] * count
+            tiling.upscale_each(self._upscalers.of(size), crops, _TILE, _OVERLAP)
+            self._recognizer.embeddings(np.full((count, CROP_SIZE, CROP_SIZE, 3), 0.5, np.float32))
 
-    def enhance(self, picture: Upload) -> dict[str, Any]:
+    def enhance(self, picture: Upload, large: bool = False) -> dict[str, Any]:
         """Faces of a photograph, each as it is, by bicubic and by the face model.
+
+        Args:
+          picture: the photograph.
+          large: whether faces that are large enough for a recognizer as they are, are enlarged too.
 
         Raises:
           UserError: it is no picture, or too large.
         """
-        decoded, faces = self._faces(picture)
+        decoded, found = self._found(picture)
+        sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
+        chosen = [large or size < self._reader.small_face for size in sizes]
+        faces = self._enlarged(decoded, [face for face, here in zip(found, chosen, strict=True) if here])
+        rows = iter(self._rows(decoded, faces))
+        told = [
+            next(rows) if here else _as_it_is(decoded.rgb, face, size)
+            for face, size, here in zip(found, sizes, chosen, strict=True)
+        ]
+        height, width = decoded.rgb.shape[:2]
+        remarks = [line for line in (self._upscalers.licence_remark(),) if line]
+        return {"width": width, "height": height, "faces": told, "remarks": remarks, "caution": CAUTION}
+
+    def _rows(self, decoded: images.DecodedImage, faces: Sequence[EnlargedFace]) -> list[dict[str, Any]]:
+        """What is told of enlarged faces."""
         noise = faults.noise_level(decoded.rgb)
         rows = []
         likeness = enlarging.likeness(faces, self._recognizer)
@@ -131,28 +151,29 @@ class Engine:
                     "enlarged": _data(resize.resize(face.crop, side, side)),
                 }
             )
-        height, width = decoded.rgb.shape[:2]
-        remarks = [line for line in (self._upscalers.licence_remark(),) if line]
-        return {"width": width, "height": height, "faces": rows, "remarks": remarks, "caution": CAUTION}
+        return rows
 
     def pasted_back(self, picture: Upload) -> bytes:
         """The whole photograph enlarged, with its faces, as PNG; raises as `enhance` does."""
-        decoded, faces = self._faces(picture)
+        decoded, found = self._found(picture)
         background = enlarging.background_of("bicubic", self._upscalers)
         if why := enlarging.too_large(decoded.rgb, background.scale):
             raise UserError(f"{_told(picture)}: {why}")
         photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
-        enlarging.paste_faces(photograph, faces, background.scale)
+        enlarging.paste_faces(photograph, self._enlarged(decoded, found), background.scale)
         file = io.BytesIO()
         Image.fromarray(photograph).save(file, "PNG", compress_level=1)
         return file.getvalue()
 
-    def _faces(self, picture: Upload) -> tuple[images.DecodedImage, list[EnlargedFace]]:
+    def _found(self, picture: Upload) -> tuple[images.DecodedImage, list[Face]]:
+        """A photograph and its faces, from left to right."""
         decoded = self._decoded(picture)
         found = rotated_search.detect(self._detector, [decoded.on_white()])[0][:_MOST_FACES]
-        found = sorted(found, key=lambda face: float(face.box[0]))
-        pairs = [(decoded.rgb, face) for face in found]
-        return decoded, enlarging.enlarge_faces(pairs, self._upscalers, None, _TILE, _OVERLAP)
+        return decoded, sorted(found, key=lambda face: float(face.box[0]))
+
+    def _enlarged(self, decoded: images.DecodedImage, faces: Sequence[Face]) -> list[EnlargedFace]:
+        pairs = [(decoded.rgb, face) for face in faces]
+        return enlarging.enlarge_faces(pairs, self._upscalers, None, _TILE, _OVERLAP)
 
     def _decoded(self, picture: Upload) -> images.DecodedImage:
         """A picture, whose size is looked at before it is decoded."""
@@ -247,8 +268,21 @@ class Engine:
         return enrolment
 
 
+def _as_it_is(image: np.ndarray, face: Face, size: int) -> dict[str, Any]:
+    """What is told of a face that is large enough; it is shown smaller where it is larger than the page's."""
+    return {
+        "box": [round(float(each), 1) for each in face.box],
+        "score": round(face.score, 4),
+        "size": size,
+        "quality": None,
+        "model": None,
+        "pixels": _data(paste.cut_face(image, face, min(size, _SHOWN))),
+    }
+
+
 def _told(upload: Upload) -> str:
-    return filenames.printable(upload.name[-200:]) or "the upload"
+    text = filenames.printable(upload.name[-200:])
+    return "".join(each if each.isprintable() else "?" for each in text) or "the upload"
 
 
 def _person(name: str) -> str:

@@ -103,6 +103,11 @@ function quality(value) {
 function enlargedFace(face, number) {
   const card = element("article", null, { className: "face" });
   card.append(element("h3", `Face ${number}: ${face.size} px${quality(face.quality)}`));
+  if (!face.model) {
+    card.append(element("img", null, { src: face.pixels, alt: `Face ${number} as it is`, className: "whole" }));
+    card.append(element("p", "Large enough as it is: it was not enlarged.", { className: "small" }));
+    return card;
+  }
   const stack = element("div", null, { className: "stack" });
   const layers = ["pixels", "bicubic", "enlarged"].map((kind) =>
     element("img", null, { src: face[kind], className: kind, alt: "" }));
@@ -131,19 +136,28 @@ function enlargedFace(face, number) {
   return card;
 }
 
-async function enhance(section, result) {
+async function enhance(section, result, large = false) {
   const file = checked(byId("photograph").files[0]);
   if (file.type.startsWith("video/")) return job(section, result, "clip", "clip", file);
   say(section, "Looking for faces …");
   const body = new FormData();
   body.append("picture", file, file.name);
-  const found = await (await ask("enhance", { method: "POST", body })).json();
+  const found = await (await ask(`enhance?large=${large}`, { method: "POST", body })).json();
   const count = found.faces.length;
   say(section, count ? `${count} ${count === 1 ? "face" : "faces"} found.` : "No face found.");
   result.append(photograph(file, found.width, found.height, found.faces));
   const faces = element("div", null, { className: "faces" });
   found.faces.forEach((face, number) => faces.append(enlargedFace(face, number + 1)));
   result.append(faces);
+  if (found.faces.some((face) => !face.model)) {
+    const all = element("button", "Enlarge the large faces too", { type: "button", className: "plain" });
+    all.addEventListener("click", async () => {
+      all.disabled = true;
+      result.replaceChildren();
+      try { await enhance(section, result, true); } catch (error) { say(section, error.message, true); }
+    });
+    result.append(all);
+  }
   const whole = element("button", "Save the whole photograph, enlarged", { type: "button" });
   whole.addEventListener("click", async () => {
     whole.disabled = true;

@@ -1,0 +1,140 @@
+"""What the page is answered, by the real models: faces, names, pairs, refusals, and uploads that are damaged."""
+
+import base64
+import io
+import re
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lowres_jax import config_keys
+from lowres_jax.errors import UserError
+from lowres_jax.settings.serve import KEYS
+from lowres_jax.web.engine import Engine, Upload
+
+pytestmark = pytest.mark.slow
+
+
+def upload(path: Path, name: str | None = None) -> Upload:
+    return Upload(name or path.name, path.read_bytes())
+
+
+def shown(data: str) -> np.ndarray:
+    kind, _, content = data.partition(",")
+    assert kind == "data:image/png;base64"
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))))
+
+
+def test_small_faces_are_enlarged_and_large_ones_are_not(engine: Engine, pictures: Path) -> None:
+    found = engine.enhance(upload(pictures / "scene.png"))
+    assert (found["width"], found["height"]) == (640, 360)
+    small, large = found["faces"]
+    assert small["box"][0] < 120 < 300 < large["box"][0]
+    assert 40 <= small["size"] < 64 <= large["size"]
+    assert (small["model"], large["model"]) == ("identity", None)
+    assert shown(small["pixels"]).shape[:2] == (small["size"], small["size"])
+    assert shown(small["bicubic"]).shape == shown(small["enlarged"]).shape
+    assert small["likeness"] > 0.9
+    assert 0.0 <= small["quality"] <= 1.0
+    assert "invented" in found["caution"]
+    assert any("research only" in line for line in found["remarks"])
+    both = engine.enhance(upload(pictures / "scene.png"), large=True)
+    assert [face["model"] for face in both["faces"]] == ["identity", "identity"]
+
+
+def test_the_whole_photograph(engine: Engine, pictures: Path) -> None:
+    whole = np.asarray(Image.open(io.BytesIO(engine.pasted_back(upload(pictures / "scene.png")))))
+    assert whole.shape == (4 * 360, 4 * 640, 3)
+    plain = np.asarray(Image.open(pictures / "scene.png").resize((2560, 1440), Image.Resampling.BICUBIC))
+    # The wall is as it was, the small face is another picture than bicubic's.
+    assert np.abs(whole[:300].astype(int) - plain[:300]).max() <= 2
+    assert np.abs(whole[400:640, 240:440].astype(int) - plain[400:640, 240:440]).mean() > 0.5
+
+
+def test_who_is_it(engine: Engine, pictures: Path) -> None:
+    known = [
+        upload(path, f"known/{path.parent.name}/{path.name}") for path in sorted((pictures / "known").rglob("*.png"))
+    ]
+    known.append(Upload("known/dora/text.png", b"no picture"))
+    found = engine.identify(upload(pictures / "scene.png"), known)
+    assert found["known"] == 3
+    assert found["pair"] is False
+    assert len(found["unreadable"]) == 1
+    assert found["unreadable"][0].startswith("known/dora/text.png")
+    small, large = found["faces"]
+    assert (small["answer"], small["said"]) == ("match", "anna")
+    assert small["nearest"][0]["name"] == "anna"
+    assert small["nearest"][0]["similarity"] > small["threshold"] > large["nearest"][0]["similarity"]
+    assert large["answer"] == "unknown"
+    assert "one in" in found["caution"]
+    # Nothing of this machine is told.
+    assert tempfile.gettempdir() not in str(found)
+
+
+def test_the_same_person(engine: Engine, pictures: Path) -> None:
+    one, other = pictures / "known" / "anna" / "1.png", pictures / "known" / "bert" / "1.png"
+    same = engine.identify(upload(pictures / "scene.png"), [upload(one)])
+    assert (same["pair"], same["faces"][0]["answer"]) == (True, "likely the same person")
+    apart = engine.identify(upload(other), [upload(one)])
+    assert apart["faces"][0]["answer"] in ("likely different people", "cannot tell")
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("text.png", ("scene.png",), r"text\.png: not a picture of a known format"),
+        ("wall.png", ("known/anna/1.png",), r"wall\.png: no face found"),
+        ("scene.png", ("wall.png", "wall.png"), "no face found in any picture of the known people"),
+        ("scene.png", ("text.png",), r"text\.png: not a picture of a known format"),
+        ("scene.png", (), "nobody is known"),
+    ],
+)
+def test_refusals(engine: Engine, pictures: Path, name: str, known: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UserError, match=said) as refusal:
+        engine.identify(upload(pictures / name), [upload(pictures / each) for each in known])
+    assert tempfile.gettempdir() not in str(refusal.value)
+    if name == "wall.png":
+        assert engine.enhance(upload(pictures / name))["faces"] == []
+
+
+def test_pixels_are_counted_before_they_are_decoded(engine: Engine) -> None:
+    file = io.BytesIO()
+    Image.new("1", (9000, 9000)).save(file, "PNG")
+    with pytest.raises(UserError, match="bomb.png: has 81 megapixels, over the 40 that are taken"):
+        engine.enhance(Upload("bomb.png", file.getvalue()))
+
+
+def test_damaged_uploads_are_one_line(engine: Engine, pictures: Path) -> None:
+    """The thorough one, ten thousand of them over HTTP, is benchmarks/page_abuse.py."""
+    generator = np.random.default_rng(0)
+    file = io.BytesIO()
+    Image.open(pictures / "wall.png").resize((64, 48)).save(file, "JPEG")
+    content = np.frombuffer(file.getvalue(), np.uint8)
+    refused = []
+    for _ in range(60):
+        damaged = content.copy()
+        damaged[generator.integers(0, len(damaged), 8)] = generator.integers(0, 256, 8)
+        damaged = damaged[: generator.integers(1, len(damaged) + 1)]
+        try:
+            assert engine.enhance(Upload("\x1b]0;x\x07\udcff/../../x.jpg", damaged.tobytes()))["faces"] == []
+        except UserError as error:
+            refused.append(str(error))
+    assert len(refused) > 20
+    # One line each, without what would move a terminal's cursor.
+    assert [line for line in refused if re.search(r"[\x00-\x1f]", line)] == []
+
+
+def test_a_gallery_of_the_server(pictures: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(pictures / "known", tmp_path / "known")
+    config = config_keys.new(KEYS, "serve")
+    config.gallery = str(tmp_path / "known")
+    served = Engine(config)
+    assert served.known == 3
+    # It vanishes while it is used: who was enrolled stays known.
+    shutil.rmtree(tmp_path / "known")
+    assert served.identify(upload(pictures / "scene.png"), [])["faces"][0]["said"] == "anna"

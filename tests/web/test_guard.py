@@ -1,0 +1,209 @@
+"""Who may ask: hosts, origins, tokens, sizes; the headers of every answer; a line that is full; who goes away."""
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from lowres_jax import config_keys
+from lowres_jax.errors import UserError
+from lowres_jax.settings.serve import KEYS
+from lowres_jax.web.app import make_app
+from lowres_jax.web.guard import HEADERS, is_loopback
+from lowres_jax.web.line import FullError, Line
+
+LOCAL = frozenset({"127.0.0.1", "localhost"})
+
+
+class Stub:
+    """An engine that tells what it was given."""
+
+    known = 0
+
+    def enhance(self, picture: Any, large: bool) -> dict[str, Any]:
+        if picture.content == b"bad":
+            raise UserError(f"{picture.name}: no picture")
+        return {"bytes": len(picture.content), "large": large}
+
+    def identify(self, picture: Any, known: list[Any]) -> dict[str, Any]:
+        return {"known": [each.name for each in known]}
+
+
+def client(hosts: frozenset[str] | None = LOCAL, token: str | None = None, **changes: object) -> TestClient:
+    config = config_keys.new(KEYS, "serve")
+    config.update(changes)
+    return TestClient(make_app(Stub(), config, hosts, token), base_url="http://127.0.0.1:8765")  # type: ignore[arg-type]
+
+
+def upload(content: bytes = b"a picture", name: str = "a.png") -> dict[str, Any]:
+    return {"picture": (name, content)}
+
+
+def test_every_answer_has_the_headers() -> None:
+    asked = client()
+    for answer in (
+        asked.get("/"),
+        asked.get("/page.js"),
+        asked.get("/nowhere"),
+        asked.post("/enhance", files=upload()),
+        asked.post("/enhance", files=upload(b"bad")),
+        asked.get("/", headers={"host": "evil.example"}),
+    ):
+        assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+    policy = HEADERS["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'")
+    assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"host": "localhost:8765"}, 200),
+        ({"host": "rebound.example:8765"}, 403),
+        ({"host": ""}, 403),
+        ({"origin": "http://127.0.0.1:8765"}, 200),
+        ({"origin": "http://127.0.0.1:9999"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"sec-fetch-site": "same-origin"}, 200),
+        ({"sec-fetch-site": "cross-site"}, 403),
+        ({"sec-fetch-site": "same-site"}, 403),
+    ],
+)
+def test_who_may_ask(headers: dict[str, str], status: int) -> None:
+    assert client().post("/enhance", files=upload(), headers=headers).status_code == status
+
+
+def test_the_token() -> None:
+    asked = client(hosts=None, token="secret")
+    assert asked.get("/state").status_code == 401
+    assert asked.get("/state?token=secret").status_code == 401  # addresses end up in logs: the first page only
+    assert asked.get("/?token=wrong").status_code == 401
+    assert asked.get("/state", headers={"authorization": "Bearer secret"}).status_code == 200
+    assert asked.get("/state", headers={"authorization": "Bearer sécret".encode()}).status_code == 401
+    answer = asked.get("/?token=secret", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert answer.headers["set-cookie"] == "lowres_jax_token=secret; HttpOnly; SameSite=Strict; Path=/"
+    assert asked.get("/state").status_code == 200  # by the cookie
+    # Nobody gets another cookie set by an address.
+    forged = asked.get("/?token=other%0d%0aset-cookie:x=y", follow_redirects=False)
+    assert "set-cookie" not in forged.headers
+
+
+def test_no_path_of_the_server() -> None:
+    asked = client()
+    for path in (
+        "/../app.py",
+        "/%2e%2e/app.py",
+        "/..%2fapp.py",
+        "/static/../../app.py",
+        "//etc/passwd",
+        "/jobs/..%2f..",
+    ):
+        answer = asked.get(path)
+        assert answer.status_code == 404, path
+        assert "FastAPI" not in answer.text
+
+
+def test_no_page_of_documentation_but_a_description() -> None:
+    asked = client()
+    assert asked.get("/docs").status_code == 404
+    paths = asked.get("/openapi.json").json()["paths"]
+    assert set(paths) == {
+        "/state",
+        "/enhance",
+        "/identify",
+        "/compare",
+        "/clip",
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/result",
+    }
+
+
+def test_too_large() -> None:
+    asked = client(most_megabytes=1)
+    assert asked.post("/enhance", files=upload(b"x" * 900_000)).json() == {"bytes": 900_000, "large": False}
+    answer = asked.post("/enhance", files=upload(b"x" * 1_100_000))
+    assert (answer.status_code, answer.json()) == (413, {"detail": "over the 1 MB that are taken"})
+
+    def chunks() -> Any:
+        for _ in range(20):
+            yield b"x" * 100_000
+
+    # No length is announced: it is counted.
+    answer = asked.post("/enhance", content=chunks(), headers={"content-type": "multipart/form-data; boundary=b"})
+    assert answer.status_code in (400, 413)
+    assert asked.post("/enhance", files=upload(), headers={"content-length": "many"}).status_code in (400, 413)
+
+
+def test_refusals_are_one_line() -> None:
+    asked = client(most_known=2)
+    answer = asked.post("/enhance", files=upload(b"bad", "me.png"))
+    assert (answer.status_code, answer.json()) == (422, {"detail": "me.png: no picture"})
+    assert asked.post("/enhance").status_code == 422
+    files = [("picture", ("a.png", b"a")), *(("known", (f"{n}/a.png", b"a")) for n in range(3))]
+    answer = asked.post("/identify", files=files)
+    assert (answer.status_code, answer.json()["detail"]) == (413, "3 pictures of known people, over the 2 taken")
+    assert asked.post("/identify", files=files[:3]).json() == {"known": ["0/a.png", "1/a.png"]}
+    assert asked.get("/jobs/unknown").status_code == 404
+    assert asked.delete("/jobs/unknown").status_code == 404
+    for name, content in (("archive", b"no zip"), ("clip", b"no clip")):
+        address = {"archive": "/compare", "clip": "/clip"}[name]
+        answer = asked.post(address, files={name: ("x.mp4", content)})
+        assert answer.status_code == 422
+        assert "cannot be read" in answer.json()["detail"]
+        assert "/tmp" not in answer.text
+
+
+def test_a_line_that_is_full() -> None:
+    async def meet() -> None:
+        line, begin, end = Line(waiting=1), threading.Event(), threading.Event()
+
+        def slow() -> str:
+            begin.set()
+            assert end.wait(30)
+            return "done"
+
+        async def here() -> bool:
+            return False
+
+        async def away() -> bool:
+            return True
+
+        first = asyncio.create_task(line.run(slow, here))
+        await asyncio.to_thread(begin.wait, 30)
+        ran = []
+        left = asyncio.create_task(line.run(lambda: ran.append("left"), away))
+        await asyncio.sleep(0)
+        with pytest.raises(FullError):
+            await line.run(lambda: None, here)
+        # Who has gone makes room, and what it asked for is never done.
+        assert await left is None
+        last = asyncio.create_task(line.run(lambda: ran.append("last"), here))
+        await asyncio.sleep(0)
+        end.set()
+        assert await first == "done"
+        await last
+        assert ran == ["last"]
+        line.close()
+
+    asyncio.run(meet())
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("::", False)],
+)
+def test_this_machine_s_own_addresses(host: str, own: bool) -> None:
+    assert is_loopback(host) is own
+
+
+def test_the_page_asks_nobody_else() -> None:
+    static = Path(__file__).parents[2] / "lowres_jax" / "web" / "static"
+    for file in static.iterdir():
+        assert "http://" not in file.read_text()
+        assert "https://" not in file.read_text()
