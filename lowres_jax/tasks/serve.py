@@ -82,12 +82,10 @@ def _listening(config: ConfigDict) -> socket.socket:
     """
     try:
         family, _, _, _, place = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(place)
+        return socket.create_server(place[:2], family=family)
     except OSError as error:
         raise UserError(
-            f"config.host={config.host} config.port={config.port}: cannot be listened at ({error.strerror or error}); "
+            f"config.host={config.host} config.port={config.port}: cannot be listened at "
+            f"({os.strerror(error.errno) if error.errno and error.errno > 0 else error}); "
             "--config.port=0 takes a free one"
         ) from error
-    return listening
