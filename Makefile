@@ -47,6 +47,7 @@ check: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/shellcheck launch/*.sh .ci/run
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --quiet --no-header \

@@ -73,7 +73,52 @@ def test_the_queue_trains_one_after_the_other(tmp_path: Path) -> None:
         assert (tmp_path / "log").read_text().count("x") == runs
 
 
-@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "tpu_vm.sh", "train_queue.sh", "visit.sh"])
+@pytest.fixture
+def slurm(tmp_path: Path) -> dict[str, str]:
+    """What a job of two nodes has around it; srun starts a process for each here, scontrol writes down what it does."""
+    programs = {
+        "srun": 'shift\nfor SLURM_PROCID in 0 1; do SLURM_PROCID=$SLURM_PROCID "$@" & pids="$pids $!"; done\n'
+        "worst=0; for pid in $pids; do wait $pid || worst=$?; done; exit $worst",
+        "scontrol": f'if [ "$1" = show ]; then printf "node7\\nnode8\\n"; else echo "$@" >> {tmp_path}/requeued; fi',
+        "python": f"echo $LOWRES_JAX_COORDINATOR $LOWRES_JAX_PROCESSES $LOWRES_JAX_PROCESS $@ >> {tmp_path}/started\n"
+        "exit $END",
+    }
+    (tmp_path / "bin").mkdir()
+    for name, text in programs.items():
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    return {"PATH": path, "SLURM_JOB_NODELIST": "node[7-8]", "SLURM_NNODES": "2", "SLURM_JOB_ID": "41"}
+
+
+@pytest.mark.parametrize(("end", "requeued"), [(0, False), (1, False), (143, True)])
+def test_slurm(slurm: dict[str, str], tmp_path: Path, end: int, requeued: bool) -> None:
+    planned = dry("slurm.sh", *FLAGS, **slurm)
+    variables = os.environ | slurm | {"END": str(end), "PYTHON": "python"}
+    variables.pop("DRY_RUN", None)
+    done = subprocess.run([ROOT / "launch" / "slurm.sh", *FLAGS], env=variables)
+    assert done.returncode == end
+    started = sorted((tmp_path / "started").read_text().splitlines())
+    assert started == [f"node7:29500 2 {process} -m lowres_jax.main {' '.join(FLAGS)}" for process in (0, 1)]
+    assert planned == [
+        f"LOWRES_JAX_COORDINATOR=node7:29500 LOWRES_JAX_PROCESSES=2 LOWRES_JAX_PROCESS={process} "
+        f"python -m lowres_jax.main {' '.join(FLAGS)}"
+        for process in (0, 1)
+    ]
+    # Only what Slurm itself ended goes on by itself.
+    assert (tmp_path / "requeued").exists() == requeued
+    if requeued:
+        assert (tmp_path / "requeued").read_text() == "requeue 41\n"
+
+
+def test_slurm_outside_of_a_job() -> None:
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    done = subprocess.run([ROOT / "launch" / "slurm.sh", *FLAGS], capture_output=True, text=True, env=variables)
+    assert done.returncode == 2
+    assert "is not within a Slurm job; submit it: sbatch" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "slurm.sh", "tpu_vm.sh", "train_queue.sh", "visit.sh"])
 def test_without_arguments_the_usage_is_said(script: str) -> None:
     done = subprocess.run([ROOT / "launch" / script], capture_output=True, text=True)
     assert done.returncode == 2

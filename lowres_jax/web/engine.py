@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
@@ -44,6 +45,7 @@ _SHOWN = 256
 _TILE, _OVERLAP = 128, 32
 _RANKS = 5
 _MOST_FACES = 40  # of one photograph, the surest
+_MOST_SHAPES = 100  # of pictures, until what was compiled for them is let go
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ class Engine:
           UserError: a model is missing, or nobody of the gallery can be enrolled.
         """
         self._config = config
+        self._shapes: set[tuple[int, ...]] = set()
         self._upscalers = load_upscaler_by_size(config.upscaler)
         self._recognizer = load_network("sface")
         self._detector = load_detector(config.detector)
@@ -168,8 +171,16 @@ class Engine:
     def _found(self, picture: Upload) -> tuple[images.DecodedImage, list[Face]]:
         """A photograph and its faces, from left to right."""
         decoded = self._decoded(picture)
+        self._forget_programs(decoded.rgb.shape)
         found = rotated_search.detect(self._detector, [decoded.on_white()])[0][:_MOST_FACES]
         return decoded, sorted(found, key=lambda face: float(face.box[0]))
+
+    def _forget_programs(self, shape: tuple[int, ...]) -> None:
+        """Keeps memory bounded: pictures of ever other sizes would leave ever more compiled programs behind."""
+        self._shapes.add(shape)
+        if len(self._shapes) > _MOST_SHAPES:
+            self._shapes = {shape}
+            jax.clear_caches()
 
     def _enlarged(self, decoded: images.DecodedImage, faces: Sequence[Face]) -> list[EnlargedFace]:
         pairs = [(decoded.rgb, face) for face in faces]
@@ -220,7 +231,7 @@ class Engine:
                     "there are no ready thresholds for such a search: known faces below 64 px, or more people or "
                     "pictures than were measured; lowres-jax --config=identify measures them"
                 )
-            self._decoded(picture)
+            self._forget_programs(self._decoded(picture).rgb.shape)
             probe = folder / _file_name(picture.name)
             probe.write_bytes(picture.content)
             skipped = Skipped()
