@@ -1,6 +1,5 @@
 """The routes: a page, what it asks for, and the same for programs."""
 
-import functools
 import io
 import zipfile
 from collections.abc import Callable, Sequence
@@ -64,11 +63,10 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         "/enhance", summary="Small faces of a photograph, enlarged (large=true: all); Accept: image/png: all of it"
     )
     async def enhance(request: Request, picture: Picture, large: bool = False) -> Any:
-        upload = await _read(picture)
         if "image/png" in request.headers.get("accept", ""):
-            content = await answer(request, functools.partial(engine.pasted_back, upload))
+            content = await answer(request, lambda: engine.pasted_back(_read(picture)))
             return Response(content, media_type="image/png")
-        return await answer(request, functools.partial(engine.enhance, upload, large))
+        return await answer(request, lambda: engine.enhance(_read(picture), large))
 
     @app.post("/identify", summary="Who is it? Among known people, or the same person as on one other picture?")
     async def identify(
@@ -82,20 +80,19 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         given = known or []
         if len(given) > config.most_known:
             raise HTTPException(413, f"{len(given)} pictures of known people, over the {config.most_known} taken")
-        uploads = [await _read(each) for each in given]
-        return await answer(request, functools.partial(engine.identify, await _read(picture), uploads))
+        return await answer(request, lambda: engine.identify(_read(picture), [_read(each) for each in given]))
 
     @app.post(
         "/compare", status_code=202, summary="The comparison report of an archive of faces, made in the background"
     )
     async def compare(archive: Annotated[UploadFile, File(description="Zip with a folder a person")]) -> Any:
-        content = (await _read(archive)).content
-        return await _started(jobs, "report", lambda folder: _comparison(folder, content, config.most_megapixels))
+        return await _started(
+            jobs, "report", lambda folder: _comparison(folder, _read(archive).content, config.most_megapixels)
+        )
 
     @app.post("/clip", status_code=202, summary="A clip enlarged, with its faces, made in the background")
     async def clip(clip: Annotated[UploadFile, File(description="MP4 or another video")]) -> Any:
-        upload = await _read(clip)
-        return await _started(jobs, "clip", lambda folder: _enlarged_clip(folder, upload, config))
+        return await _started(jobs, "clip", lambda folder: _enlarged_clip(folder, _read(clip), config))
 
     @app.get("/jobs/{job_id}", summary="How far a job is")
     async def job_state(job_id: str) -> dict[str, object]:
@@ -117,8 +114,9 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
     return Guard(app, hosts, token, config.most_megabytes * 1_000_000)
 
 
-async def _read(upload: UploadFile) -> Upload:
-    return Upload(upload.filename or "picture", await upload.read())
+def _read(upload: UploadFile) -> Upload:
+    """An upload's bytes, which lie on the disk until their turn comes."""
+    return Upload(upload.filename or "picture", upload.file.read())
 
 
 async def _started(jobs: Jobs, kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> dict[str, object]:
@@ -141,15 +139,16 @@ def _comparison(folder: Path, content: bytes, most_megapixels: int) -> tuple[lis
     Raises:
       UserError: it is no zip archive, has nothing usable, or too much.
     """
-    uploaded, count = folder / "uploaded", 0
+    uploaded, count, size = folder / "uploaded", 0, 0
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for entry in archive.infolist():
                 parts = [part for part in entry.filename.replace("\\", "/").split("/") if part]
                 if entry.is_dir() or len(parts) < 2 or ".." in parts or any(part.startswith(".") for part in parts):
                     continue
-                count += 1
-                if count > _MOST_ARCHIVED or entry.file_size > len(content) * 4 + 1_000_000:
+                count, size = count + 1, size + entry.file_size
+                # Pictures are compressed already.
+                if count > _MOST_ARCHIVED or size > 2 * len(content) + 1_000_000:
                     raise UserError(f"the archive has more than {_MOST_ARCHIVED} pictures, or unpacks to too much")
                 # Names of its own: none of an archive's is a path here.
                 person = uploaded / "".join(each if each.isalnum() or each in " -_" else "_" for each in parts[-2][:60])

@@ -57,8 +57,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
-        if scope["type"] != "http":
-            await self.inner(scope, receive, send)
+        if scope["type"] != "http":  # nobody talks to it otherwise
+            await send({"type": "websocket.close", "code": 1003})
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         begun = False

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Jobs:
 
     def __init__(self) -> None:
         self._job: _Job | None = None
+        self._starting = threading.Lock()
 
     def start(self, kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> str:
         """Starts a command of the program.
@@ -47,9 +49,15 @@ class Jobs:
         Raises:
           UserError: another one runs, or `prepare` refuses.
         """
-        if self._job is not None and self._job.process.poll() is None:
-            raise UserError(f"a {self._job.kind} is being made already: wait for it, or stop it")
-        self.remove()
+        with self._starting:
+            if self._job is not None and self._job.process.poll() is None:
+                raise UserError(f"a {self._job.kind} is being made already: wait for it, or stop it")
+            self.remove()
+            self._job = self._started(kind, prepare)
+            return self._job.id
+
+    @staticmethod
+    def _started(kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> _Job:
         folder = Path(tempfile.mkdtemp(prefix="lowres_jax-"))
         try:
             flags, result = prepare(folder)
@@ -64,8 +72,7 @@ class Jobs:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        self._job = _Job(secrets.token_urlsafe(16), process, folder, result, kind)
-        return self._job.id
+        return _Job(secrets.token_urlsafe(16), process, folder, result, kind)
 
     def state(self, job_id: str) -> dict[str, object]:
         """How far a job is: "running", "done" or "failed", and what it last said.

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import uvicorn
 from made_scenes import orl, png
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from lowres_jax import config_keys
 from lowres_jax.clips import example
+from lowres_jax.data import resize
 from lowres_jax.settings.serve import KEYS
 from lowres_jax.web.app import close, make_app
 from lowres_jax.web.engine import Engine
@@ -43,7 +45,7 @@ def address(engine: Engine) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 
@@ -95,6 +97,24 @@ def test_who_is_it_in_a_folder(page: Page, pictures: Path) -> None:
     expect(page.locator("#identify .face h3").first).to_have_text("Face 1: anna")
     expect(page.locator("#identify .face h3").nth(1)).to_have_text("Face 2: unknown")
     expect(page.locator("#identify .result")).to_contain_text("no proof of who somebody is")
+
+
+def test_large_pictures_of_a_folder_are_reduced_before_they_are_sent(
+    page: Page, pictures: Path, tmp_path: Path
+) -> None:
+    noise = np.random.default_rng(0).integers(0, 40, (1800, 2400, 3))
+    whole = np.clip(resize.resize(orl(1, 1), 1800, 1473) * 255.0, 0, 255)
+    noise[:, 400:1873] += whole.astype(noise.dtype)
+    (tmp_path / "known" / "anna").mkdir(parents=True)
+    large = tmp_path / "known" / "anna" / "large.png"
+    large.write_bytes(png(np.clip(noise, 0, 255) / np.float32(255)))
+    assert large.stat().st_size > 5_000_000
+    page.set_input_files("#searched", pictures / "scene.png")
+    page.set_input_files("#folder", tmp_path / "known")
+    with page.expect_request("**/identify") as asked:
+        page.click("#identify button[type=submit]")
+    expect(page.locator("#identify .face h3").first).to_have_text("Face 1: likely the same person")
+    assert int(asked.value.all_headers()["content-length"]) < 2_000_000
 
 
 def test_the_same_person(page: Page, pictures: Path) -> None:

@@ -1,12 +1,15 @@
 """Who may ask: hosts, origins, tokens, sizes; the headers of every answer; a line that is full; who goes away."""
 
 import asyncio
+import io
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 from lowres_jax import config_keys
 from lowres_jax.errors import UserError
@@ -157,6 +160,25 @@ def test_refusals_are_one_line() -> None:
         assert answer.status_code == 422
         assert "cannot be read" in answer.json()["detail"]
         assert "/tmp" not in answer.text
+
+
+def test_an_archive_that_unpacks_to_too_much() -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/1.png", b"0" * 3_000_000)
+    answer = client().post("/compare", files={"archive": ("x.zip", file.getvalue())})
+    assert (answer.status_code, "unpacks to too much" in answer.json()["detail"]) == (422, True)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("../../outside/1.png", b"x")
+        archive.writestr("alone.png", b"x")
+    answer = client().post("/compare", files={"archive": ("x.zip", file.getvalue())})
+    assert answer.json()["detail"] == "the archive has no pictures in folders: it needs a folder a person"
+
+
+def test_no_other_way_to_talk_to_it() -> None:
+    with pytest.raises(WebSocketDisconnect), client().websocket_connect("/state"):
+        pass
 
 
 def test_a_line_that_is_full() -> None:

@@ -184,6 +184,22 @@ function save(blob, name) {
   link.remove();
 }
 
+// A folder of photographs is more than a server takes: large ones are sent with fewer pixels, as many as a face needs.
+async function reduced(file) {
+  if (file.size < 1e6) return file;
+  try {
+    const whole = await createImageBitmap(file);
+    const factor = Math.min(1, 1600 / Math.max(whole.width, whole.height));
+    const canvas = new OffscreenCanvas(Math.round(factor * whole.width), Math.round(factor * whole.height));
+    const drawing = canvas.getContext("2d");
+    drawing.imageSmoothingQuality = "high";
+    drawing.drawImage(whole, 0, 0, canvas.width, canvas.height);
+    return await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+  } catch {
+    return file; // of a format that this browser does not know
+  }
+}
+
 async function identify(section, result) {
   const file = checked(byId("searched").files[0]);
   const body = new FormData();
@@ -191,9 +207,10 @@ async function identify(section, result) {
   const among = section.querySelector("input[name=among]:checked").value;
   const known = among === "folder" ? [...byId("folder").files] : among === "one" ? [...byId("other").files] : [];
   if (among !== "server" && !known.length) throw new Error("choose the known people first");
-  const pictures = known.filter((each) => !each.name.startsWith("."));
-  pictures.forEach((each) => body.append("known", each, each.webkitRelativePath || each.name));
   say(section, "Searching …");
+  for (const each of known.filter((one) => !one.name.startsWith("."))) {
+    body.append("known", await reduced(each), each.webkitRelativePath || each.name);
+  }
   const found = await (await ask("identify", { method: "POST", body })).json();
   const named = found.faces.filter((face) => face.answer === "match").length;
   say(section, found.pair ? found.faces[0].said + "." : `${found.faces.length} searched among ${found.known} people, ${named} named.`);
