@@ -35,7 +35,7 @@ python -m lowres_jax.main is the same command.
 
 # Heading -> tasks; the configs of a task stand under its heading.
 _GROUPS = {
-    "Photographs": ("serve", "enhance", "identify"),
+    "Photographs": ("serve", "enhance", "identify", "keep_gallery"),
     "Comparisons": ("compare", "compare_photographs", "search_videos", "compare_detectors"),
     "Data sets": ("prepare",),
     "Trainings of generators": ("train",),

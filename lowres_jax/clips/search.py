@@ -10,7 +10,7 @@ from lowres_jax.clips.reading import Clip, Frame
 from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
-from lowres_jax.matching.enrolment import Enrolment, Skipped
+from lowres_jax.matching.enrolment import Enrolled, Skipped
 from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
@@ -113,7 +113,7 @@ def follow(
 def search_clips(
     clips: Sequence[Clip],
     reader: FaceReader,
-    enrolment: Enrolment,
+    enrolment: Enrolled,
     calibration: Thresholds,
     config: ConfigDict,
     skipped: Skipped,
@@ -151,7 +151,7 @@ def search_clips(
 
 
 def answers(
-    followed: Followed, enrolment: Enrolment, calibration: Thresholds, far: float, ranks: int
+    followed: Followed, enrolment: Enrolled, calibration: Thresholds, far: float, ranks: int
 ) -> Iterator[TrackAnswer]:
     """One answer a track: its template, the mean of all its faces', searched among the enrolled.
 

@@ -6,18 +6,20 @@ is read anew. Templates are biometric data: `config.keep_templates=false` keeps 
 """
 
 import contextlib
+import functools
 import hashlib
 import time
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from lowres_jax.localization.detector import Rule
-from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery
+from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery, Searchable
 from lowres_jax.matching.packed_views import packed, unpacked
 from lowres_jax.matching.simulation import Recipe, recipe_of
 from lowres_jax.runtime import signals
@@ -44,6 +46,11 @@ class Skipped:
     def __str__(self) -> str:
         return f"{len(self.without_face)} pictures without a face, {len(self.unreadable)} unreadable"
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """The same as JSON."""
+        return {"without_face": [str(path) for path in self.without_face], "unreadable": self.unreadable}
+
     def lines(self) -> list[str]:
         """One line for each, as the terminal shows them."""
         return [f"unreadable: {problem}" for problem in self.unreadable] + [
@@ -51,9 +58,54 @@ class Skipped:
         ]
 
 
+# A face below this quality is poor: of video frames of such quality fewer find their person.
+POOR = 0.3
+
+
+class Enrolled(Protocol):
+    """Who can be searched for: enrolled from pictures just now (`Enrolment`), or kept (`kept_gallery`)."""
+
+    @property
+    def people(self) -> int:
+        """How many."""
+
+    @property
+    def most_pictures(self) -> int:
+        """Of one of them."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the gallery is built; see `simulation`."""
+
+    @property
+    def poor(self) -> Sequence[str]:
+        """Names of pictures whose faces are of poor quality."""
+
+    @property
+    def enlarged(self) -> int:
+        """How many of the enrolled faces are small and were enlarged."""
+
+    @property
+    def sizes(self) -> Mapping[int, Sequence[str]]:
+        """Side from which enrolled faces were enlarged, 0: not -> names of their pictures."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What results say of it, as JSON."""
+
+    def gallery(self) -> Searchable:
+        """What is searched; there must be one person."""
+
+    def same_picture(self, template: np.ndarray) -> tuple[str, Path] | None:
+        """Whose enrolled picture a searched face is from, if it is from one."""
+
+    def nearest_picture(self, name: str, template: np.ndarray) -> tuple[Path, FaceView] | None:
+        """Of a person's pictures the one nearest to another face; None where no pictures are kept."""
+
+
 @dataclass(frozen=True)
 class Enrolment:
-    """Who was enrolled, from what.
+    """Who was enrolled, from what; see `Enrolled`.
 
     Attributes:
       faces: name -> the faces enrolled, with their pictures.
@@ -77,12 +129,60 @@ class Enrolment:
         return recipe_of([[view.cut_size for _, view in own] for own in self.faces.values()])
 
     @property
+    def people(self) -> int:
+        """How many."""
+        return len(self.faces)
+
+    @property
+    def most_pictures(self) -> int:
+        """Of one of them."""
+        return max(map(len, self.faces.values()))
+
+    @property
+    def _views(self) -> list[tuple[Path, FaceView]]:
+        return [each for own in self.faces.values() for each in own]
+
+    @property
+    def poor(self) -> list[str]:
+        """Names of pictures whose faces are of poor quality."""
+        return [path.name for path, view in self._views if view.quality is not None and view.quality < POOR]
+
+    @property
+    def enlarged(self) -> int:
+        """How many of the enrolled faces are small and were enlarged."""
+        return sum(view.cut_size > 0 for _, view in self._views)
+
+    @property
+    def sizes(self) -> dict[int, list[str]]:
+        """Side from which enrolled faces were enlarged, 0: not -> names of their pictures."""
+        found: dict[int, list[str]] = {}
+        for path, view in self._views:
+            found.setdefault(view.cut_size, []).append(path.name)
+        return found
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What results say of it, as JSON."""
+        return {
+            "people": {name: [str(path) for path, _ in own] for name, own in self.faces.items()},
+            "not_enrolled": list(self.missing),
+            **self.skipped.described,
+        }
+
+    def same_picture(self, template: np.ndarray) -> tuple[str, Path] | None:
+        """Whose enrolled picture a searched face is from, if it is from one."""
+        names, paths, templates = self.pictures
+        alike = templates @ template
+        nearest = int(np.argmax(alike))
+        return (names[nearest], paths[nearest]) if alike[nearest] >= SAME_PICTURE else None
+
+    @functools.cached_property
     def pictures(self) -> tuple[list[str], list[Path], np.ndarray]:
         """Of every enrolled picture the person, the path and the template (n, D)."""
         flat = [(name, path, view.template) for name, own in self.faces.items() for path, view in own]
         return [name for name, _, _ in flat], [path for _, path, _ in flat], np.stack([each for _, _, each in flat])
 
-    def most_similar(self, name: str, template: np.ndarray) -> tuple[Path, FaceView]:
+    def nearest_picture(self, name: str, template: np.ndarray) -> tuple[Path, FaceView]:
         """Of a person's pictures the one nearest to another face."""
         return max(self.faces[name], key=lambda own: float(own[1].template @ template))
 

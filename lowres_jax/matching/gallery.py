@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -144,7 +145,7 @@ class FaceReader:
         try:
             image = images.read_image(path)
         except images.UnreadableImageError:
-            return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
+            return unknown_face()
         crop = self.with_pictures(image, view).crop
         assert crop is not None
         return crop
@@ -194,6 +195,11 @@ class FaceReader:
         ]
 
 
+def unknown_face() -> np.ndarray:
+    """What is shown for a face whose picture is not there, (128, 128, 3) uint8."""
+    return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
+
+
 def nearest_cut_size(native_size: int) -> int:
     """The side, of a few, that is nearest in ratio to a face's own."""
     return min(CUT_SIZES, key=lambda size: abs(np.log(size / native_size)))
@@ -210,6 +216,13 @@ class Match:
 
     name: str
     similarity: float
+
+
+class Searchable(Protocol):
+    """People whose templates can be searched."""
+
+    def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
+        """See `Gallery.search`."""
 
 
 class Gallery:
@@ -242,14 +255,25 @@ class Gallery:
           similarity: everybody who reaches it is told of, too.
         """
         similarities = self.templates @ template
-        # The least similarity that is among the first: whoever has it may be among them.
-        ranks = min(ranks, len(similarities))
-        place = len(similarities) - ranks
-        last = float(np.partition(similarities, place)[place]) if ranks else np.inf
-        found = np.flatnonzero(similarities >= min(last, similarity))
-        order = found[np.argsort(-similarities[found], kind="stable")]
-        accepted = int(np.sum(similarities[order] >= similarity))
-        return [Match(self.names[number], float(similarities[number])) for number in order[: max(ranks, accepted)]]
+        order = most_similar(similarities, ranks, similarity)
+        return [Match(self.names[number], float(similarities[number])) for number in order]
+
+
+def most_similar(similarities: np.ndarray, ranks: int, similarity: float) -> np.ndarray:
+    """Places of the most similar, and of all that reach a similarity; of equally similar ones in their order.
+
+    Args:
+      similarities: (P,).
+      ranks: how many to tell of at least, if there are so many.
+      similarity: see above.
+    """
+    # The least similarity that is among the first: whoever has it may be among them.
+    ranks = min(ranks, len(similarities))
+    place = len(similarities) - ranks
+    last = float(np.partition(similarities, place)[place]) if ranks else np.inf
+    found = np.flatnonzero(similarities >= min(last, similarity))
+    order = found[np.argsort(-similarities[found], kind="stable")]
+    return order[: max(ranks, int(np.sum(similarities[order] >= similarity)))]
 
 
 def mean_template(templates: np.ndarray) -> np.ndarray:

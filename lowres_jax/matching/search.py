@@ -4,11 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.enrolment import SAME_PICTURE, Enrolment, Skipped
+from lowres_jax.matching.enrolment import Enrolled, Skipped
 from lowres_jax.matching.gallery import FaceReader, FaceView, Match
 from lowres_jax.matching.shipped_thresholds import Thresholds
 
@@ -44,7 +43,7 @@ class Answer:
 def search(
     reader: FaceReader,
     paths: Sequence[Path],
-    enrolment: Enrolment,
+    enrolment: Enrolled,
     calibration: Thresholds,
     far: float,
     ranks: int,
@@ -62,7 +61,6 @@ def search(
       skipped: gets the pictures that give no face.
     """
     gallery, recipe = enrolment.gallery(), enrolment.recipe
-    names, pictures, templates = enrolment.pictures
     # By the size of the searched face: a large gallery's recipe is long, and one threshold serves many faces.
     thresholds: dict[int, Threshold] = {}
     for picture in tqdm(reader.read(paths), total=len(paths), desc="search", unit="picture", disable=len(paths) < 2):
@@ -74,8 +72,6 @@ def search(
             if view.cut_size not in thresholds:
                 thresholds[view.cut_size] = calibration.threshold(far, recipe, view.cut_size)
             threshold = thresholds[view.cut_size]
-            alike = templates @ view.template
-            nearest = int(np.argmax(alike))
-            same = (names[nearest], pictures[nearest]) if alike[nearest] >= SAME_PICTURE else None
+            same = enrolment.same_picture(view.template)
             matches = gallery.search(view.template, ranks, threshold.similarity)
             yield Answer(picture.path, number, len(picture.faces), view, matches, threshold, same)

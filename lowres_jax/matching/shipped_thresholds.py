@@ -19,6 +19,8 @@ from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
 FILE = Path(__file__).parent / "thresholds.json"
+# A threshold is extended by the growth over the last so manieth part of the measured galleries.
+_REACH = 5
 _RATES = ("similarity", "far", "searches", "false_accepts", "genuine", "different")
 
 
@@ -74,14 +76,42 @@ class ShippedThresholds:
 
     def covers(self, far: float, recipe: Recipe) -> bool:
         """Whether galleries of that kind were measured: as large, with as many pictures, of faces not enlarged."""
+        return self.extends(far, recipe) and len(recipe) <= max(people for people, _ in self._tables[far, 0, 1])
+
+    def extends(self, far: float, recipe: Recipe) -> bool:
+        """Whether galleries of that kind were measured, but for the number of people."""
         table = self._tables.get((far, 0, 1))
-        if table is None or any(size for own in recipe for size in own):
+        kinds = set(recipe)  # of a million people few
+        if table is None or any(size for own in kinds for size in own):
             return False
-        most_people, most_pictures = (max(each) for each in zip(*table, strict=True))
-        return len(recipe) <= most_people and max(map(len, recipe)) <= most_pictures
+        return max(map(len, kinds)) <= max(pictures for _, pictures in table)
+
+    def extension(self, far: float, people: int) -> str:
+        """What a threshold for more people than were measured is worth."""
+        most = max(each for each, _ in self._tables[far, 0, 1])
+        return (
+            f"Thresholds were measured in galleries of up to {most} people; for {people:,} they are extended along "
+            f"their growth with the logarithm of the number. Extended so from {most // _REACH} people on, those for "
+            f"{most} would be up to {self._extension_error(far):.3f} too low: there may be more false names than told."
+        )
+
+    def _extension_error(self, far: float) -> float:
+        """By how much an extension to the largest galleries from those of a fifth would fall short, at most."""
+        worst = 0.0
+        for table in [table for (asked, _, _), table in self._tables.items() if asked == far]:
+            for own in {pictures for _, pictures in table}:
+                people = np.asarray(sorted(each for each, pictures in table if pictures == own))
+                values = np.asarray([table[each, own]["similarity"] for each in people])
+                before = people <= people[-1] // _REACH
+                extended = _extended(people[before], values[before], int(people[-1]))
+                worst = max(worst, float(values[-1]) - extended)
+        return worst
 
     def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
-        """The threshold for a gallery that is covered; rates are those of the nearest one that was measured."""
+        """The threshold for a gallery that is covered; rates are those of the nearest one that was measured.
+
+        Of one that has more people, see `extension`: it is not claimed, and of whom it finds nothing is known.
+        """
         table = self._tables[far, probe_size, frames]
         people = sorted({each for each, _ in table})
         pictures = sorted({each for _, each in table})
@@ -94,11 +124,17 @@ class ShippedThresholds:
             min(people, key=lambda each: abs(np.log(each / len(recipe)))),
             min(pictures, key=lambda each: abs(np.log(each / mean))),
         ]
+        beyond = len(recipe) > people[-1]
+        if beyond:
+            own = min(pictures, key=lambda each: abs(np.log(each / mean)))
+            known = np.asarray([table[each, own]["similarity"] for each in people])
+            values = dict.fromkeys(values)
+            values["similarity"] = _extended(np.asarray(people), known, len(recipe))
         assert values["similarity"] is not None
         return Threshold(
             similarity=values["similarity"],
             asked=far,
-            claimed=True,
+            claimed=not beyond,
             far=nearest["far"],
             searches=nearest["searches"],
             false_accepts=nearest["false_accepts"],
@@ -109,6 +145,13 @@ class ShippedThresholds:
             probe_size=probe_size,
             frames=frames,
         )
+
+
+def _extended(people: np.ndarray, similarity: np.ndarray, to: int) -> float:
+    """A similarity for more people, along the growth from a fifth of the most measured to these."""
+    fifth = float(np.interp(np.log(people[-1] / _REACH), np.log(people), similarity))
+    growth = (float(similarity[-1]) - fifth) / np.log(_REACH)
+    return float(similarity[-1]) + growth * float(np.log(to / people[-1]))
 
 
 def row(threshold: Threshold, people: int, pictures: int) -> dict[str, Any]:

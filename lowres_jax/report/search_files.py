@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import results
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.enrolment import Enrolment, Skipped
+from lowres_jax.matching.enrolment import Enrolled, Skipped
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.report import search_wording as wording
@@ -37,7 +37,7 @@ class Found:
     """
 
     config: ConfigDict
-    enrolment: Enrolment
+    enrolment: Enrolled
     answers: Sequence[Answer]
     groups: Sequence[int]
     skipped: Skipped
@@ -77,11 +77,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
             "images": calibration.images,
             "thresholds": [_described(each) for each in thresholds],
         },
-        "gallery": {
-            "people": {name: [str(path) for path, _ in own] for name, own in enrolment.faces.items()},
-            "not_enrolled": list(enrolment.missing),
-            **_skipped(enrolment.skipped),
-        },
+        "gallery": enrolment.described,
         "faces": [
             {
                 "file": str(answer.path),
@@ -101,7 +97,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
             }
             for answer, group in zip(answers, found.groups, strict=True)
         ],
-        **_skipped(found.skipped),
+        **found.skipped.described,
         "pages": [str(page.resolve()) for page in pages],
         "notes": list(found.notes),
     }
@@ -120,10 +116,6 @@ def _described(threshold: Threshold) -> dict[str, Any]:
         "gallery_pictures": {"fewest": min(pictures), "most": max(pictures), "all": sum(pictures)},
         "enrolled_sizes": sorted({size for own in threshold.recipe for size in own}),
     }
-
-
-def _skipped(skipped: Skipped) -> dict[str, Any]:
-    return {"without_face": [str(path) for path in skipped.without_face], "unreadable": skipped.unreadable}
 
 
 def write_csv(path: Path, found: Found) -> None:

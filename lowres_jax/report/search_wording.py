@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.enrolment import Enrolment
+from lowres_jax.matching.enrolment import POOR, Enrolled, Enrolment
 from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
@@ -18,8 +18,6 @@ _EASY_SET = "orl_faces"
 # A rate that rests on fewer false accepts is hardly known.
 _FEW_FALSE_ACCEPTS = 10
 _NAMED = 5
-# An enrolled face below this is warned of: of video frames of such quality fewer find their person.
-POOR = 0.3
 
 
 class Verdict(enum.Enum):
@@ -214,17 +212,17 @@ def groups(answers: Sequence[Answer], numbers: Sequence[int], similarity: float)
     return [*lines, f"grouped at a mean similarity of {similarity:.3f}; {alone} unknown faces are like no other"]
 
 
-def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thresholds) -> list[str]:
+def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds) -> list[str]:
     """What makes the thresholds less sure than they look."""
     found = []
     found_thresholds = distinct_thresholds(answers)
-    people = len(enrolment.faces)
+    people = enrolment.people
     if people > calibration.people - 1:
         found.append(
             f"The gallery has {people:,} people, but the threshold was measured on galleries of "
             f"{calibration.people - 1:,}: false names will be more frequent than stated."
         )
-    most = max(len(own) for own in enrolment.faces.values())
+    most = enrolment.most_pictures
     if most > found_thresholds[0].most_pictures:
         found.append(
             f"Somebody is enrolled from {most} pictures, but the set that the threshold was measured on has at most "
@@ -236,21 +234,17 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thres
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "
             "more config.calibration_images."
         )
-    poor = [
-        path.name
-        for own in enrolment.faces.values()
-        for path, view in own
-        if view.quality is not None and view.quality < POOR
-    ]
+    poor = enrolment.poor
     if poor:
         listed = ", ".join(poor[:_NAMED]) + (", ..." if len(poor) > _NAMED else "")
         found.append(
             f"{len(poor)} enrolled faces are of poor quality, below {POOR} ({listed}): small, blurred or turned away. "
             "They make false names and missed ones; better pictures would serve better."
         )
-    enlarged = sum(view.cut_size > 0 for own in enrolment.faces.values() for _, view in own)
-    if enlarged:
-        found.append(f"{enlarged} enrolled faces are small and were enlarged: larger pictures would serve better.")
+    if enrolment.enlarged:
+        found.append(
+            f"{enrolment.enlarged} enrolled faces are small and were enlarged: larger pictures would serve better."
+        )
     return found
 
 
@@ -295,7 +289,7 @@ def itself(answers: Sequence[Answer]) -> list[str]:
     return found + ([f"So are {len(same) - _NAMED} more searched faces."] if len(same) > _NAMED else [])
 
 
-def caution(answers: Sequence[Answer], enrolment: Enrolment, calibration: Thresholds, pair: bool) -> str:
+def caution(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds, pair: bool) -> str:
     """What a match is worth, in plain words and measured numbers."""
     worst = max(distinct_thresholds(answers), key=lambda threshold: threshold.far)
     question = "pairs of different people" if pair else "searches for somebody who is not enrolled"

@@ -9,24 +9,23 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import __version__, config_keys
+from lowres_jax import config_keys
 from lowres_jax.clips.probes import find_probes
 from lowres_jax.clips.search import TrackAnswer, search_clips
 from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.data import images, output_paths
-from lowres_jax.data.picture_files import find_pictures
+from lowres_jax.data.picture_files import PictureFiles, find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.measurement import fingerprint
-from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration_sets
-from lowres_jax.matching.calibration import Calibration, models
-from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
-from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders
+from lowres_jax.matching.calibration import Calibration
+from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders, unknown_face
 from lowres_jax.matching.grouping import group_unknown
+from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
+from lowres_jax.matching.reading import comparable, load_reader, reading
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds, described
-from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.annotated_clip import write_annotated
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
@@ -36,11 +35,7 @@ from lowres_jax.report.track_files import write_tracks
 from lowres_jax.runtime import environment
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
-from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 from lowres_jax.utils.files import try_folder
-
-# Raised when a kept template means something else than before.
-_TEMPLATES_VERSION = 2
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -55,29 +50,33 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     source, pair = Path(config.gallery), Path(config.gallery).is_file()
-    files, probes = find_pictures(source), find_probes(config)
-    people = people_in(source, files.paths)
+    files, probes = PictureFiles([]) if is_kept(source) else find_pictures(source), find_probes(config)
+    people = people_in(source, files.paths) if files.paths else {}
     try_folder(workdir)
     for line in [*files.remarks(source), *probes.remarks]:
         print(line)
-    upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    reader = load_reader(config)
+    upscalers, recognizer, centering = reader.upscalers, reader.recognizer, reader.centering
     if licence := upscalers.licence_remark():
         print(licence)
-    wanted = config.centering and not config.weights
-    centering = Centering.of_cards(recognizer, upscalers) if wanted else Centering()
-    reader = FaceReader(
-        load_detector(config.detector), upscalers, recognizer, config.small_face, config.look_again, centering
-    )
     # A set that has to be prepared first is asked for before minutes of enrolment.
     own = config.calibration or config.weights
     shipped = None if own else ShippedThresholds.load(described(recognizer, upscalers, centering, config.detector))
     sets = [] if shipped else calibration_sets.folders(config.calibration, config.detector)
 
-    enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
-    _report_enrolment(enrolment, config)
+    enrolment: Enrolled
+    if is_kept(source):
+        enrolment = KeptGallery.open(source, comparable(config, reader))
+        if not enrolment.people:
+            raise UserError(f"{source}: nobody is enrolled; keep_gallery enrolls people")
+        print(f"{enrolment.people:,} people enrolled in {source}")
+    else:
+        enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
+        _report_enrolment(enrolment, config)
     calibration, remarks = _thresholds(config, shipped, sets, reader, enrolment)
     alike = calibration.threshold(max(config.far, 0.01), ((0,),), 0).similarity
-    remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
+    if isinstance(enrolment, Enrolment):
+        remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
     remarks += centering.remarks
     for line in remarks:
         print(line)
@@ -87,7 +86,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     upright = copy.copy(reader)
     upright.look_again = False
     wanted = probes.clips and config.keep_templates
-    seen = SeenFrames(workdir / "seen.sqlite" if wanted else None, _reading(config, upright), recognizer.dimension)
+    seen = SeenFrames(workdir / "seen.sqlite" if wanted else None, reading(config, upright), recognizer.dimension)
     everything = itertools.chain(
         search(reader, probes.pictures, enrolment, calibration, config.far, config.ranks, skipped),
         search_clips(probes.clips, upright, enrolment, calibration, config, skipped, alike, seen),
@@ -115,9 +114,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         for line in wording.groups(answers, groups, limit):
             print(line)
     notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
-    sizes: dict[int, list[str]] = {}
-    for path, view in [each for own in enrolment.faces.values() for each in own]:
-        sizes.setdefault(view.cut_size, []).append(path.name)
+    sizes = {size: list(pictures) for size, pictures in enrolment.sizes.items()}
     for answer in answers:
         sizes.setdefault(answer.view.cut_size, []).append(answer.path.name)
     sizes.pop(0, None)  # faces that were not enlarged
@@ -152,14 +149,16 @@ def _thresholds(
     shipped: ShippedThresholds | None,
     sets: Sequence[Path],
     reader: FaceReader,
-    enrolment: Enrolment,
+    enrolment: Enrolled,
 ) -> tuple[Thresholds, list[str]]:
     """Where thresholds come from: from the program itself where it has them for these models, else from a set."""
     if shipped and shipped.covers(config.far, enrolment.recipe):
         return shipped, []
+    if shipped and isinstance(enrolment, KeptGallery) and shipped.extends(config.far, enrolment.recipe):
+        return shipped, [shipped.extension(config.far, enrolment.people)]
     sets = sets or calibration_sets.folders(config.calibration, config.detector)
     upscalers, recognizer, centering = reader.upscalers, reader.recognizer, reader.centering
-    pictures = [len(own) for own in enrolment.faces.values()]
+    pictures = [len(own) for own in enrolment.recipe]
     print(
         "Thresholds are measured now, once for these models and each size of face: faces of a prepared set are made as "
         "small, enlarged and searched for, as yours will be."
@@ -176,25 +175,9 @@ def _thresholds(
 
 def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
     """What earlier searches in this gallery read from its pictures."""
-    made_by = fingerprint(_reading(config, reader), config.enrol)
+    made_by = fingerprint(reading(config, reader), config.enrol)
     place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
-
-
-def _reading(config: ConfigDict, reader: FaceReader) -> str:
-    """Names all that a face's template depends on but its picture."""
-    weights = Path(config.weights) if config.weights else None
-    file = (str(weights.resolve()), weights.stat().st_size, weights.stat().st_mtime_ns) if weights else ()
-    return fingerprint(
-        _TEMPLATES_VERSION,
-        __version__,
-        models(reader.recognizer, reader.upscalers.members),
-        file,
-        config.detector,
-        config.small_face,
-        reader.look_again,
-        reader.centering.described,
-    )
 
 
 def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:
@@ -216,9 +199,9 @@ def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:
     print(f"{len(enrolment.faces)} people enrolled from {faces} pictures; {skipped}")
 
 
-def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: ConfigDict, pair: bool) -> Row:
+def _row(answer: Answer, enrolment: Enrolled, reader: FaceReader, config: ConfigDict, pair: bool) -> Row:
     matches = answer.matches[: config.ranks]
-    nearest = [enrolment.most_similar(match.name, answer.view.template) for match in matches]
+    nearest = [enrolment.nearest_picture(match.name, answer.view.template) for match in matches]
     assert answer.view.cut is not None
     assert answer.view.crop is not None
     return Row(
@@ -234,10 +217,10 @@ def _row(answer: Answer, enrolment: Enrolment, reader: FaceReader, config: Confi
             Candidate(
                 match.name,
                 match.similarity,
-                reader.crop(path, view),
+                unknown_face() if found is None else reader.crop(*found),
                 match.similarity >= answer.threshold.similarity,
             )
-            for match, (path, view) in zip(matches, nearest, strict=True)
+            for match, found in zip(matches, nearest, strict=True)
         ],
     )
 

@@ -1,0 +1,43 @@
+"""The reader of faces that a config asks for, and the name of everything that its templates depend on."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from lowres_jax import __version__
+from lowres_jax.evaluation.measurement import fingerprint
+from lowres_jax.localization.detector import load_detector
+from lowres_jax.matching.calibration import models
+from lowres_jax.matching.centering import Centering
+from lowres_jax.matching.gallery import FaceReader
+from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
+
+# Raised when a kept template means something else than before.
+_TEMPLATES_VERSION = 2
+
+
+def load_reader(config: ConfigDict) -> FaceReader:
+    """Loads the models of `detector`, `upscaler`, `weights`, `recognizer`, and the cards' `centering`.
+
+    Raises:
+      UserError: a model is missing, or its weights are.
+    """
+    upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    wanted = config.centering and not config.weights
+    centering = Centering.of_cards(recognizer, upscalers) if wanted else Centering()
+    detector = load_detector(config.detector)
+    return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering)
+
+
+def comparable(config: ConfigDict, reader: FaceReader) -> str:
+    """Names what templates have to share to be compared: the models and what is taken from conditions."""
+    weights = Path(config.weights) if config.weights else None
+    file = (str(weights.resolve()), weights.stat().st_size, weights.stat().st_mtime_ns) if weights else ()
+    made_by = models(reader.recognizer, reader.upscalers.members)
+    return fingerprint(_TEMPLATES_VERSION, made_by, file, reader.centering.described)
+
+
+def reading(config: ConfigDict, reader: FaceReader) -> str:
+    """Names all that what is read from a picture depends on but the picture."""
+    return fingerprint(__version__, comparable(config, reader), config.detector, config.small_face, reader.look_again)

@@ -1,0 +1,19 @@
+"""The keys of the task keep_gallery."""
+
+from lowres_jax.config_keys import PLATFORM, Key
+from lowres_jax.settings import identify
+
+KEYS = {
+    "platform": PLATFORM,
+    "gallery": Key(None, "Kept gallery, NAME.gallery; made where there is none.", kind=str, needed="NAME.gallery"),
+    "source": Key(
+        None,
+        "Folder of people to enroll, a subfolder with pictures for each, or one file each; None: nobody.",
+        kind=str,
+    ),
+    "remove": Key(None, "Names, separated by commas, of people to remove.", kind=str),
+    **{
+        name: identify.KEYS[name]
+        for name in ("detector", "look_again", "enrol", "upscaler", "weights", "small_face", "recognizer", "centering")
+    },
+}
