@@ -5,7 +5,7 @@ from lowres_jax.settings import identify
 
 KEYS = {
     "platform": PLATFORM,
-    "gallery": Key(None, "Kept gallery, NAME.gallery; made where there is none.", kind=str, needed="NAME.gallery"),
+    "gallery": Key(None, "Kept gallery, NAME.gallery; made where there is none.", kind=str, needed="FOLDER"),
     "source": Key(
         None,
         "Folder of people to enroll, a subfolder with pictures for each, or one file each; None: nobody.",
