@@ -70,6 +70,10 @@ class Enrolled(Protocol):
         """How many."""
 
     @property
+    def missing(self) -> Sequence[str]:
+        """People of whom nothing could be enrolled."""
+
+    @property
     def most_pictures(self) -> int:
         """Of one of them."""
 

@@ -30,14 +30,20 @@ def load_reader(config: ConfigDict) -> FaceReader:
     return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering)
 
 
-def comparable(config: ConfigDict, reader: FaceReader) -> str:
-    """Names what templates have to share to be compared: the models and what is taken from conditions."""
-    weights = Path(config.weights) if config.weights else None
-    file = (str(weights.resolve()), weights.stat().st_size, weights.stat().st_mtime_ns) if weights else ()
+def comparable(reader: FaceReader, weights: str | None = None) -> str:
+    """Names what templates have to share to be compared: the models and what is taken from conditions.
+
+    Args:
+      reader: has the models.
+      weights: path of a weight file that the upscaler has instead of its own.
+    """
+    path = Path(weights) if weights else None
+    file = (str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) if path else ()
     made_by = models(reader.recognizer, reader.upscalers.members)
     return fingerprint(_TEMPLATES_VERSION, made_by, file, reader.centering.described)
 
 
 def reading(config: ConfigDict, reader: FaceReader) -> str:
     """Names all that what is read from a picture depends on but the picture."""
-    return fingerprint(__version__, comparable(config, reader), config.detector, config.small_face, reader.look_again)
+    made_by = comparable(reader, config.weights)
+    return fingerprint(__version__, made_by, config.detector, config.small_face, reader.look_again)

@@ -66,7 +66,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     enrolment: Enrolled
     if is_kept(source):
-        enrolment = KeptGallery.open(source, comparable(config, reader))
+        enrolment = KeptGallery.open(source, comparable(reader, config.weights))
         if not enrolment.people:
             raise UserError(f"{source}: nobody is enrolled; keep_gallery enrolls people")
         print(f"{enrolment.people:,} people enrolled in {source}")

@@ -28,7 +28,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if not config.source and not removed:
         raise UserError("nothing to do: give --config.source=DIR with people to enroll, or --config.remove=NAMES")
     reader = load_reader(config)
-    made_by = comparable(config, reader)
+    made_by = comparable(reader, config.weights)
     if not folder.exists() and not config.source:
         raise UserError(f"{folder}: there is no such gallery")
     gallery = KeptGallery.open(folder, made_by) if folder.exists() else None

@@ -28,9 +28,11 @@ from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face, load_detector
 from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import FaceReader, people_in
+from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
 from lowres_jax.matching.quality import quality
+from lowres_jax.matching.reading import comparable
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.recognition.recognizer import load_network
@@ -92,12 +94,13 @@ class Engine:
         self._thresholds = ShippedThresholds.load(
             described(self._recognizer, self._upscalers, centering, config.detector)
         )
-        self._gallery = None
-        if config.gallery:
+        self._gallery: Enrolled | None = None
+        if config.gallery and is_kept(Path(config.gallery)):
+            self._gallery = KeptGallery.open(Path(config.gallery), comparable(self._reader))
+        elif config.gallery:
             folder = Path(config.gallery)
-            people = people_in(folder, find_pictures(folder).paths)
-            self._gallery = self._enrolled(people)
-        self.known = 0 if self._gallery is None else len(self._gallery.faces)
+            self._gallery = self._enrolled(people_in(folder, find_pictures(folder).paths))
+        self.known = 0 if self._gallery is None else self._gallery.people
 
     def warm_up(self) -> None:
         """Compiles for a photograph of two megapixels and faces of a few sizes."""
@@ -225,8 +228,11 @@ class Engine:
                     people.setdefault(_person(each.name), []).append(path)
                 enrolment = self._enrolled(dict(sorted(people.items())))
             assert enrolment is not None
-            recipe = enrolment.recipe
-            if self._thresholds is None or not self._thresholds.covers(self._config.far, recipe):
+            far, recipe, notes = self._config.far, enrolment.recipe, []
+            ready = self._thresholds is not None and self._thresholds.covers(far, recipe)
+            if not ready and not known and self._thresholds is not None and self._thresholds.extends(far, recipe):
+                ready, notes = True, [self._thresholds.extension(far, enrolment.people)]
+            if self._thresholds is None or not ready:
                 raise UserError(
                     "there are no ready thresholds for such a search: known faces below 64 px, or more people or "
                     "pictures than were measured; lowres-jax --config=identify measures them"
@@ -238,14 +244,14 @@ class Engine:
             found = list(search(self._reader, [probe], enrolment, self._thresholds, self._config.far, _RANKS, skipped))
             if not found:
                 raise UserError(f"{_told(picture)}: no face found")
-            notes = [
+            notes += [
                 search_wording.thresholds(search_wording.distinct_thresholds(found), self._thresholds, self._upscalers),
                 *search_wording.warnings(found, enrolment, self._thresholds),
             ]
             caution = search_wording.caution(found, enrolment, self._thresholds, pair)
         return {
             "pair": pair,
-            "known": len(enrolment.faces),
+            "known": enrolment.people,
             "not_enrolled": list(enrolment.missing),
             "unreadable": unreadable,
             "faces": [self._row(answer, pair) for answer in found],

@@ -12,7 +12,9 @@ from PIL import Image
 
 from lowres_jax import config_keys
 from lowres_jax.errors import UserError
+from lowres_jax.settings.kept_gallery import KEYS as KEPT_KEYS
 from lowres_jax.settings.serve import KEYS
+from lowres_jax.tasks import keep_gallery
 from lowres_jax.web.engine import Engine, Upload
 
 pytestmark = pytest.mark.slow
@@ -135,6 +137,14 @@ def test_a_gallery_of_the_server(pictures: Path, tmp_path: Path) -> None:
     config.gallery = str(tmp_path / "known")
     served = Engine(config)
     assert served.known == 3
+    # So is one that is kept in files.
+    keep = config_keys.new(KEPT_KEYS, "keep_gallery")
+    keep.update({"gallery": str(tmp_path / "people.gallery"), "source": str(tmp_path / "known")})
+    keep_gallery.run(keep, tmp_path)
+    config.gallery = keep.gallery
+    kept = Engine(config)
+    assert kept.known == 3
+    assert kept.identify(upload(pictures / "scene.png"), [])["faces"][0]["said"] == "anna"
     # It vanishes while it is used: who was enrolled stays known.
     shutil.rmtree(tmp_path / "known")
     assert served.identify(upload(pictures / "scene.png"), [])["faces"][0]["said"] == "anna"
