@@ -84,7 +84,8 @@ def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
     lines = result.stdout.splitlines()
     for config in sorted(Path(__file__).parents[2].glob("configs/*.py")):
         assert sum(line.startswith(f"  {config.stem} ") for line in lines) == 1
-    assert lines[lines.index("Photographs") + 1].startswith("  enhance                 Enlarge the faces of")
+    photographs = lines[lines.index("Photographs") + 1 : lines.index("Comparisons") - 1]
+    assert [line.split()[0] for line in photographs] == ["serve", "enhance", "identify", "keep_gallery"]
     trainings = lines[lines.index("Trainings of recognizers") + 1 : lines.index("Models") - 1]
     assert [line.split()[0] for line in trainings] == [
         "recognizer",

@@ -12,7 +12,6 @@ from lowres_jax.errors import UserError
 from lowres_jax.interchange import onnx_file
 from lowres_jax.interchange.networks import Portable, portable
 from lowres_jax.localization.mtcnn import networks, weights
-from lowres_jax.recognition.recognizer import load_recognizer
 
 
 @pytest.fixture(scope="module")
@@ -90,15 +89,3 @@ def test_face_models_in_half_are_exact_and_small(name: str, difference: float, t
     path = tmp_path / f"{name}.onnx"
     assert onnx_file.write(path, portable(name), "float16") < difference
     assert path.stat().st_size < 4_000_000
-
-
-@pytest.mark.slow
-def test_small_face_to_template(tmp_path: Path) -> None:
-    path = tmp_path / "chain.onnx"
-    assert onnx_file.write(path, portable("identity+sface")) < 1e-4
-    faces = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
-    (templates,) = onnx_file.session(path.read_bytes())(faces)
-    enlarged = np.asarray(portable("identity").function(faces))
-    expected = load_recognizer("sface").templates(enlarged)
-    # Reduced to 112 px by matrices there and by OpenCV here.
-    np.testing.assert_allclose(templates, expected, atol=1e-4)

@@ -1,12 +1,18 @@
 """Networks by their names, and those that are none."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from lowres_jax.errors import UserError
 from lowres_jax.interchange.networks import portable
 from lowres_jax.localization.mtcnn import networks, weights
+from lowres_jax.pretrained import cards
+from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.super_resolution.upscaler import load_upscaler
+
+CARDS = cards.load_card
 
 
 def test_an_upscaler() -> None:
@@ -46,6 +52,20 @@ def test_what_is_no_network(name: str, said: str) -> None:
         portable(name)
 
 
-def test_a_chain_that_does_not_fit() -> None:
-    # x4 of 32 px is what recognizers take; Initial of 16 px would not be.
-    assert portable("srresnet+sface").facts["input_size"] == "32"
+@pytest.mark.slow
+def test_small_face_to_template() -> None:
+    network = portable("identity+sface")
+    assert network.facts["input_size"] == "32"
+    assert network.facts["licence"].endswith("; Apache-2.0")
+    faces = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
+    # Reduced to 112 px by matrices there and by OpenCV here.
+    expected = load_recognizer("sface").templates(load_upscaler("identity")(faces))
+    np.testing.assert_allclose(network.function(faces), expected, atol=1e-4)
+
+
+def test_a_chain_that_does_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = cards.load_card("identity", "super_resolution")
+    smaller = dataclasses.replace(card, training={"lr_size": 16})
+    monkeypatch.setattr(cards, "load_card", lambda name, room: smaller if name == "identity" else CARDS(name, room))
+    with pytest.raises(UserError, match="identity makes 64 px of 16 px, not the 128 px that recognizers take"):
+        portable("identity+sface")
