@@ -24,6 +24,7 @@ from lowres_jax.utils import filenames
 CUT_SIZES = (8, 16, 24, 32, 48, 64)
 # Pictures are searched for faces together until they are so many, or have so many pixels (100 MB as float32).
 _BATCH = 16
+_CHUNK = 1024  # similarities of which the largest is looked at first
 _BATCH_PIXELS = 8_000_000
 
 
@@ -269,11 +270,19 @@ def most_similar(similarities: np.ndarray, ranks: int, similarity: float) -> np.
     """
     # The least similarity that is among the first: whoever has it may be among them.
     ranks = min(ranks, len(similarities))
-    place = len(similarities) - ranks
-    last = float(np.partition(similarities, place)[place]) if ranks else np.inf
+    last = _largest(similarities, ranks) if ranks else np.inf
     found = np.flatnonzero(similarities >= min(last, similarity))
     order = found[np.argsort(-similarities[found], kind="stable")]
     return order[: max(ranks, int(np.sum(similarities[order] >= similarity)))]
+
+
+def _largest(values: np.ndarray, place: int) -> float:
+    """The value that is largest but `place` - 1 others."""
+    if len(values) > 4 * place * _CHUNK:
+        # As many chunks have a larger maximum, so that as many values are larger: few are left to be sorted.
+        maxima = values[: len(values) // _CHUNK * _CHUNK].reshape(-1, _CHUNK).max(axis=1)
+        values = values[values >= np.partition(maxima, len(maxima) - place)[len(maxima) - place]]
+    return float(np.partition(values, len(values) - place)[len(values) - place])
 
 
 def mean_template(templates: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ is as it was before. Templates are mapped into memory and compared all, exactly:
 the operating system keeps in memory what there is room for. Templates are biometric data.
 """
 
-import concurrent.futures
 import functools
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +27,6 @@ _HEAD, _TEMPLATES, _NAMES, _ROWS = "gallery.json", "templates.f32", "names.txt",
 # Of each person: where the name ends, how many pictures, the side that the smallest was enlarged from (0: none was),
 # whether one is of poor quality, whether removed.
 _ROW = np.dtype([("name_end", "<u8"), ("pictures", "<u2"), ("size", "u1"), ("poor", "u1"), ("removed", "u1")])
-_BLOCK = 65_536  # people compared at a time: their similarities stay in a processor's cache
 _DAMAGED = "damaged or cut short; make it anew with keep_gallery"
 
 
@@ -160,7 +158,8 @@ class KeptGallery:
             written = np.memmap(self.folder / _ROWS, _ROW, "r+", shape=(int(rows.max()) + 1,))
             written["removed"][rows] = 1
             written.flush()
-            self.__dict__.pop("_living", None)
+            for known in ("_living", "_removed", "recipe"):
+                self.__dict__.pop(known, None)
 
     def _rows_of(self, names: Iterable[str]) -> np.ndarray:
         wanted = {_one_line(name).encode() for name in names}
@@ -175,10 +174,15 @@ class KeptGallery:
         """(N,) bool."""
         return self._rows["removed"] == 0
 
+    @functools.cached_property
+    def _removed(self) -> np.ndarray:
+        """Rows of who was removed."""
+        return np.flatnonzero(self._rows["removed"])
+
     @property
     def people(self) -> int:
         """How many are enrolled."""
-        return int(np.count_nonzero(self._living))
+        return len(self._rows) - len(self._removed)
 
     @property
     def most_pictures(self) -> int:
@@ -227,15 +231,9 @@ class KeptGallery:
 
     def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
         """See `gallery.Gallery.search`; exact."""
-        similarities, vector = np.empty(len(self._rows), np.float32), np.asarray(template, np.float32)
-
-        def compare(start: int) -> None:
-            block = slice(start, start + _BLOCK)
-            np.dot(self._templates[block], vector, out=similarities[block])
-
-        with concurrent.futures.ThreadPoolExecutor() as threads:
-            list(threads.map(compare, range(0, len(similarities), _BLOCK)))
-        similarities[~self._living] = -np.inf
+        # What this takes is reading all templates from memory: other ways, in blocks or threads, are slower.
+        similarities = self._templates @ np.asarray(template, np.float32)
+        similarities[self._removed] = -np.inf
         order = most_similar(similarities, min(ranks, self.people), similarity)
         return [Match(self.name(int(row)), float(similarities[row])) for row in order]
 

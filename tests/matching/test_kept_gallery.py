@@ -11,12 +11,23 @@ import pytest
 
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import Face
+from lowres_jax.matching import gallery as gallery_module
 from lowres_jax.matching import kept_gallery
 from lowres_jax.matching.gallery import FaceView, Gallery
 from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.shipped_thresholds import FILE, ShippedThresholds
 
 PLACE = Face(np.zeros(4, np.float32), 1.0)
+
+
+def test_the_most_similar_of_many() -> None:
+    generator = np.random.default_rng(4)
+    # Few values, so that many are equal.
+    similarities = generator.integers(0, 3000, 20_011).astype(np.float32) / 3000
+    order = np.argsort(-similarities, kind="stable")
+    for ranks, limit in itertools.product((1, 3, 50), (0.999, 2.0)):
+        expected = order[: max(ranks, int(np.sum(similarities >= limit)))]
+        np.testing.assert_array_equal(gallery_module.most_similar(similarities, ranks, limit), expected)
 
 
 def views(generator: np.random.Generator, count: int = 1, size: int = 0, quality: float = 0.9) -> list[FaceView]:
@@ -36,10 +47,11 @@ def kept(people: dict[str, list[FaceView]], tmp_path: Path) -> KeptGallery:
     return KeptGallery.create(tmp_path / "people.gallery", "models", "sface", 16).add(people)
 
 
+@pytest.mark.parametrize("chunk", [1024, 10])
 def test_it_answers_as_an_enrolled_one(
-    kept: KeptGallery, people: dict[str, list[FaceView]], monkeypatch: pytest.MonkeyPatch
+    kept: KeptGallery, people: dict[str, list[FaceView]], monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(kept_gallery, "_BLOCK", 70)
+    monkeypatch.setattr(gallery_module, "_CHUNK", chunk)
     enrolled = Gallery({name: [view.template for view in own] for name, own in people.items()})
     for own, ranks, similarity in itertools.product(list(people.values())[::60], (1, 5, 400), (0.3, 0.9)):
         found = kept.search(own[0].template, ranks, similarity)
