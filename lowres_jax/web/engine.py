@@ -4,6 +4,9 @@ Nothing of an upload outlives the call: pictures are decoded in memory, and thos
 """
 
 import base64
+import contextlib
+import ctypes
+import gc
 import io
 import itertools
 import re
@@ -47,7 +50,7 @@ _SHOWN = 256
 _TILE, _OVERLAP = 128, 32
 _RANKS = 5
 _MOST_FACES = 40  # of one photograph, the surest
-_MOST_SHAPES = 100  # of pictures, until what was compiled for them is let go
+_MOST_SHAPES = 50  # of pictures, until what was compiled for them is let go
 
 
 @dataclass(frozen=True)
@@ -184,6 +187,10 @@ class Engine:
         if len(self._shapes) > _MOST_SHAPES:
             self._shapes = {shape}
             jax.clear_caches()
+            gc.collect()
+            # The C library keeps what is free to itself otherwise: half of the process's memory.
+            with contextlib.suppress(OSError, AttributeError):
+                ctypes.CDLL("libc.so.6").malloc_trim(0)
 
     def _enlarged(self, decoded: images.DecodedImage, faces: Sequence[Face]) -> list[EnlargedFace]:
         pairs = [(decoded.rgb, face) for face in faces]
