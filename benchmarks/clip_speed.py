@@ -40,6 +40,10 @@ class Repeated(Clip):
         super().__init__(clip.path, clip.rate, clip.frames * times)
         self._clip, self._times = clip, times
 
+    @property
+    def identity(self) -> tuple[tuple[str, int, int], ...]:
+        return self._clip.identity * self._times
+
     def _all(self) -> Iterator[Frame]:
         for turn in range(self._times):
             if turn % max(self._times // 10, 1) == 0:
