@@ -42,6 +42,7 @@ class Repeated(Clip):
 
     @property
     def identity(self) -> tuple[tuple[str, int, int], ...]:
+        """Of the clip, as often as it is played."""
         return self._clip.identity * self._times
 
     def _all(self) -> Iterator[Frame]:
