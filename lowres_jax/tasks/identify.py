@@ -96,6 +96,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         # A folder may hold many faces: pictures are kept of those only that are shown.
         shown = len(answers) < config.sheet_rows
         answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
+    seen.close()
     for line in skipped.lines():
         print(line)
     if not answers:

@@ -100,6 +100,8 @@ class Engine:
         self._gallery: Enrolled | None = None
         if config.gallery and is_kept(Path(config.gallery)):
             self._gallery = KeptGallery.open(Path(config.gallery), comparable(self._reader))
+            if not self._gallery.people:
+                raise UserError(f"{config.gallery}: nobody is enrolled; keep_gallery enrolls people")
         elif config.gallery:
             folder = Path(config.gallery)
             self._gallery = self._enrolled(people_in(folder, find_pictures(folder).paths))

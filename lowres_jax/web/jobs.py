@@ -83,7 +83,10 @@ class Jobs:
         job = self._of(job_id)
         code = job.process.poll()
         said = job.folder / "said.txt"
-        text = said.read_bytes()[-_LAST_BYTES:].decode("utf-8", "replace").replace("\r", "\n")
+        try:
+            text = said.read_bytes()[-_LAST_BYTES:].decode("utf-8", "replace").replace("\r", "\n")
+        except FileNotFoundError as error:
+            raise KeyError(job_id) from error  # removed at this moment
         lines = [line.strip() for line in text.split("\n") if line.strip()]
         last = lines[-1].replace(f"{job.folder}/", "") if lines else ""
         percents = _PERCENT.findall(last)

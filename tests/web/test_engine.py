@@ -145,6 +145,10 @@ def test_a_gallery_of_the_server(pictures: Path, tmp_path: Path) -> None:
     kept = Engine(config)
     assert kept.known == 3
     assert kept.identify(upload(pictures / "scene.png"), [])["faces"][0]["said"] == "anna"
+    keep.update({"source": None, "remove": "anna,bert,cora"})
+    keep_gallery.run(keep, tmp_path)
+    with pytest.raises(UserError, match=r"people\.gallery: nobody is enrolled"):
+        Engine(config)
     # It vanishes while it is used: who was enrolled stays known.
     shutil.rmtree(tmp_path / "known")
     assert served.identify(upload(pictures / "scene.png"), [])["faces"][0]["said"] == "anna"
