@@ -21,6 +21,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
+from lowres_jax import config_keys
 from lowres_jax.data import images, resize
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.enhancement import enlarging, faults
@@ -29,20 +30,17 @@ from lowres_jax.enhancement.job import CAUTION
 from lowres_jax.errors import UserError
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.localization.detector import Face, load_detector
-from lowres_jax.matching.centering import Centering
+from lowres_jax.localization.detector import Face
 from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
-from lowres_jax.matching.gallery import FaceReader, people_in
+from lowres_jax.matching.gallery import people_in
 from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
-from lowres_jax.matching.quality import quality
-from lowres_jax.matching.reading import comparable
+from lowres_jax.matching.quality import quality, templates_and_lengths
+from lowres_jax.matching.reading import comparable, load_reader
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
-from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.report import search_wording
 from lowres_jax.settings import identify
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 from lowres_jax.utils import filenames
 
 # Side of the faces that the page shows; smaller results are shown larger by the browser.
@@ -81,21 +79,13 @@ class Engine:
         """
         self._config = config
         self._shapes: set[tuple[int, ...]] = set()
-        self._upscalers = load_upscaler_by_size(config.upscaler)
-        self._recognizer = load_network("sface")
-        self._detector = load_detector(config.detector)
-        centering = Centering.of_cards(self._recognizer, self._upscalers)
-        keys = identify.KEYS
-        self._reader = FaceReader(
-            self._detector,
-            self._upscalers,
-            self._recognizer,
-            keys["small_face"].default,
-            keys["look_again"].default,
-            centering,
-        )
+        settings = config_keys.new(identify.KEYS)
+        settings.update({"detector": config.detector, "upscaler": config.upscaler})
+        self._reader = load_reader(settings)
+        self._upscalers, self._recognizer = self._reader.upscalers, self._reader.recognizer
+        self._detector = self._reader.detector
         self._thresholds = ShippedThresholds.load(
-            described(self._recognizer, self._upscalers, centering, config.detector)
+            described(self._recognizer, self._upscalers, self._reader.centering, config.detector)
         )
         self._gallery: Enrolled | None = None
         if config.gallery and is_kept(Path(config.gallery)):
@@ -114,7 +104,7 @@ class Engine:
         for size, count in itertools.product((16, 24, 32, 48, 60), (1, 2)):
             crops = [np.full((size, size, 3), 0.5, np.float32)] * count
             tiling.upscale_each(self._upscalers.of(size), crops, _TILE, _OVERLAP)
-            self._recognizer.embeddings(np.full((count, CROP_SIZE, CROP_SIZE, 3), 0.5, np.float32))
+            templates_and_lengths(self._recognizer, np.full((count, CROP_SIZE, CROP_SIZE, 3), 0.5, np.float32))
 
     def enhance(self, picture: Upload, large: bool = False) -> dict[str, Any]:
         """Faces of a photograph, each as it is, by bicubic and by the face model.
