@@ -50,7 +50,7 @@ check: install
 	$(VENV)/bin/shellcheck launch/*.sh .ci/run
 
 lock:
-	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --quiet --no-header \
+	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --extra beam --quiet --no-header \
 		pyproject.toml --output-file requirements.txt
 
 clean:

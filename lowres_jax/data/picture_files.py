@@ -46,7 +46,7 @@ class PictureFiles:
     hidden: int = 0
     with_pages: list[Path] = field(default_factory=list)
 
-    def remarks(self, where: Path) -> list[str]:
+    def remarks(self, where: Path | str) -> list[str]:
         """What was passed over, in a line each."""
         found = []
         if self.ignored:

@@ -1,9 +1,10 @@
 """Photographs of a data set, encoded, each with whose it is."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lowres_jax.utils import filenames
 
@@ -29,29 +30,46 @@ class Photograph:
 
 @dataclass(frozen=True)
 class Photographs:
-    """A set of photographs, read anew by every call of `read`.
+    """A set of N photographs, or a part of one; it can be sent to another process.
 
     Attributes:
       names: the person on each, in the order of reading.
-      read: yields the photographs.
-      sources: what each `Photograph.source` will be, where it is known before.
+      sources: what each `Photograph.source` is.
+      places: where each lies, in the terms of `contents`.
+      contents: yields the encoded pictures at some places, in their order; a function of a module, or a partial of one.
+      aligned: see `Photograph`.
+      margin: see `Photograph`.
       companions: files that go with the set, to be copied beside its records: credits, pairs.
       remarks: what was passed over, a line each.
     """
 
     names: list[str]
-    read: Callable[[], Iterator[Photograph]]
-    sources: list[str] = field(default_factory=list)
+    sources: list[str]
+    places: Sequence[Any]
+    contents: Callable[[Sequence[Any]], Iterable[bytes]]
+    aligned: bool = False
+    margin: int = 0
     companions: list[Path] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
 
+    def read(self) -> Iterator[Photograph]:
+        """Reads the photographs; anew by every call."""
+        for name, source, content in zip(self.names, self.sources, self.contents(self.places), strict=True):
+            yield Photograph(name, source, content, self.aligned, self.margin)
 
-def read_bytes(file: Path) -> bytes:
-    """A file's content; none if it cannot be read, which is counted as unreadable when it is decoded."""
-    try:
-        return file.read_bytes()
-    except OSError:
-        return b""
+    def part(self, start: int, stop: int) -> "Photographs":
+        """Those from `start` to before `stop`, without what belongs to the whole set."""
+        names, sources = self.names[start:stop], self.sources[start:stop]
+        return Photographs(names, sources, self.places[start:stop], self.contents, self.aligned, self.margin)
+
+
+def read_files(files: Sequence[Path]) -> Iterator[bytes]:
+    """The files' contents; none of one that cannot be read, which is counted as unreadable when it is decoded."""
+    for file in files:
+        try:
+            yield file.read_bytes()
+        except OSError:
+            yield b""
 
 
 def person(relative: PurePosixPath) -> str:

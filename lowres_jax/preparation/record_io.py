@@ -1,13 +1,14 @@
 """InsightFace's sets as MXNet's RecordIO has them."""
 
+import functools
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lowres_jax.errors import UserError
-from lowres_jax.preparation.photographs import Photograph, Photographs
+from lowres_jax.preparation.photographs import Photographs
 
 _RECORD_MAGIC = 0xCED7230A
 _PICTURE_HEADER = 24  # flag, label, two ids; `flag` further labels follow
@@ -34,14 +35,22 @@ def open_record_io(path: Path) -> Photographs:
     except (KeyError, ValueError, struct.error) as error:
         raise UserError(f"{path}: not InsightFace's RecordIO, or truncated ({error!r}); get it again") from error
 
-    def read() -> Iterator[Photograph]:
-        for key, label in labels.items():
-            record = _record(content, offsets[key])
-            flag = struct.unpack_from("<I", record)[0]
-            picture = record[_PICTURE_HEADER + 4 * flag :]
-            yield Photograph(f"{label:07d}", f"{path.name}#{key}", picture, aligned=True)
+    return Photographs(
+        [f"{label:07d}" for label in labels.values()],
+        [f"{path.name}#{key}" for key in labels],
+        [offsets[key] for key in labels],
+        functools.partial(_pictures, path),
+        aligned=True,
+    )
 
-    return Photographs([f"{label:07d}" for label in labels.values()], read, [f"{path.name}#{key}" for key in labels])
+
+def _pictures(path: Path, offsets: Sequence[int]) -> Iterator[bytes]:
+    """The pictures of the records at some bytes of the file."""
+    content = np.memmap(path, np.uint8, "r")
+    for offset in offsets:
+        record = _record(content, offset)
+        flag = struct.unpack_from("<I", record)[0]
+        yield record[_PICTURE_HEADER + 4 * flag :]
 
 
 def _part(content: np.ndarray, offset: int) -> tuple[int, int]:

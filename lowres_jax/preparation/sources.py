@@ -1,35 +1,77 @@
-"""Where photographs come from: a folder, an archive, or RecordIO."""
+"""Where photographs come from: a folder, an archive, RecordIO, or an address."""
 
-from collections.abc import Iterator
+import shutil
+import tarfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.preparation.archives import open_archive
-from lowres_jax.preparation.photographs import Photograph, Photographs, person, read_bytes
+from lowres_jax.preparation import buckets
+from lowres_jax.preparation.archives import is_compressed_tar, open_archive, tar_damage
+from lowres_jax.preparation.photographs import Photographs, person, read_files
 from lowres_jax.preparation.record_io import open_record_io
 from lowres_jax.utils import filenames
 
 _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
+_RECORDS = "train.rec"
 
 
-def open_photographs(path: Path, parts: int = 2) -> Photographs:
-    """Opens a set whose pictures lie in one folder a person, unpacked or in a tar archive, or InsightFace's RecordIO.
+def open_photographs(source: str | Path, parts: int = 2) -> Photographs:
+    """Opens a set whose pictures lie in one folder a person, unpacked or in an archive, or InsightFace's RecordIO.
 
     Args:
-      path: a folder `person/picture.jpg` at any depth; a .tar, .tgz, .tar.gz or .zip of one; a folder with `train.rec`
-        and `train.idx`, or the .rec file itself.
+      source: a folder `person/picture.jpg` at any depth, or its address as gs://bucket/folder; a .tar, .tgz, .tar.gz or
+        .zip of one; a folder with `train.rec` and `train.idx`, or the .rec file itself.
       parts: see `archives.open_archive`.
 
     Raises:
       UserError: there is nothing at the path, or no pictures in it, or the archive is damaged.
     """
-    path = Path(path).expanduser()
+    if buckets.is_address(str(source)):
+        return buckets.open_bucket(str(source))
+    path = Path(source).expanduser()
     if not path.exists():
         raise UserError(f"{path}: no such file or folder; give the data set's own with --config.source=PATH")
-    if path.suffix == ".rec" or (path / "train.rec").is_file():
-        return open_record_io(path if path.is_file() else path / "train.rec")
+    if path.suffix == ".rec" or (path / _RECORDS).is_file():
+        return open_record_io(path if path.is_file() else path / _RECORDS)
     return _folder(path) if path.is_dir() else open_archive(path, parts)
+
+
+def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None:
+    """What to read a source from: itself, or a copy in a folder, where it cannot be read as it is.
+
+    An archive at an address is fetched; a compressed tar archive, of which every worker would have to read all that
+    comes before its part, is decompressed once.
+
+    Args:
+      source: as `config.source`.
+      folder: for the copy; workers see it.
+      in_parts: whether workers read the set, each a part of it.
+
+    Raises:
+      UserError: the source cannot be read, or the copy not be written.
+    """
+    if source is None:
+        return None
+    if buckets.is_address(source):
+        if source.endswith(_ARCHIVES):
+            source = str(buckets.fetch(source, folder))
+        else:
+            records = source if source.endswith(".rec") else f"{source.rstrip('/')}/{_RECORDS}"
+            if not buckets.exists(records):
+                return source
+            buckets.fetch(records.removesuffix(".rec") + ".idx", folder)
+            return str(buckets.fetch(records, folder))
+    path = Path(source).expanduser()
+    if not (in_parts and path.is_file() and path.suffix != ".rec" and is_compressed_tar(path)):
+        return source
+    plain = folder / "source.tar"
+    with tar_damage(path), tarfile.open(path, "r:*") as archive, plain.open("wb") as file:
+        decompressed: Any = archive.fileobj
+        decompressed.seek(0)
+        shutil.copyfileobj(decompressed, file, 1 << 20)
+    return str(plain)
 
 
 def _folder(folder: Path) -> Photographs:
@@ -41,10 +83,5 @@ def _folder(folder: Path) -> Photographs:
             raise
         raise UserError(f"{error}; an archive is given itself: --config.source={archives[0]}") from error
     relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
-    sources = [filenames.printable(str(relative)) for relative in relatives]
-
-    def read() -> Iterator[Photograph]:
-        for file, relative, source in zip(found.paths, relatives, sources, strict=True):
-            yield Photograph(person(relative), source, read_bytes(file))
-
-    return Photographs([person(relative) for relative in relatives], read, sources, remarks=found.remarks(folder))
+    names, sources = [person(each) for each in relatives], [filenames.printable(str(each)) for each in relatives]
+    return Photographs(names, sources, found.paths, read_files, remarks=found.remarks(folder))

@@ -19,6 +19,12 @@ KEYS = {
         "Of the crops in the records; jpeg (quality 95, 4:4:4) takes a fifth of the room.",
         choices=("png", "jpeg"),
     ),
+    "shard_size": Key(2048, "Photographs whose records are in one file, which one worker makes.", least=1),
+    "beam": Key(
+        None,
+        "Have workers of Apache Beam prepare, as these flags of Beam's say; None: this process does. docs/data.md",
+        kind=str,
+    ),
     "overwrite": Key(False, "Prepare again what is there."),
 }
 

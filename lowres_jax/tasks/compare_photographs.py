@@ -76,7 +76,7 @@ def _originals(config: ConfigDict, detector: Detector) -> list[Original]:
     Raises:
       UserError: there are too few.
     """
-    source = open_photographs(Path(config.source))
+    source = open_photographs(config.source)
     _, first, sizes = np.unique(source.names, return_inverse=True, return_counts=True)
     able = np.random.default_rng(config.seed).permutation(np.flatnonzero(sizes >= 2))
     chosen = set(able[: config.images // 2].tolist())

@@ -1,6 +1,7 @@
 """Photographs -> TFRecords of aligned crops: the stage that comes before training and measuring."""
 
 import contextlib
+import dataclasses
 import hashlib
 import importlib
 import io
@@ -22,9 +23,12 @@ from lowres_jax import config_keys
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.preparation import builders
+from lowres_jax.preparation import beam, buckets, builders, sources
+from lowres_jax.preparation.alignment import Alignment
+from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.prepare import KEYS
+from lowres_jax.utils import files
 
 # What was asked for and what came out; beside the records.
 _SUMMARY = "preparation.json"
@@ -48,24 +52,27 @@ def run(config: ConfigDict, workdir: Path) -> None:
     _check(config)
     data_dir = environment.datasets_folder(config.data_dir)
     place = data_dir / config.builder / variant(config)
+    download_config = beam.download_config(config.beam)
     settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
     settings["source"] = _absolute(config.source)
     settings["content"] = _content_digest(config.source)
     if not config.overwrite and _is_there(place, settings, config):
         return
     module = _builder_module(config.builder)
-    photographs = module.photographs(config.source, **({"pairs": config.pairs} if "pairs" in config else {}))
-    for line in photographs.remarks:
-        print(line)
     begin = time.monotonic()
-    with _temporary_folder(data_dir) as temporary:
-        builder = _prepare(module, photographs, config, temporary)
+    work = f"prepares {config.builder} as {variant(config)}"
+    with (
+        files.locked(data_dir, f".{config.builder}-{variant(config)}.lock", work, "--config.data_dir"),
+        _temporary_folder(data_dir) as temporary,
+    ):
+        photographs = _photographs(module, config, temporary)
+        builder = _prepare(module, photographs, config, temporary, download_config)
         written = Path(builder.data_dir)
         counts = builder.counts
         summary = {
             "settings": settings,
             "records": counts.photographs - len(counts.unreadable),
-            "people": counts.people,
+            "people": len(counts.people),
             "undetected": counts.undetected,
             "unreadable": counts.unreadable,
         }
@@ -96,6 +103,24 @@ def _check(config: ConfigDict) -> None:
         raise UserError(
             f"config.builder={config.builder!r}: no such data set; {configuration.nearest(config.builder, valid)}"
         )
+    if "pairs" in config and buckets.is_address(config.source) and not config.pairs:
+        raise UserError(
+            "config.pairs is empty: pairs are not looked for beside an address; --config.pairs=FOLDER names their "
+            "folder on this machine"
+        )
+
+
+def _photographs(module: Any, config: ConfigDict, temporary: Path) -> Photographs:
+    """The set's photographs, wherever they have to be read from; says what was passed over."""
+    source = sources.within_reach(config.source, temporary, in_parts=config.beam is not None)
+    keywords = {}
+    if "pairs" in config:
+        moved = source != config.source and not config.pairs
+        keywords["pairs"] = str(Path(config.source).expanduser().absolute().parent) if moved else config.pairs
+    found = module.photographs(source, **keywords)
+    for line in found.remarks:
+        print(line)
+    return found
 
 
 def _content_digest(source: str | None) -> str:
@@ -103,6 +128,8 @@ def _content_digest(source: str | None) -> str:
 
     Times, as two pictures of one size may have changed places.
     """
+    if buckets.is_address(source):
+        return buckets.digest(str(source))
     path, digest = Path(source or "").expanduser(), hashlib.sha256()
     if not source or not path.exists():
         return ""
@@ -151,6 +178,8 @@ def _is_there(place: Path, settings: dict[str, Any], config: ConfigDict) -> bool
 
 
 def _absolute(source: str | None) -> str:
+    if buckets.is_address(source):
+        return str(source)
     return str(Path(source).expanduser().resolve()) if source else ""
 
 
@@ -166,7 +195,7 @@ def _builder_module(name: str) -> Any:
     return importlib.import_module(f"lowres_jax.preparation.builders.{name}")
 
 
-def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) -> Any:
+def _prepare(module: Any, photographs: Photographs, config: ConfigDict, folder: Path, download_config: Any) -> Any:
     """Writes the records into a folder; returns the TFDS builder that did."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -181,16 +210,17 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
         data_dir=folder,
         config=AlignedFacesConfig(
             name=variant(config),
-            detector=config.detector,
-            rule=config.rule,
-            crop_size=config.crop_size,
-            image_format=config.image_format,
+            alignment=Alignment(**{each.name: config[each.name] for each in dataclasses.fields(Alignment)}),
+            shard_size=config.shard_size,
+            platform=config.platform,
         ),
     )
     try:
         # TFDS tells of downloads and of the temporary folder, which is not where the set will be.
         with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare()
+            builder.download_and_prepare(download_config=download_config)
+    except UserError:
+        raise
     except (OSError, tf.errors.OpError, RuntimeError) as error:
         # TFDS wraps what TensorFlow raises into a RuntimeError of its own.
         cause = next((each for each in _causes(error) if isinstance(each, OSError | tf.errors.OpError)), None)
@@ -198,10 +228,6 @@ def _prepare(module: Any, photographs: Any, config: ConfigDict, folder: Path) ->
             raise
         why = str(cause).strip().partition("\n")[0] or type(cause).__name__
         raise UserError(f"{folder.parent}: records cannot be written ({why}); nothing was kept") from error
-    except AssertionError:
-        # TFDS does not write a set without records.
-        if builder.counts.photographs > len(builder.counts.unreadable):
-            raise
     finally:
         logging.set_verbosity(verbosity)
     if builder.counts.photographs == len(builder.counts.unreadable):

@@ -3,10 +3,11 @@
 import contextlib
 import fcntl
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
@@ -54,35 +55,46 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keeps a folder to this process while the block runs; the end of a process, however it comes, sets it free.
+def locked(
+    folder: Path, name: str = ".lock", work: str = "is at work in it", instead: str = "--workdir"
+) -> Iterator[None]:
+    """Keeps a piece of work in a folder to this process while the block runs; however the process ends, that ends too.
+
+    Args:
+      folder: made if it is missing.
+      name: of the file that is locked; it vanishes at the end of the block.
+      work: what the process that has the lock does, to say so.
+      instead: of what another one may be chosen.
 
     Raises:
       UserError: another process has it, or it cannot be written.
     """
-    path = folder / ".lock"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
-    with file:
+    with _opened_to_lock(folder, folder / name) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             raise UserError(
-                f"{folder}: process {file.read().strip() or 'of another program'} is at work in it; wait for it, stop "
-                "it, or choose another --workdir"
+                f"{folder}: process {file.read().strip() or 'of another program'} {work}; wait for it, stop it, or "
+                f"choose another {instead}"
             ) from error
         except OSError:
-            # A file system that knows no locks: as good as none.
-            yield
-            return
+            pass  # A file system that knows no locks: as good as none.
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} of {socket.gethostname()}")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _opened_to_lock(folder: Path, path: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def try_folder(folder: Path) -> None:

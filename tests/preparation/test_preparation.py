@@ -126,6 +126,7 @@ def test_pairs_travel_with_the_set(prepared):
     assert pairs.fold.tolist() == [0, 0, 1, 1]
 
 
+@pytest.mark.filterwarnings("ignore:label.. is deprecated:DeprecationWarning")  # TFDS's use of protobuf 6
 def test_tfds_itself_reads_the_same(prepared):
     import tensorflow_datasets as tfds
 
@@ -269,7 +270,7 @@ def test_an_interrupted_preparation_leaves_nothing_that_looks_complete(tmp_path,
         "--config=configs/prepare_casia_webface.py",
         f"--config.source={tmp_path / 'faces'}",
         f"--config.data_dir={tmp_path / 'data'}",
-        place="lowres_jax.preparation.builders.aligned_faces:AlignedFaces._finish",
+        place="lowres_jax.preparation.alignment:record",
         calls=70,
         signal_number=signal_number,
         collecting=collecting,

@@ -14,7 +14,8 @@ from PIL import Image
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
-from lowres_jax.preparation.builders import aligned_faces, lfw, portraits
+from lowres_jax.preparation import alignment
+from lowres_jax.preparation.builders import lfw, portraits
 from lowres_jax.preparation.photographs import Photograph, natural_order
 from lowres_jax.preparation.sources import open_photographs
 
@@ -200,7 +201,7 @@ def test_large_pictures_go_through_the_detector_in_smaller_numbers():
     small, large = encoded(100, 100), encoded(3000, 3000)
     contents = [small] * 70 + [large] * 3 + [b"no picture"] * 2 + [small]
 
-    chunks = list(aligned_faces.in_chunks(Photograph("a", str(number), each) for number, each in enumerate(contents)))
+    chunks = list(alignment.in_chunks(Photograph("a", str(number), each) for number, each in enumerate(contents)))
 
     # Two pictures of 9 million pixels are over the 17 million that a chunk may have.
     assert [len(chunk) for chunk in chunks] == [64, 7, 1, 4]
@@ -212,8 +213,8 @@ def test_an_enormous_picture_is_unreadable_and_named():
     content = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + b"\0\0\0\0"
     large = Photograph("a", "a/large.png", content)
 
-    assert list(aligned_faces.in_chunks([large])) == [[large]]
-    _, error = aligned_faces._decode(large)
+    assert list(alignment.in_chunks([large])) == [[large]]
+    _, error = alignment._decode(large)
 
     assert isinstance(error, images.UnreadableImageError)
     assert str(error).startswith("a/large.png: ")
@@ -222,7 +223,7 @@ def test_an_enormous_picture_is_unreadable_and_named():
 def test_a_margin_repeats_the_outermost_pixels():
     _, content = cv2.imencode(".png", np.asarray([[10, 20], [30, 40]], np.uint8))
 
-    _, image = aligned_faces._decode(Photograph("a", "a/1.png", content.tobytes(), margin=1))
+    _, image = alignment._decode(Photograph("a", "a/1.png", content.tobytes(), margin=1))
 
     expected = [[10, 10, 20, 20], [10, 10, 20, 20], [30, 30, 40, 40], [30, 30, 40, 40]]
     np.testing.assert_array_equal(np.round(image[..., 0] * 255), expected)
@@ -232,8 +233,8 @@ def test_jpeg_crops_keep_their_colour_resolution():
     crop = np.zeros((32, 32, 3), np.float32)
     crop[:, ::2, 0] = 1  # columns of one pixel, which 4:2:0 would blend
 
-    decoded = cv2.imdecode(np.frombuffer(aligned_faces.encode(crop, "jpeg"), np.uint8), 1)[..., ::-1]
-    lossless = cv2.imdecode(np.frombuffer(aligned_faces.encode(crop, "png"), np.uint8), 1)[..., ::-1]
+    decoded = cv2.imdecode(np.frombuffer(alignment.encode(crop, "jpeg"), np.uint8), 1)[..., ::-1]
+    lossless = cv2.imdecode(np.frombuffer(alignment.encode(crop, "png"), np.uint8), 1)[..., ::-1]
 
     np.testing.assert_allclose(decoded, crop * 255, atol=30)
     np.testing.assert_array_equal(lossless, crop * 255)

@@ -1,14 +1,14 @@
-"""What all builders share: photographs are searched for faces, aligned, and written as records of one crop each."""
+"""What all builders share: how a set's records are described, and divided into files that are made one by one."""
 
-import dataclasses
-import io
+import itertools
 import os
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-import cv2
 import numpy as np
 
 # Writing records is the one thing that needs TensorFlow, whose greetings at start-up help nobody.
@@ -16,17 +16,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow_datasets as tfds
 from tqdm import tqdm
 
-from lowres_jax.data import images
-from lowres_jax.localization import align
-from lowres_jax.localization.detector import Detector, Face, Rule, choose, load_detector
-from lowres_jax.localization.sharpness import variance_of_laplacian
+from lowres_jax.errors import UserError
+from lowres_jax.preparation import alignment, shards
+from lowres_jax.preparation.alignment import Alignment, Counts
 from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order
 from lowres_jax.runtime.signals import interruptible
 
-# Pictures that go through the detector together: enough to fill its batches and both its threads. Of large ones fewer,
-# so that memory does not grow with them (two chunks of 200 MB are held).
-_CHUNK = 64
-_CHUNK_PIXELS = 1 << 24
+# How often in a row workers may fail without a file finished in between.
+_ATTEMPTS = 3
+_PROGRESS_SECONDS = 0.5
 
 
 @dataclass
@@ -34,37 +32,22 @@ class AlignedFacesConfig(tfds.core.BuilderConfig):
     """One way to prepare a set.
 
     Attributes:
-      detector: "mtcnn" or "haar".
-      rule: which face is taken of several; see `localization.detector.choose`.
-      crop_size: side of the crops in pixels.
-      image_format: "png" (lossless, for evaluation) or "jpeg" (quality 95, 4:4:4, a fifth of the size, for training).
+      alignment: how photographs become crops.
+      shard_size: photographs whose records are in one file.
+      platform: as `config.platform`, for workers.
     """
 
-    detector: str = "mtcnn"
-    rule: Rule = "highest_score"
-    crop_size: int = align.CROP_SIZE
-    image_format: str = "png"
+    alignment: Alignment = field(default_factory=Alignment)
+    shard_size: int = 2048
+    platform: str | None = None
 
 
-@dataclass
-class Counts:
-    """What a preparation came across.
+class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
+    """Base of the builders, whose photographs the subclass's `prepare` task hands over.
 
-    Attributes:
-      photographs: how many there were.
-      people: how many identities are in the records.
-      undetected: source names of those without a face, which fell back to the center crop.
-      unreadable: one line for each that is no readable picture and has no record.
+    In one process the shards are made in turn; under Apache Beam (`DownloadConfig.beam_runner`) each by whatever worker
+    takes it. The files are the same.
     """
-
-    photographs: int = 0
-    people: int = 0
-    undetected: list[str] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
-
-
-class AlignedFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
-    """Base of the builders, whose photographs the subclass's `prepare` task hands over."""
 
     VERSION = tfds.core.Version("1.0.0")
     SPLIT = "test"
@@ -77,12 +60,15 @@ class AlignedFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
 
     def __init__(self, *, photographs: Photographs, **kwargs: Any):
         self._photographs = photographs
+        self._by_workers = False
+        self._progress: tqdm | None = None
         self.counts = Counts()
         super().__init__(**kwargs)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        size = self.builder_config.crop_size
-        image = tfds.features.Image(shape=(size, size, 3), encoding_format=self.builder_config.image_format)
+        settings = self.builder_config.alignment
+        size = settings.crop_size
+        image = tfds.features.Image(shape=(size, size, 3), encoding_format=settings.image_format)
         features = {
             "image": image,
             "label": np.int64,
@@ -104,115 +90,131 @@ class AlignedFaces(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # 
             disable_shuffling=True,  # records keep the order of the photographs
         )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        del dl_manager  # nothing is downloaded
-        return {self.SPLIT: self._generate_examples()}
+    def _example_writer(self) -> shards.WholeShardWriter:
+        return shards.WholeShardWriter(file_format=self.info.file_format)
 
-    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _shard_iterators_per_split(self, dl_manager: Any) -> dict[str, list[Callable[[], Iterator[shards.Example]]]]:
+        del dl_manager  # nothing is downloaded
         names = sorted(set(self._photographs.names), key=natural_order)
         labels = {name: label for label, name in enumerate(names)}
-        detector = load_detector(self.builder_config.detector)
-        seen = set()
-        number = 0
-        with tqdm(total=len(self._photographs.names), unit="image", desc=self.name, dynamic_ncols=True) as progress:
-            for record in interruptible(self._records(detector)):
-                progress.update()
-                self.counts.photographs += 1
-                if isinstance(record, images.UnreadableImageError):
-                    self.counts.unreadable.append(str(record))
-                    continue
-                seen.add(record["name"])
-                if not record["detected"]:
-                    self.counts.undetected.append(record["source"])
-                counts = {"no_face": len(self.counts.undetected), "unreadable": len(self.counts.unreadable)}
-                progress.set_postfix(counts, refresh=False)
-                yield number, {"label": labels[record["name"]], **record}
-                number += 1
-        self.counts.people = len(seen)
+        total, size = len(self._photographs.names), self.builder_config.shard_size
+        bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
+        if self._by_workers:
+            return {self.SPLIT: [self._for_a_worker(*each, labels) for each in bounds]}
+        reading = self._photographs.read()
+        return {self.SPLIT: [self._in_turn(reading, stop - start, labels) for start, stop in bounds]}
 
-    def _records(self, detector: Detector) -> Iterator[dict[str, Any] | images.UnreadableImageError]:
-        """Records in order. While the detector runs, the next pictures are decoded and the last are cut and encoded."""
-        chunks = in_chunks(self._photographs.read())
-        with ThreadPoolExecutor(2) as pool:
-            decoded = [pool.submit(_decode, photograph) for photograph in next(chunks, [])]
-            finishing: list[Any] = []
-            while decoded:
-                chunk: list[tuple[Photograph, Any]] = [future.result() for future in decoded]
-                decoded = [pool.submit(_decode, photograph) for photograph in next(chunks, [])]
-                found = iter(detector.detect_batch([item[1] for item in chunk if _to_detect(item)]))
-                ready = finishing
-                finishing = [
-                    pool.submit(self._finish, item[0], item[1], next(found) if _to_detect(item) else [])
-                    for item in chunk
-                ]
-                yield from (future.result() for future in ready)
-            yield from (future.result() for future in finishing)
+    def _in_turn(
+        self, reading: Iterator[Photograph], count: int, labels: dict[str, int]
+    ) -> Callable[[], Iterator[shards.Example]]:
+        """Makes the examples of the next `count` photographs."""
 
-    def _finish(
-        self, photograph: Photograph, image: np.ndarray | images.UnreadableImageError, faces: list[Face]
-    ) -> dict[str, Any] | images.UnreadableImageError:
-        """The record of one photograph, without its label."""
-        if isinstance(image, images.UnreadableImageError):
-            return image
-        config = self.builder_config
-        face = choose(faces, image.shape, config.rule)
-        if photograph.aligned:
-            height, width = image.shape[:2]
-            box = np.asarray([0, 0, width, height], np.float32)
-            face = Face(box, 1.0, align.TEMPLATE * (width / align.TEMPLATE_SIZE))
-        crop = align.crop_face(image, face, config.crop_size)
-        landmarks = None if face is None else face.landmarks
-        return {
-            "image": io.BytesIO(encode(crop, config.image_format)),
-            "name": photograph.name,
-            "source": photograph.source,
-            "box": np.zeros(4, np.float32) if face is None else face.box.astype(np.float32),
-            "landmarks": np.zeros((5, 2), np.float32) if landmarks is None else landmarks.astype(np.float32),
-            "has_landmarks": landmarks is not None,
-            "score": 0.0 if face is None else face.score,
-            "detector": "aligned" if photograph.aligned else config.detector,
-            "detected": face is not None,
-            "sharpness": variance_of_laplacian(crop),
-        }
+        def make() -> Iterator[shards.Example]:
+            detector = shards.detector(self.builder_config.alignment.detector)
+            found = alignment.records(itertools.islice(reading, count), detector, self.builder_config.alignment)
+            return shards.examples(self._counted(interruptible(found)), labels, self.counts)
+
+        return make
+
+    def _for_a_worker(self, start: int, stop: int, labels: dict[str, int]) -> shards.Shard:
+        """What a worker needs for the photographs from `start` to before `stop`, and no more: it is sent to it."""
+        part = self._photographs.part(start, stop)
+        return shards.Shard(
+            part,
+            {name: labels[name] for name in part.names},
+            self.builder_config.alignment,
+            shards.counts_path(self.data_path, start // self.builder_config.shard_size),
+            self.builder_config.platform,
+        )
+
+    def _counted(self, records: Iterator[alignment.Record]) -> Iterator[alignment.Record]:
+        """The records, with the bar moved on."""
+        assert self._progress is not None
+        for record in records:
+            self._progress.update()
+            counts = {"no_face": len(self.counts.undetected), "unreadable": len(self.counts.unreadable)}
+            self._progress.set_postfix(counts, refresh=False)
+            yield record
+
+    def _download_and_prepare(
+        self, dl_manager: Any, download_config: tfds.download.DownloadConfig | None = None
+    ) -> None:
+        """Makes the shards, in turn or by workers, and counts what came up."""
+        self._by_workers = download_config is not None and download_config.beam_runner is not None
+        total = len(self._photographs.names)
+        with tqdm(total=total, unit="image", desc=self.name, dynamic_ncols=True) as self._progress:
+            if not self._by_workers:
+                super()._download_and_prepare(dl_manager, download_config)
+                return
+            with self._watched(self._progress):
+                self._by_stubborn_workers(dl_manager, download_config)
+        for path in sorted(self.data_path.glob(f"*{shards.COUNTS}")):
+            self.counts.merge(shards.read_counts(path))
+            path.unlink()
+        # Of TFDS, and of workers that died.
+        for path in [*self.data_path.glob("*.shard_infos.json"), *self.data_path.glob(".*")]:
+            path.unlink()
+
+    def _by_stubborn_workers(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> None:
+        """Where workers failed, has others go on with what is missing.
+
+        Raises:
+          UserError: they failed thrice in a row without a shard finished, or said what is wrong.
+        """
+        failures, finished = 0, 0
+        while True:
+            try:
+                super()._download_and_prepare(dl_manager, download_config)
+                break
+            # An engine's errors are of many kinds; those of the workers are texts within them.
+            except Exception as error:
+                _raise_if_users(error)
+                failures = 1 if self._finished() > finished else failures + 1
+                finished = self._finished()
+                line = _last_line(error)
+                if failures == _ATTEMPTS:
+                    raise UserError(
+                        f"{self.name}: the workers failed {_ATTEMPTS} times without a file of records finished in "
+                        f"between ({line}); nothing was kept"
+                    ) from error
+                tqdm.write(f"{self.name}: a worker failed ({line}); going on after {finished} files of records")
+
+    def _finished(self) -> int:
+        return len(list(self.data_path.glob("*.tfrecord-*")))
+
+    @contextmanager
+    def _watched(self, progress: tqdm) -> Iterator[None]:
+        """Moves the bar on by what workers have written, as far as it has come to whole files."""
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_PROGRESS_SECONDS):
+                finished = min(progress.total, self._finished() * self.builder_config.shard_size)
+                if finished > progress.n:
+                    progress.update(finished - progress.n)
+
+        watching = threading.Thread(target=watch, name="progress", daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watching.join()
 
 
-def _to_detect(item: tuple[Photograph, Any]) -> bool:
-    return isinstance(item[1], np.ndarray) and not item[0].aligned
-
-
-def in_chunks(photographs: Iterable[Photograph]) -> Iterator[list[Photograph]]:
-    """Photographs in lists of at most 64 and, but for a single larger one, at most 17 million pixels."""
-    chunk: list[Photograph] = []
-    pixels = 0
-    for photograph in photographs:
-        size = images.pixel_count(photograph.content)
-        if chunk and (len(chunk) == _CHUNK or pixels + size > _CHUNK_PIXELS):
-            yield chunk
-            chunk, pixels = [], 0
-        chunk.append(photograph)
-        pixels += size
-    if chunk:
-        yield chunk
-
-
-def _decode(photograph: Photograph) -> tuple[Photograph, np.ndarray | images.UnreadableImageError]:
-    emptied = dataclasses.replace(photograph, content=b"")
-    try:
-        image = images.decode_image(photograph.content, photograph.source)
-    except images.UnreadableImageError as error:
-        return emptied, error
-    margin = (photograph.margin, photograph.margin)
-    return emptied, np.pad(image, [margin, margin, (0, 0)], mode="edge") if photograph.margin else image
-
-
-def encode(crop: np.ndarray, image_format: str) -> bytes:
-    """A float32 RGB crop in [0, 1] as PNG, or as JPEG of quality 95 without color subsampling."""
-    if image_format == "png":
-        # The light compression: a tenth larger than the heaviest, several times as quick.
-        ending, options = ".png", [cv2.IMWRITE_PNG_COMPRESSION, 3]
+def _raise_if_users(error: Exception) -> None:
+    """Raises what a worker said to the user, which its engine hands on as a part of a text."""
+    if isinstance(error, UserError):
+        said = str(error)
     else:
-        sampling = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-        options = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-        ending = ".jpg"
-    _, content = cv2.imencode(ending, images.to_uint8(crop)[..., ::-1], options)
-    return content.tobytes()
+        told = re.findall(r"^lowres_jax\.errors\.UserError: (.+)$", str(error), re.MULTILINE)
+        if not told:
+            return
+        said = told[-1]
+    raise UserError(said.partition(" [while running")[0]) from error
+
+
+def _last_line(error: Exception) -> str:
+    """The line that says what went wrong, of an error whose text may be a whole traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].partition(" [while running")[0] if lines else type(error).__name__

@@ -1,7 +1,5 @@
 """CASIA-WebFace, the training set: its own folders (0000045/001.jpg) or InsightFace's RecordIO of aligned crops."""
 
-from pathlib import Path
-
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
 from lowres_jax.preparation.photographs import Photographs
@@ -25,4 +23,4 @@ def photographs(source: str | None) -> Photographs:
     """
     if not source:
         raise UserError("config.source is empty: where is the set? --config.source=PATH (folder, .tgz or train.rec)")
-    return open_photographs(Path(source))
+    return open_photographs(source)

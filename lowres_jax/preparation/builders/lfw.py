@@ -1,7 +1,6 @@
 """Labeled Faces in the Wild, with the pairs of both views. For evaluation only, never for training."""
 
 import dataclasses
-from pathlib import Path
 
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
@@ -32,7 +31,7 @@ def photographs(source: str | None, pairs: str | None = None) -> Photographs:
     """
     if not source:
         raise UserError("config.source is empty: where is LFW? --config.source=PATH/lfw-deepfunneled.tgz (or a folder)")
-    found = open_photographs(Path(source))
+    found = open_photographs(source)
     files = lfw_pairs.pairs_files(source, pairs)
     for file in files:
         lfw_pairs.locate_pairs(lfw_pairs.read_pairs(file), found.sources, str(file))

@@ -1,11 +1,10 @@
 """The ORL (AT&T) faces: 40 people x 10 gray pictures of 92 x 112, the set that comes with the dependencies."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
-from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order, read_bytes
+from lowres_jax.preparation.photographs import Photographs, natural_order, read_files
 from lowres_jax.pretrained.weights import find_package_file
 
 # The pictures end at chin and forehead, where detectors expect some room: a margin in pixels on every side. Boxes and
@@ -44,9 +43,6 @@ def photographs(source: str | None) -> Photographs:
             f"{folder}: no ORL faces (s1/1.pgm ... s40/10.pgm); leave config.source empty for the package's"
         )
 
-    def read() -> Iterator[Photograph]:
-        for file in files:
-            name = file.parent.name
-            yield Photograph(name, f"{name}/{file.name}", read_bytes(file), margin=_MARGIN)
-
-    return Photographs([file.parent.name for file in files], read)
+    names = [file.parent.name for file in files]
+    sources = [f"{file.parent.name}/{file.name}" for file in files]
+    return Photographs(names, sources, files, read_files, margin=_MARGIN)

@@ -1,7 +1,5 @@
 """Somebody's own photographs, in one folder a person: for comparisons (config.input of the task compare)."""
 
-from pathlib import Path
-
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
 from lowres_jax.preparation.photographs import Photographs
@@ -23,4 +21,4 @@ def photographs(source: str | None) -> Photographs:
     """
     if not source:
         raise UserError("config.source is empty: where are the photographs? --config.source=DIR (a subfolder a person)")
-    return open_photographs(Path(source))
+    return open_photographs(source)

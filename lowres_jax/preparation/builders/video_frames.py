@@ -1,12 +1,11 @@
 """Frames of videos of known people, cut around the face: PERSON/VIDEO/FRAME.jpg. For evaluation only."""
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
-from lowres_jax.preparation.photographs import Photograph, Photographs
+from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.preparation.sources import open_photographs
 from lowres_jax.utils import filenames
 
@@ -26,16 +25,12 @@ def photographs(source: str | None) -> Photographs:
     """
     if not source:
         raise UserError("config.source is empty: where are the frames? --config.source=DIR (PERSON/VIDEO/FRAME.jpg)")
-    found = open_photographs(Path(source), parts=3)
+    found = open_photographs(source, parts=3)
     for each in found.sources:
         if len(PurePosixPath(each).parts) < 3:
             raise UserError(f"{source}: {each} lies in no video's folder; frames are PERSON/VIDEO/FRAME.jpg")
 
-    def read() -> Iterator[Photograph]:
-        for photograph in found.read():
-            yield dataclasses.replace(photograph, name=_person(photograph.source))
-
-    return dataclasses.replace(found, names=[_person(each) for each in found.sources], read=read)
+    return dataclasses.replace(found, names=[_person(each) for each in found.sources])
 
 
 def video_of(source: str) -> str:
