@@ -223,6 +223,12 @@ def version_directory(directory: Path) -> Path | None:
     return next((each for each in candidates if (each / "dataset_info.json").is_file()), None)
 
 
+def missing_files(directory: Path, count: int) -> list[str]:
+    """Which of a set's record files, `count` in number, are not there: endings, as "tfrecord-00003-of-00007"."""
+    there = {path.name.rpartition(".")[2] for path in directory.glob("*.tfrecord-*")}
+    return [ending for number in range(count) if (ending := f"tfrecord-{number:05d}-of-{count:05d}") not in there]
+
+
 def open_records(directory: Path) -> RecordSource:
     """Opens a prepared data set.
 
@@ -241,7 +247,14 @@ def open_records(directory: Path) -> RecordSource:
         )
     try:
         splits = json.loads((found / "dataset_info.json").read_text())["splits"]
-        announced = sum(int(length) for split in splits for length in split["shardLengths"])
+        lengths = [int(length) for split in splits for length in split["shardLengths"]]
+        announced = sum(lengths)
+        lost = missing_files(found, len(lengths))
+        if lost:
+            raise UserError(
+                f"{found}: {len(lost)} of {len(lengths)} files of records are missing, {lost[0]} among them; copy the "
+                "set again, or prepare it again with --config.overwrite=true"
+            )
         source = RecordSource(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(

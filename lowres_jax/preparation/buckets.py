@@ -7,6 +7,7 @@ GOOGLE_APPLICATION_CREDENTIALS names.
 import contextlib
 import functools
 import hashlib
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,9 @@ from lowres_jax.utils import filenames
 
 # Pictures that are asked for together; the store answers them at the same time.
 _TOGETHER = 64
+
+# It warns of what it finds out about a bucket otherwise than by credentials.
+logging.getLogger("gcsfs").setLevel(logging.ERROR)
 
 
 def is_address(source: str | None) -> bool:
@@ -83,7 +87,10 @@ def exists(address: str) -> bool:
     """
     with _refusals(address):
         store, path = fsspec.core.url_to_fs(address)
-        return bool(store.isfile(path))
+        try:
+            return bool(store.info(path)["type"] == "file")
+        except FileNotFoundError:
+            return False
 
 
 def digest(address: str) -> str:
@@ -142,8 +149,11 @@ def _refusals(address: str) -> Iterator[None]:
     # Each store has its own errors; the network's are among them.
     except Exception as error:
         why = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        denied = isinstance(error, PermissionError) or getattr(error, "code", None) in (401, 403)
-        advice = "log in (gcloud auth application-default login) or ask for storage.objects.list and .get on it"
+        # Google's store says it in a plain OSError.
+        denied = isinstance(error, PermissionError) or "Forbidden" in why or getattr(error, "code", None) in (401, 403)
+        if not denied:
+            raise UserError(f"{address}: cannot be read ({why})") from error
         raise UserError(
-            f"{address}: no permission to read it ({why}); {advice}" if denied else f"{address}: cannot be read ({why})"
+            f"{address}: no permission to read it ({why}); log in (for gs:// with: gcloud auth application-default "
+            "login), or ask its owner for the right to list and read objects"
         ) from error

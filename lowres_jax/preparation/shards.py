@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import tensorflow_datasets as tfds
 from etils import epath
-from tensorflow_datasets.core import writer
+from tensorflow_datasets.core import example_serializer, writer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from lowres_jax import __version__
@@ -43,12 +44,14 @@ def detector(name: str) -> Detector:
 
 @dataclass(frozen=True)
 class Shard:
-    """Makes the examples of one shard in a worker of Apache Beam, to which it is sent.
+    """What a worker of Apache Beam needs to write one shard; it is sent to it.
 
     Attributes:
       photographs: the part of the set that is in it.
       labels: number of each person on them.
       alignment: how they become crops.
+      features: of the records.
+      path: of the shard.
       counts_path: file for what came up, written when the shard is through.
       platform: as `config.platform`.
       version: of the program that asks for it.
@@ -58,13 +61,15 @@ class Shard:
     photographs: Photographs
     labels: dict[str, int]
     alignment: Alignment
+    features: tfds.features.FeaturesDict
+    path: epath.Path
     counts_path: epath.Path
     platform: str | None
     version: str = __version__
     sender: tuple[str, int] = field(default_factory=lambda: (socket.gethostname(), os.getpid()))
 
-    def __call__(self) -> Iterator[Example]:
-        """The examples.
+    def write(self) -> None:
+        """Writes the shard, and what came up.
 
         Raises:
           UserError: the worker has another version of the program, or the photographs cannot be read.
@@ -77,21 +82,27 @@ class Shard:
             )
         if (here, os.getpid()) != self.sender:
             _set_up(self.platform)
+        serializer = example_serializer.ExampleSerializer(self.features.get_serialized_info())
+        whole = WholeShardWriter(file_format=tfds.core.FileFormat.TFRECORD)
+        writer.ShardWriter(self.features, serializer, whole).write(self._examples(), self.path)
+
+    def _examples(self) -> Iterator[Example]:
         counts = Counts()
         found = alignment.records(self.photographs.read(), detector(self.alignment.detector), self.alignment)
         yield from examples(found, self.labels, counts)
+        # The shard's own file comes to its place after this one.
         self.counts_path.write_text(json.dumps(dataclasses.asdict(counts) | {"people": sorted(counts.people)}))
+
+    def written(self) -> Iterator[Example]:
+        """Stands for the examples of a shard that is written: as many, and empty."""
+        counts = read_counts(self.counts_path)
+        return ((number, {}) for number in range(counts.photographs - len(counts.unreadable)))
 
 
 def read_counts(path: epath.Path) -> Counts:
     """What `Shard` wrote."""
     said = json.loads(path.read_text())
     return Counts(**said | {"people": set(said["people"])})
-
-
-def counts_path(folder: epath.Path, number: int) -> epath.Path:
-    """Where a shard's counts lie while a set is prepared."""
-    return folder / f"{number:05d}{COUNTS}"
 
 
 class WholeShardWriter(writer.ExampleWriter):

@@ -23,8 +23,9 @@ from lowres_jax import config_keys
 from lowres_jax.data import lfw_pairs
 from lowres_jax.errors import UserError
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.preparation import beam, buckets, builders, sources
+from lowres_jax.preparation import buckets, builders, sources
 from lowres_jax.preparation.alignment import Alignment
+from lowres_jax.preparation.beam import Workers
 from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.runtime import configuration, environment, signals
 from lowres_jax.settings.prepare import KEYS
@@ -52,7 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     _check(config)
     data_dir = environment.datasets_folder(config.data_dir)
     place = data_dir / config.builder / variant(config)
-    download_config = beam.download_config(config.beam)
+    workers = None if config.beam is None else Workers(config.beam)
     settings = {key: config[key] for key in ("detector", "rule", "crop_size", "image_format")}
     settings["source"] = _absolute(config.source)
     settings["content"] = _content_digest(config.source)
@@ -66,7 +67,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         _temporary_folder(data_dir) as temporary,
     ):
         photographs = _photographs(module, config, temporary)
-        builder = _prepare(module, photographs, config, temporary, download_config)
+        builder = _prepare(module, photographs, config, temporary, workers)
         written = Path(builder.data_dir)
         counts = builder.counts
         summary = {
@@ -195,7 +196,7 @@ def _builder_module(name: str) -> Any:
     return importlib.import_module(f"lowres_jax.preparation.builders.{name}")
 
 
-def _prepare(module: Any, photographs: Photographs, config: ConfigDict, folder: Path, download_config: Any) -> Any:
+def _prepare(module: Any, photographs: Photographs, config: ConfigDict, folder: Path, workers: Workers | None) -> Any:
     """Writes the records into a folder; returns the TFDS builder that did."""
     import tensorflow as tf
     import tensorflow_datasets as tfds
@@ -207,6 +208,7 @@ def _prepare(module: Any, photographs: Photographs, config: ConfigDict, folder: 
     logging.set_verbosity(logging.ERROR)
     builder = module.Builder(
         photographs=photographs,
+        workers=workers,
         data_dir=folder,
         config=AlignedFacesConfig(
             name=variant(config),
@@ -218,7 +220,7 @@ def _prepare(module: Any, photographs: Photographs, config: ConfigDict, folder: 
     try:
         # TFDS tells of downloads and of the temporary folder, which is not where the set will be.
         with contextlib.redirect_stdout(io.StringIO()):
-            builder.download_and_prepare(download_config=download_config)
+            builder.download_and_prepare()
     except UserError:
         raise
     except (OSError, tf.errors.OpError, RuntimeError) as error:

@@ -3,8 +3,9 @@
 import itertools
 import os
 import re
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from tqdm import tqdm
 from lowres_jax.errors import UserError
 from lowres_jax.preparation import alignment, shards
 from lowres_jax.preparation.alignment import Alignment, Counts
+from lowres_jax.preparation.beam import Workers, WorkersFailedError
 from lowres_jax.preparation.photographs import Photograph, Photographs, natural_order
 from lowres_jax.runtime.signals import interruptible
 
@@ -45,8 +47,8 @@ class AlignedFacesConfig(tfds.core.BuilderConfig):
 class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Base of the builders, whose photographs the subclass's `prepare` task hands over.
 
-    In one process the shards are made in turn; under Apache Beam (`DownloadConfig.beam_runner`) each by whatever worker
-    takes it. The files are the same.
+    This process makes the shards in turn, or each is made by whatever worker of Apache Beam takes it. The files are the
+    same.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -58,9 +60,9 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         # TFDS has an "lfw" of its own, and no two builders of one name in its register.
         super().__init_subclass__(skip_registration=True, **kwargs)
 
-    def __init__(self, *, photographs: Photographs, **kwargs: Any):
+    def __init__(self, *, photographs: Photographs, workers: Workers | None = None, **kwargs: Any):
         self._photographs = photographs
-        self._by_workers = False
+        self._workers = workers
         self._progress: tqdm | None = None
         self.counts = Counts()
         super().__init__(**kwargs)
@@ -99,10 +101,14 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         labels = {name: label for label, name in enumerate(names)}
         total, size = len(self._photographs.names), self.builder_config.shard_size
         bounds = [(start, min(start + size, total)) for start in range(0, total, size)]
-        if self._by_workers:
-            return {self.SPLIT: [self._for_a_worker(*each, labels) for each in bounds]}
-        reading = self._photographs.read()
-        return {self.SPLIT: [self._in_turn(reading, stop - start, labels) for start, stop in bounds]}
+        if self._workers is None:
+            reading = self._photographs.read()
+            return {self.SPLIT: [self._in_turn(reading, stop - start, labels) for start, stop in bounds]}
+        wanted = [self._for_a_worker(number, len(bounds), *each, labels) for number, each in enumerate(bounds)]
+        self._have_written(wanted, self._workers)
+        for shard in wanted:
+            self.counts.merge(shards.read_counts(shard.counts_path))
+        return {self.SPLIT: [shard.written for shard in wanted]}
 
     def _in_turn(
         self, reading: Iterator[Photograph], count: int, labels: dict[str, int]
@@ -116,14 +122,17 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
 
         return make
 
-    def _for_a_worker(self, start: int, stop: int, labels: dict[str, int]) -> shards.Shard:
+    def _for_a_worker(self, number: int, of: int, start: int, stop: int, labels: dict[str, int]) -> shards.Shard:
         """What a worker needs for the photographs from `start` to before `stop`, and no more: it is sent to it."""
         part = self._photographs.part(start, stop)
+        path = self._get_filename_template(self.SPLIT).sharded_filepath(shard_index=number, num_shards=of)
         return shards.Shard(
             part,
             {name: labels[name] for name in part.names},
             self.builder_config.alignment,
-            shards.counts_path(self.data_path, start // self.builder_config.shard_size),
+            self.info.features,
+            path,
+            path.parent / f"{path.name}{shards.COUNTS}",
             self.builder_config.platform,
         )
 
@@ -136,62 +145,58 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
             self._progress.set_postfix(counts, refresh=False)
             yield record
 
-    def _download_and_prepare(
-        self, dl_manager: Any, download_config: tfds.download.DownloadConfig | None = None
-    ) -> None:
+    def _download_and_prepare(self, *args: Any, **kwargs: Any) -> None:
         """Makes the shards, in turn or by workers, and counts what came up."""
-        self._by_workers = download_config is not None and download_config.beam_runner is not None
         total = len(self._photographs.names)
         with tqdm(total=total, unit="image", desc=self.name, dynamic_ncols=True) as self._progress:
-            if not self._by_workers:
-                super()._download_and_prepare(dl_manager, download_config)
-                return
-            with self._watched(self._progress):
-                self._by_stubborn_workers(dl_manager, download_config)
-        for path in sorted(self.data_path.glob(f"*{shards.COUNTS}")):
-            self.counts.merge(shards.read_counts(path))
-            path.unlink()
-        # Of TFDS, and of workers that died.
-        for path in [*self.data_path.glob("*.shard_infos.json"), *self.data_path.glob(".*")]:
+            super()._download_and_prepare(*args, **kwargs)
+        # Of workers, and of those that died.
+        for path in [*self.data_path.glob(f"*{shards.COUNTS}"), *self.data_path.glob(".*")]:
             path.unlink()
 
-    def _by_stubborn_workers(self, dl_manager: Any, download_config: tfds.download.DownloadConfig) -> None:
-        """Where workers failed, has others go on with what is missing.
+    def _have_written(self, wanted: Sequence[shards.Shard], workers: Workers) -> None:
+        """Has workers write shards; where some fail, has others go on with what is missing.
 
         Raises:
           UserError: they failed thrice in a row without a shard finished, or said what is wrong.
         """
-        failures, finished = 0, 0
-        while True:
-            try:
-                super()._download_and_prepare(dl_manager, download_config)
-                break
-            # An engine's errors are of many kinds; those of the workers are texts within them.
-            except Exception as error:
-                _raise_if_users(error)
-                failures = 1 if self._finished() > finished else failures + 1
-                finished = self._finished()
-                line = _last_line(error)
+        failures, missing = 0, list(wanted)
+        with self._watched():
+            while missing:
+                try:
+                    workers.run(shards.Shard.write, missing)
+                    error = None
+                except WorkersFailedError as raised:
+                    _raise_if_users(raised)
+                    error = raised
+                left = [shard for shard in missing if not shard.path.exists()]
+                failures = failures + 1 if len(left) == len(missing) else 0
+                missing = left
+                if not missing:
+                    break
+                line = _last_line(error) if error else "it did not write what it was asked to"
                 if failures == _ATTEMPTS:
                     raise UserError(
-                        f"{self.name}: the workers failed {_ATTEMPTS} times without a file of records finished in "
+                        f"{self.name}: Apache Beam failed {_ATTEMPTS} times without a file of records finished in "
                         f"between ({line}); nothing was kept"
                     ) from error
-                tqdm.write(f"{self.name}: a worker failed ({line}); going on after {finished} files of records")
-
-    def _finished(self) -> int:
-        return len(list(self.data_path.glob("*.tfrecord-*")))
+                done = f"{len(wanted) - len(missing)} of {len(wanted)} files of records are written"
+                tqdm.write(f"{self.name}: a worker failed ({line}); {done}, going on with the others", sys.stderr)
 
     @contextmanager
-    def _watched(self, progress: tqdm) -> Iterator[None]:
+    def _watched(self) -> Iterator[None]:
         """Moves the bar on by what workers have written, as far as it has come to whole files."""
-        done = threading.Event()
+        done, progress = threading.Event(), self._progress
+        assert progress is not None
+
+        def move() -> None:
+            finished = len(list(self.data_path.glob("*.tfrecord-*[0-9]"))) * self.builder_config.shard_size
+            if min(progress.total, finished) > progress.n:
+                progress.update(min(progress.total, finished) - progress.n)
 
         def watch() -> None:
             while not done.wait(_PROGRESS_SECONDS):
-                finished = min(progress.total, self._finished() * self.builder_config.shard_size)
-                if finished > progress.n:
-                    progress.update(finished - progress.n)
+                move()
 
         watching = threading.Thread(target=watch, name="progress", daemon=True)
         watching.start()
@@ -200,21 +205,17 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         finally:
             done.set()
             watching.join()
+            move()
 
 
-def _raise_if_users(error: Exception) -> None:
+def _raise_if_users(error: WorkersFailedError) -> None:
     """Raises what a worker said to the user, which its engine hands on as a part of a text."""
-    if isinstance(error, UserError):
-        said = str(error)
-    else:
-        told = re.findall(r"^lowres_jax\.errors\.UserError: (.+)$", str(error), re.MULTILINE)
-        if not told:
-            return
-        said = told[-1]
-    raise UserError(said.partition(" [while running")[0]) from error
+    told = re.findall(r"^(?:\S*: )?lowres_jax\.errors\.UserError: (.+)$", str(error), re.MULTILINE)
+    if told:
+        raise UserError(told[-1].partition(" [while running")[0]) from error
 
 
-def _last_line(error: Exception) -> str:
+def _last_line(error: WorkersFailedError) -> str:
     """The line that says what went wrong, of an error whose text may be a whole traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].partition(" [while running")[0] if lines else type(error).__name__
+    return lines[-1].partition(" [while running")[0] if lines else "it says nothing"
