@@ -42,13 +42,15 @@ def finish(process: subprocess.Popen[str]) -> str:
     return output
 
 
-def start_two(*each: list[str]) -> list[subprocess.Popen[str]]:
-    """Starts two processes of one run: with the same flags, or each with its own."""
+def start_together(*each: list[str], processes: int = 2) -> list[subprocess.Popen[str]]:
+    """Starts the processes of one run: with the same flags, or each with its own."""
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         address = f"localhost:{listener.getsockname()[1]}"
-    environment = {"LOWRES_JAX_COORDINATOR": address, "LOWRES_JAX_PROCESSES": "2"}
-    return [start(*each[number % len(each)], **environment, LOWRES_JAX_PROCESS=str(number)) for number in range(2)]
+    environment = {"LOWRES_JAX_COORDINATOR": address, "LOWRES_JAX_PROCESSES": str(processes)}
+    return [
+        start(*each[number % len(each)], **environment, LOWRES_JAX_PROCESS=str(number)) for number in range(processes)
+    ]
 
 
 def leaves(workdir: Path) -> dict[str, np.ndarray]:

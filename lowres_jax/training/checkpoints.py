@@ -34,6 +34,7 @@ _FREE = (
     "steps_per_call",
     "checkpoint_seconds",
     "checkpoints_kept",
+    "shared_workdir",
     "log_steps",
     "grace_seconds",
     "steps",
@@ -49,47 +50,57 @@ class Checkpoints:
     """The checkpoints of one workdir.
 
     Every process of a run makes one and calls the same methods at the same steps. Process 0 alone reads and writes, and
-    tells the others: machines need no disk that they share.
+    tells the others: machines need no disk that they share. Or they do, and each writes and reads its own part of what
+    is divided between devices, so that no machine has to hold all of it.
 
     Attributes:
       folder: WORKDIR/checkpoints, with a folder for each step kept.
+      together: whether all processes write and read.
     """
 
-    def __init__(self, workdir: Path, kept: int = 2, read_only: bool = False):
+    def __init__(self, workdir: Path, kept: int = 2, read_only: bool = False, together: bool = False):
         """Opens the checkpoints; what a killed run left half-written is cleared away by who trains.
 
         Args:
           workdir: workdir of the training.
           kept: how many of the newest stay.
           read_only: for others, who change nothing in a folder in which a training may be saving at this moment.
+          together: whether all processes write and read, in a workdir that all of them see.
         """
+        self.together = together and not read_only
         self.folder = Path(workdir).absolute() / "checkpoints"
         self._workdir = Path(workdir)
         # Orbax tells of each save in ten lines.
         logging.set_verbosity(logging.ERROR)
         self._manager: ocp.CheckpointManager | None = None
-        if not (read_only or devices.is_lead_process()):
+        if not (read_only or self.together or devices.is_lead_process()):
             return
         own = jax.process_index()
         # Orbax would have the others take part.
-        alone = ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own})
+        who = (
+            ocp.options.MultiprocessingOptions()
+            if self.together
+            else ocp.options.MultiprocessingOptions(primary_host=own, active_processes={own})
+        )
         with self._errors():
             if not read_only:
                 self.folder.mkdir(parents=True, exist_ok=True)
             self._manager = ocp.CheckpointManager(
                 self.folder,
-                item_handlers=ocp.StandardCheckpointHandler(multiprocessing_options=alone),
-                options=ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=alone)
+                item_handlers=ocp.StandardCheckpointHandler(multiprocessing_options=who),
+                options=ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=who)
                 if read_only
                 else ocp.CheckpointManagerOptions(
-                    max_to_keep=kept, cleanup_tmp_directories=True, create=False, multiprocessing_options=alone
+                    max_to_keep=kept, cleanup_tmp_directories=True, create=False, multiprocessing_options=who
                 ),
             )
+        if self.together:
+            self._check_that_all_see_it()
 
     @property
     def steps(self) -> list[int]:
         """All steps that are kept, ascending; known to process 0."""
-        return sorted(self._manager.all_steps()) if self._manager else []
+        return sorted(self._manager.all_steps()) if self._manager and devices.is_lead_process() else []
 
     @property
     def latest(self) -> int | None:
@@ -134,7 +145,7 @@ class Checkpoints:
         """Begins to save a state under its step, in the background.
 
         Args:
-          state: host arrays, which nobody changes any more.
+          state: host arrays, which nobody changes any more; of `together` as it lies on the devices.
 
         Raises:
           UserError: this or the save before could not be written; older checkpoints stay.
@@ -162,9 +173,14 @@ class Checkpoints:
         Args:
           like: a state of the same networks, as host arrays.
 
+        Returns:
+          The state as host arrays; of `together` as it lies on the devices.
+
         Raises:
           UserError: see `restore`; on process 0.
         """
+        if self.together:
+            return self._read(like, self.latest, devices.described_placement(like)) if self.latest is not None else None
         found = self.restore(like) if self.latest is not None else None
         return devices.from_first(found, like)
 
@@ -182,6 +198,16 @@ class Checkpoints:
           UserError: there is none, it is damaged, or of another model.
         """
         step = self.latest if step is None else step
+        if self.together:
+            # Only those ask that make up for an evaluation: one process, for itself.
+            alone = Checkpoints(self._workdir, read_only=True)
+            found = alone.restore(like, step)
+            alone.close()
+            return found
+        return jax.tree.map(np.asarray, self._read(like, step, like))
+
+    def _read(self, like: TrainState, step: int | None, wanted: TrainState) -> TrainState:
+        """A checkpoint of a state like one, as the arrays that are wanted."""
         if step is None or self._manager is None:
             raise UserError(f"{self.folder}: no checkpoint")
         place = self.folder / str(step)
@@ -197,13 +223,34 @@ class Checkpoints:
                     f"{place}: checkpoint of another model: {wrong[0]} has shape {found.get(wrong[0], 'none')} there, "
                     f"{expected.get(wrong[0], 'none')} here ({len(wrong)} such)"
                 )
-            restored = flat_leaves(self._manager.restore(step, args=ocp.args.StandardRestore(nested(like))))
+            restored = flat_leaves(self._manager.restore(step, args=ocp.args.StandardRestore(nested(wanted))))
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{place}: checkpoint cannot be read ({_first_line(error)}); remove this folder to go on from an older "
                 "one"
             ) from error
-        return jax.tree.unflatten(jax.tree.structure(like), [np.asarray(restored[name]) for name in expected])
+        return jax.tree.unflatten(jax.tree.structure(like), [restored[name] for name in expected])
+
+    def _check_that_all_see_it(self) -> None:
+        """Makes sure that the workdir is one and the same for all processes.
+
+        Raises:
+          UserError: on every process.
+        """
+        mark = self.folder / ".seen-by-all"
+        try:
+            if devices.is_lead_process():
+                mark.write_text("")
+            devices.agree_on_text("", "")  # not before it is there
+            seen = mark.is_file()
+            devices.agree_on_text(str(seen), f"{self.folder}: what is there")
+        except UserError as error:
+            raise UserError(
+                f"{error}; with config.shared_workdir=true all processes need a workdir that they share"
+            ) from error
+        finally:
+            if devices.is_lead_process():
+                mark.unlink(missing_ok=True)
 
     def read(self) -> dict[str, Any]:
         """The newest checkpoint as nested dictionaries of host arrays, for who does not know the training's state.

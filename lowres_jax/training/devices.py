@@ -73,13 +73,27 @@ def placement(tree: Any) -> Any:
 
 
 def replicate(tree: Any) -> Any:
-    """Host arrays, the same on every process -> arrays on every device, or divided between them (`placement`)."""
+    """Host arrays, the same on every process -> arrays on every device, or divided between them (`placement`).
+
+    What lies so already stays.
+    """
 
     def put(array: Any, spec: PartitionSpec) -> jax.Array:
+        if isinstance(array, jax.Array) and array.sharding.is_equivalent_to(NamedSharding(mesh(), spec), array.ndim):
+            return array
         array = np.asarray(array)
         return jax.make_array_from_callback(array.shape, NamedSharding(mesh(), spec), lambda index: array[index])
 
     return jax.tree.map(put, tree, placement(tree))
+
+
+def described_placement(tree: Any) -> Any:
+    """What `replicate` would make of host arrays: shapes, dtypes and where they lie, without the arrays."""
+
+    def describe(array: Any, spec: PartitionSpec) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(np.shape(array), np.asarray(array).dtype, sharding=NamedSharding(mesh(), spec))
+
+    return jax.tree.map(describe, tree, placement(tree))
 
 
 def divide(batch: dict[str, np.ndarray], stacked: bool = False) -> dict[str, jax.Array]:

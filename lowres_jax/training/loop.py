@@ -201,7 +201,7 @@ class _Run:
                 )
 
     def save(self, state: TrainState) -> None:
-        self._checkpoints.save(devices.fetch(state))
+        self._checkpoints.save(state if self._checkpoints.together else devices.fetch(state))
         self._saved = time.monotonic()
 
     def evaluate(self, state: TrainState, evaluate: Callable[[TrainState], None]) -> None:

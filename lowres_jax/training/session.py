@@ -73,6 +73,10 @@ KEYS: dict[str, Any] = {
     "log_steps": Key(20, "Steps between lines of figures.", least=1),
     "checkpoint_seconds": Key(300.0, "Seconds between checkpoints; 0: as often as possible.", least=0),
     "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1),
+    "shared_workdir": Key(
+        False,
+        "Whether all processes see the workdir: then each writes its own part of parameters that are divided.",
+    ),
     "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0),
     "threads": Key(2, "Threads that decode.", least=1),
     "cpu_devices": Key(
@@ -251,7 +255,7 @@ def run(
       UserError: the workdir is another training's, a figure is not finite, or the disk is full.
     """
     with files.locked(workdir) if devices.is_lead_process() else contextlib.nullcontext():
-        checkpoints = Checkpoints(workdir, config.checkpoints_kept)
+        checkpoints = Checkpoints(workdir, config.checkpoints_kept, together=config.shared_workdir)
         checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
         plan = loop.Plan(
             steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)

@@ -11,7 +11,7 @@ import pytest
 from ml_collections import ConfigDict
 from signalled import run_signalled
 from tensorboardX.proto import event_pb2
-from training_runs import assert_equal, finish, leaves, start, start_two, write_faces
+from training_runs import assert_equal, finish, leaves, start, start_together, write_faces
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
@@ -156,7 +156,7 @@ def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> No
 
 
 def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
-    first, second = start_two(arguments(data, tmp_path))
+    first, second = start_together(arguments(data, tmp_path))
     output = finish(first)
     assert "step" not in finish(second)
     assert "2 cpu devices in 2 processes" in output
@@ -168,7 +168,7 @@ def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Pat
 def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
     straight: tuple[Path, str], data: Path, tmp_path: Path
 ) -> None:
-    first, second = start_two(arguments(data, tmp_path, steps=100_000, evaluate_steps=0))
+    first, second = start_together(arguments(data, tmp_path, steps=100_000, evaluate_steps=0))
     assert first.stdout is not None
     # The event that is waited for: the first figures.
     while "step 2/" not in (line := first.stdout.readline()):
@@ -180,7 +180,7 @@ def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
 
 
 def test_processes_with_different_configs_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
-    processes = start_two(arguments(data, tmp_path), arguments(data, tmp_path, seed=1))
+    processes = start_together(arguments(data, tmp_path), arguments(data, tmp_path, seed=1))
     for process in processes:
         output, error = process.communicate(timeout=120)
         assert process.returncode == 1
@@ -192,7 +192,7 @@ def test_processes_need_no_disk_that_they_share(straight: tuple[Path, str], data
     """As on the machines of a TPU pod: each has a workdir of its own, and only the first has anything to go on from."""
     each = [tmp_path / "first", tmp_path / "second"]
     for steps in (STEPS // 2, STEPS):
-        first, second = start_two(*(arguments(data, folder, steps=steps, evaluate_steps=0) for folder in each))
+        first, second = start_together(*(arguments(data, folder, steps=steps, evaluate_steps=0) for folder in each))
         output = finish(first)
         finish(second)
     assert f"goes on after step {STEPS // 2} of {STEPS}" in output
@@ -201,7 +201,7 @@ def test_processes_need_no_disk_that_they_share(straight: tuple[Path, str], data
 
 
 def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Path, tmp_path: Path) -> None:
-    first, second = start_two(arguments(data, tmp_path, steps=100_000, evaluate_steps=0, checkpoint_seconds=0.0))
+    first, second = start_together(arguments(data, tmp_path, steps=100_000, evaluate_steps=0, checkpoint_seconds=0.0))
     assert first.stdout is not None
     while "step 6/" not in (line := first.stdout.readline()):
         assert line, first.communicate()[1]

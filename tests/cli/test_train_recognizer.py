@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 from signalled import run_signalled
-from training_runs import assert_equal, finish, leaves, start_two, write_faces
+from training_runs import assert_equal, finish, leaves, start_together, write_faces
 
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
@@ -60,8 +60,8 @@ def config_of(data: Path, **changes: Any) -> ConfigDict:
     return config
 
 
-def arguments(data: Path, workdir: Path) -> list[str]:
-    flags = [f"--config.{name}={value}" for name, value in changes_of(data).items()]
+def arguments(data: Path, workdir: Path, **changes: Any) -> list[str]:
+    flags = [f"--config.{name}={value}" for name, value in changes_of(data, **changes).items()]
     return ["--config=configs/recognizer.py:smoke", *flags, f"--workdir={workdir}"]
 
 
@@ -126,7 +126,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_
 
 def test_two_processes_give_what_one_gives(straight: Path, data: Path, tmp_path: Path) -> None:
     """Each has half of the classes; the accuracy among all is evaluated by one of them."""
-    first, second = start_two(arguments(data, tmp_path))
+    first, second = start_together(arguments(data, tmp_path))
     assert "2 cpu devices in 2 processes" in finish(first)
     assert "step" not in finish(second)
     one, other = leaves(tmp_path), leaves(straight)
