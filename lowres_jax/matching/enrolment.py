@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from lowres_jax.localization.detector import Rule
 from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery, Searchable
+from lowres_jax.matching.near_copies import near_copies
 from lowres_jax.matching.packed_views import packed, unpacked
 from lowres_jax.matching.simulation import Recipe, recipe_of
 from lowres_jax.runtime import signals
@@ -28,7 +29,6 @@ from lowres_jax.utils.files import write_atomically
 _SECONDS_BETWEEN_SAVES = 60.0
 # Two pictures so similar are one and the same, saved twice perhaps; different photographs of a person stay below.
 SAME_PICTURE = 0.99
-_BLOCK = 1024
 
 
 @dataclass
@@ -193,13 +193,11 @@ class Enrolment:
     def doubles(self) -> list[tuple[str, Path, str, Path]]:
         """Pictures that are enrolled under two names: (name, picture, other name, its picture)."""
         names, paths, templates = self.pictures
-        found = []
-        for start in range(0, len(names), _BLOCK):
-            rows, columns = np.nonzero(templates[start : start + _BLOCK] @ templates.T >= SAME_PICTURE)
-            for one, other in zip(rows + start, columns, strict=True):
-                if one < other and names[one] != names[other]:
-                    found.append((names[one], paths[one], names[other], paths[other]))
-        return found
+        return [
+            (names[one], paths[one], names[other], paths[other])
+            for one, other in near_copies(templates, SAME_PICTURE)
+            if names[one] != names[other]
+        ]
 
     def strangers(self, similarity: float) -> dict[str, list[Path]]:
         """Pictures that do not resemble the person's others: name -> those below a similarity to the others' mean."""
