@@ -261,7 +261,11 @@ class Checkpoints:
         if self._manager is None or self.latest is None:
             raise UserError(f"{self.folder}: no checkpoint")
         try:
-            return jax.tree.map(np.asarray, self._manager.restore(self.latest, args=ocp.args.StandardRestore()))
+            # Where several processes wrote it, Orbax has to be told that all of it is wanted here.
+            described = flat_leaves(self._manager.item_metadata(self.latest))
+            wanted = {name: np.empty(leaf.shape, leaf.dtype) for name, leaf in described.items()}
+            target = traverse_util.unflatten_dict(wanted, sep="/")
+            return jax.tree.map(np.asarray, self._manager.restore(self.latest, args=ocp.args.StandardRestore(target)))
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
                 f"{self.folder / str(self.latest)}: checkpoint cannot be read ({_first_line(error)})"

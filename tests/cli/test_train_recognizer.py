@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -125,16 +126,36 @@ def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_
 
 
 def test_two_processes_give_what_one_gives(straight: Path, data: Path, tmp_path: Path) -> None:
-    """Each has half of the classes; the accuracy among all is evaluated by one of them."""
-    first, second = start_together(arguments(data, tmp_path))
+    """Each has half of the classes, and writes it; the accuracy among all is evaluated by one of them."""
+    first, second = start_together(arguments(data, tmp_path, shared_workdir=True))
     assert "2 cpu devices in 2 processes" in finish(first)
     assert "step" not in finish(second)
-    one, other = leaves(tmp_path), leaves(straight)
+    other = leaves(straight)
+    assert_close(leaves(tmp_path), other)
+    assert len(json.loads((tmp_path / "evaluations.json").read_text())) == 2
+    for step in (3, STEPS):
+        written = tmp_path / "checkpoints" / str(step) / "default"
+        assert sorted(path.name for path in written.glob("ocdbt.process_*")) == ["ocdbt.process_0", "ocdbt.process_1"]
+    # One process goes on with what two wrote, and reads all of it.
+    shutil.rmtree(tmp_path / "checkpoints" / str(STEPS))
+    train_recognizer.run(config_of(data, shared_workdir=True), tmp_path)
+    assert int(leaves(tmp_path)["step"]) == STEPS
+    assert_close(leaves(tmp_path), other)
+
+
+def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
     assert one.keys() == other.keys()
     name = next(name for name in one if name.endswith("head/params/sharded_classes"))
     assert one[name].shape == (512, 128)
     np.testing.assert_allclose(one[name], other[name], atol=1e-3)
-    assert len(json.loads((tmp_path / "evaluations.json").read_text())) == 2
+
+
+def test_processes_that_do_not_see_one_workdir_are_told(data: Path, tmp_path: Path) -> None:
+    each = [arguments(data, tmp_path / name, shared_workdir=True) for name in ("first", "second")]
+    for process in start_together(*each):
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 1
+        assert "differs between processes (process 0 and 1); with config.shared_workdir=true all processes" in error
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ def test_workers_that_come_no_further_are_given_up(faces, tmp_path, monkeypatch,
         ("--direct_num_worker=2", "config.beam: --direct_num_worker=2 is no flag of Apache Beam"),
         ("--direct_num_workers=two", "config.beam: argument --direct_num_workers: invalid int value: 'two'"),
         ("--runner=Hadoop", r"config.beam: --runner=Hadoop cannot be used \(.*DirectRunner.*FlinkRunner"),
+        ("--runner=DataflowRunner", "config.beam: --runner=DataflowRunner: its machines share no disk with this one"),
         ("--runner='Direct", r"config.beam=.*: No closing quotation"),
     ],
 )
