@@ -59,7 +59,8 @@ def batches(
     """
     own = batch_size // processes
     wanted = np.arange(len(source)) if positions is None else np.asarray(positions, np.int64)
-    ascending = np.unique(wanted)
+    # NumPy takes a second for this with a million, and only devices that have the crops already need it.
+    ascending = None if choices is None else np.unique(wanted)
     if not len(wanted):
         raise ValueError("there are no records to read")
 
@@ -75,7 +76,7 @@ def batches(
         indices = np.empty(own, np.int64)
         for epoch in np.unique(epochs):
             indices[epochs == epoch] = shuffled(int(epoch))[places[epochs == epoch] % len(wanted)]
-        if choices is not None:
+        if choices is not None and ascending is not None:
             drawn = [choices(streams.generator(seed, "row", int(step), row)) for row in range(first, first + own)]
             stacked = {name: np.stack([each[name] for each in drawn]) for name in drawn[0]}
             return stacked | {"row": np.searchsorted(ascending, indices).astype(np.int32)}

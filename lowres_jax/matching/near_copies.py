@@ -31,8 +31,9 @@ def near_copies(templates: np.ndarray, least: float, seed: int = 0) -> list[tupl
     if count <= _COMPARED:
         for start in range(0, count, _BLOCK):
             rows, columns = np.nonzero(templates[start : start + _BLOCK] @ templates.T >= least)
-            found |= {(one, other) for one, other in zip(rows + start, columns, strict=True) if one < other}
-        return sorted((int(one), int(other)) for one, other in found)
+            pairs = zip((rows + start).tolist(), columns.tolist(), strict=True)
+            found |= {(one, other) for one, other in pairs if one < other}
+        return sorted(found)
     generator = np.random.default_rng(seed)
     bits = math.ceil(math.log2(count))
     together = (1 - math.acos(least) / math.pi) ** bits
