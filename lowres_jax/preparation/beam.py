@@ -140,8 +140,8 @@ def _engine(flags: str) -> tuple[str, Any]:
         raise UserError(f"config.beam: --runner={name} cannot be used ({str(error).splitlines()[0]})") from error
     if name.rpartition(".")[2].lower().startswith("dataflow"):
         raise UserError(
-            "config.beam: --runner=DataflowRunner: its machines share no disk with this one, and records are written to "
-            "config.data_dir; use FlinkRunner or SparkRunner on machines that see it"
+            "config.beam: --runner=DataflowRunner: its machines share no disk with this one, and records are written "
+            "to config.data_dir; use FlinkRunner or SparkRunner on machines that see it"
         )
     # It tells of every stage; what goes wrong comes as an error.
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)
