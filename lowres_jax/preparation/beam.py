@@ -63,6 +63,7 @@ class Workers:
         sending.close()
 
         def end() -> None:
+            leader.kill()  # it may not have a session of its own yet
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(leader.pid or 0, signal.SIGKILL)
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import os
+import pickle
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,7 +45,7 @@ def detector(name: str) -> Detector:
 
 @dataclass(frozen=True)
 class Shard:
-    """What a worker of Apache Beam needs to write one shard; it is sent to it.
+    """What a worker of Apache Beam needs to write one shard.
 
     Attributes:
       photographs: the part of the set that is in it.
@@ -97,6 +98,26 @@ class Shard:
         """Stands for the examples of a shard that is written: as many, and empty."""
         counts = read_counts(self.counts_path)
         return ((number, {}) for number in range(counts.photographs - len(counts.unreadable)))
+
+
+def note(shard: Shard) -> str:
+    """Writes down what a shard needs, beside where it will be: so a pipeline holds names only, however large the set.
+
+    Returns:
+      Path of the note, for `write`.
+    """
+    path = shard.path.parent / f".{shard.path.name}.note"
+    path.write_bytes(pickle.dumps(shard))
+    return os.fspath(path)
+
+
+def write(path: str) -> None:
+    """Writes the shard that a note tells of: what a worker does.
+
+    Raises:
+      UserError: see `Shard.write`.
+    """
+    pickle.loads(epath.Path(path).read_bytes()).write()
 
 
 def read_counts(path: epath.Path) -> Counts:

@@ -8,7 +8,7 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -91,10 +91,10 @@ def test_workers_write_what_one_process_writes_though_one_of_them_dies(faces, by
 def test_workers_that_come_no_further_are_given_up(faces, tmp_path, monkeypatch, capsys):
     runs = []
 
-    def dying(self: beam.Workers, function: object, items: Sequence[shards.Shard]) -> None:
-        runs.append([shard.path.name for shard in items])
+    def dying(self: beam.Workers, function: Callable[[str], object], items: Sequence[str]) -> None:
+        runs.append(items)
         if len(runs) in (2, 4):
-            items[0].write()
+            function(items[0])
         raise beam.WorkersFailedError(
             "Traceback ...\n  File x\nRuntimeError: Channel closed. [while running 'Map(write)']\n"
         )
@@ -136,7 +136,7 @@ def test_what_a_worker_says_to_the_user_is_said_once(tmp_path, monkeypatch, face
     told = "Traceback ...\nlowres_jax.errors.UserError: /a.tgz: damaged [while running 'Map(write)']\n\nmore"
     attempts = []
 
-    def failing(self: beam.Workers, function: object, items: Sequence[shards.Shard]) -> None:
+    def failing(self: beam.Workers, function: object, items: Sequence[str]) -> None:
         attempts.append(items)
         raise beam.WorkersFailedError(told)
 

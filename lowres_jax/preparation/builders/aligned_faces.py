@@ -123,7 +123,7 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         return make
 
     def _for_a_worker(self, number: int, of: int, start: int, stop: int, labels: dict[str, int]) -> shards.Shard:
-        """What a worker needs for the photographs from `start` to before `stop`, and no more: it is sent to it."""
+        """What a worker needs for the photographs from `start` to before `stop`, and no more."""
         part = self._photographs.part(start, stop)
         path = self._get_filename_template(self.SPLIT).sharded_filepath(shard_index=number, num_shards=of)
         return shards.Shard(
@@ -150,7 +150,7 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         total = len(self._photographs.names)
         with tqdm(total=total, unit="image", desc=self.name, dynamic_ncols=True) as self._progress:
             super()._download_and_prepare(*args, **kwargs)
-        # Of workers, and of those that died.
+        # Notes for workers, theirs, and what those that died left.
         for path in [*self.data_path.glob(f"*{shards.COUNTS}"), *self.data_path.glob(".*")]:
             path.unlink()
 
@@ -161,10 +161,11 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
           UserError: they failed thrice in a row without a shard finished, or said what is wrong.
         """
         failures, missing = 0, list(wanted)
+        notes = {shard.path: shards.note(shard) for shard in wanted}
         with self._watched():
             while missing:
                 try:
-                    workers.run(shards.Shard.write, missing)
+                    workers.run(shards.write, [notes[shard.path] for shard in missing])
                     error = None
                 except WorkersFailedError as raised:
                     _raise_if_users(raised)
