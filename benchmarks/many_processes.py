@@ -79,6 +79,11 @@ def leaves(workdir: Path) -> dict[str, np.ndarray]:
     return {name: leaf for name, leaf in found.items() if "/params/" in name}
 
 
+def saved_steps(workdir: Path) -> list[int]:
+    """Steps whose checkpoints are whole."""
+    return [int(path.name) for path in workdir.glob("checkpoints/*") if path.name.isdigit()]
+
+
 def compare(workdir: Path, straight: Path) -> str:
     """How far two trainings are from each other."""
     one, other = leaves(workdir), leaves(straight)
@@ -116,13 +121,13 @@ def main() -> None:
             print(f"{shape} ({time.monotonic() - begin:.0f} s): {compare(workdir, straight)}", flush=True)
         workdir, (processes, devices) = Path(name) / "killed", map(int, given.shapes[0].split("x"))
         running = start(given.training, workdir, given.steps, processes, devices)
-        while not list(workdir.glob("checkpoints/[0-9]*")) or max(figures(workdir), default=0) < 2:
+        while not saved_steps(workdir) or max(figures(workdir), default=0) < 2:
             time.sleep(0.2)
         running[-1].send_signal(signal.SIGKILL)
         begin = time.monotonic()
         status = [process.wait() for process in running[:-1]]
         print(f"one of {given.shapes[0]} killed: the others ended with {status} after {time.monotonic() - begin:.1f} s")
-        saved = max(int(path.name) for path in workdir.glob("checkpoints/[0-9]*") if path.name.isdigit())
+        saved = max(saved_steps(workdir))
         wait(start(given.training, workdir, given.steps, 1, 2), workdir)
         print(f"gone on with after step {saved} by 1x2: {compare(workdir, straight)}", flush=True)
 
