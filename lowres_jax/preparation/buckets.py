@@ -5,6 +5,7 @@ GOOGLE_APPLICATION_CREDENTIALS names.
 """
 
 import contextlib
+import errno
 import functools
 import hashlib
 import logging
@@ -144,16 +145,24 @@ def _refusals(address: str) -> Iterator[None]:
             f"{address}: needs a package that is not installed ({error}); for gs:// install it with: "
             "pip install 'lowres-jax[beam]'"
         ) from error
-    except FileNotFoundError as error:
-        raise UserError(f"{address}: there is no such bucket, folder or file") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise UserError(f"{address}: cannot be copied to this machine ({error.strerror})") from error
+        raise _refusal(address, error) from error
     # Each store has its own errors; the network's are among them.
     except Exception as error:
-        why = (str(error).strip() or type(error).__name__).partition("\n")[0]
-        # Google's store says it in a plain OSError.
-        denied = isinstance(error, PermissionError) or "Forbidden" in why or getattr(error, "code", None) in (401, 403)
-        if not denied:
-            raise UserError(f"{address}: cannot be read ({why})") from error
-        raise UserError(
-            f"{address}: no permission to read it ({why}); log in (for gs:// with: gcloud auth application-default "
-            "login), or ask its owner for the right to list and read objects"
-        ) from error
+        raise _refusal(address, error) from error
+
+
+def _refusal(address: str, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"{address}: there is no such bucket, folder or file")
+    why = (str(error).strip() or type(error).__name__).partition("\n")[0]
+    # Google's store says it in a plain OSError.
+    denied = isinstance(error, PermissionError) or "Forbidden" in why or getattr(error, "code", None) in (401, 403)
+    if not denied:
+        return UserError(f"{address}: cannot be read ({why})")
+    return UserError(
+        f"{address}: no permission to read it ({why}); log in (for gs:// with: gcloud auth application-default "
+        "login), or ask its owner for the right to list and read objects"
+    )

@@ -1,7 +1,7 @@
 """Where photographs come from: a folder, an archive, RecordIO, or an address."""
 
-import shutil
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -67,11 +67,22 @@ def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None
     if not (in_parts and path.is_file() and path.suffix != ".rec" and is_compressed_tar(path)):
         return source
     plain = folder / "source.tar"
-    with tar_damage(path), tarfile.open(path, "r:*") as archive, plain.open("wb") as file:
+    try:
+        with plain.open("wb") as file:
+            for piece in _decompressed(path):
+                file.write(piece)
+    except OSError as error:
+        raise UserError(f"{plain}: cannot be written ({error.strerror or error})") from error
+    return str(plain)
+
+
+def _decompressed(path: Path) -> Iterator[bytes]:
+    """What a compressed tar archive is without its compression, in pieces."""
+    with tar_damage(path), tarfile.open(path, "r:*") as archive:
         decompressed: Any = archive.fileobj
         decompressed.seek(0)
-        shutil.copyfileobj(decompressed, file, 1 << 20)
-    return str(plain)
+        while piece := decompressed.read(1 << 20):
+            yield piece
 
 
 def _folder(folder: Path) -> Photographs:

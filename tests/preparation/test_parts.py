@@ -1,5 +1,6 @@
 """Sets that are read in parts, by other processes, and from a bucket."""
 
+import errno
 import gzip
 import io
 import pickle
@@ -9,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import fsspec
 import made_bucket
 import pytest
 
@@ -88,9 +90,8 @@ def bucket(monkeypatch, tmp_path) -> Iterator[None]:
     objects |= {f"rec/{path.name}": path.read_bytes() for path in (records, records.with_suffix(".idx"))}
     with made_bucket.served(objects) as host:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
+        monkeypatch.setenv("NO_GCE_CHECK", "true")
         # Each test has a store of its own.
-        import fsspec
-
         fsspec.get_filesystem_class("gs").clear_instance_cache()
         yield
 
@@ -127,8 +128,7 @@ def test_a_digest_tells_contents_apart(monkeypatch):
     for objects in ({"a/1.png": b"x"}, {"a/1.png": b"x"}, {"a/1.png": b"xx"}, {"a/2.png": b"x"}):
         with made_bucket.served(objects) as host:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", host)
-            import fsspec
-
+            monkeypatch.setenv("NO_GCE_CHECK", "true")
             fsspec.get_filesystem_class("gs").clear_instance_cache()
             digests.append(buckets.digest("gs://open/a"))
     assert digests[0] == digests[1]
@@ -150,3 +150,17 @@ def test_a_bucket_that_cannot_be_read_is_one_line(bucket, tmp_path, address, mes
         sources.open_photographs(address)
     with pytest.raises(UserError, match=f"^{address}.tgz: ({message}).*$"):
         sources.within_reach(f"{address}.tgz", tmp_path, in_parts=False)
+
+
+def test_a_full_disk_is_not_the_sources_fault(bucket, tmp_path, monkeypatch):
+    path = str(write_source(tmp_path, "faces.tgz"))
+    with pytest.raises(UserError, match=r"^/dev/full/source.tar: cannot be written"):
+        sources.within_reach(path, Path("/dev/full"), in_parts=True)
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    async def get_file(self: object, *_: object, **__: object) -> None:
+        raise full
+
+    monkeypatch.setattr(fsspec.get_filesystem_class("gs"), "_get_file", get_file)
+    with pytest.raises(UserError, match=r"^gs://open/faces.tgz: cannot be copied to this machine .No space left"):
+        sources.within_reach("gs://open/faces.tgz", tmp_path, in_parts=False)
