@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import google_crc32c
 import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow_datasets as tfds
@@ -65,12 +64,6 @@ print((time.perf_counter() - begin) / 10)
 """
 
 
-def masked(content: bytes) -> bytes:
-    """The CRC of a TFRecord."""
-    value = google_crc32c.value(content)
-    return struct.pack("<I", ((value >> 15 | value << 17) + 0xA282EAD8) % 2**32)
-
-
 def write(folder: Path, count: int) -> Path:
     """A set of as many records."""
     folder.mkdir(parents=True)
@@ -91,7 +84,8 @@ def write(folder: Path, count: int) -> Path:
                 feature["sharpness"].float_list.value.append(float(number))
                 data = message.SerializeToString()
                 size = struct.pack("<Q", len(data))
-                file.write(size + masked(size) + data + masked(data))
+                crcs = [struct.pack("<I", records.masked_crc(each)) for each in (size, data)]
+                file.write(size + crcs[0] + data + crcs[1])
                 number += 1
     described = [{"name": "train", "shardLengths": [str(length) for length in lengths]}]
     (folder / "dataset_info.json").write_text(json.dumps({"name": "made", "splits": described}))

@@ -262,7 +262,7 @@ def open_records(directory: Path) -> RecordSource:
         ) from error
     if announced != len(source):
         raise UserError(
-            f"{found}: {len(source):,} records, but {announced:,} were written; files are missing: "
+            f"{found}: {len(source):,} records, but {announced:,} were written; a file was cut short: "
             "prepare the data set again with --config.overwrite=true"
         )
     return source

@@ -10,7 +10,7 @@ _BLOCK = 1024
 _MISSED = 1e-4
 
 
-def near_copies(templates: np.ndarray, least: float, seed: int = 0) -> list[tuple[int, int]]:
+def near_copies(templates: np.ndarray, least: float) -> list[tuple[int, int]]:
     """Pairs of templates whose similarity reaches a bound.
 
     Many templates are first sorted by the sides of random planes on which they lie (Charikar 2002, "Similarity
@@ -21,7 +21,6 @@ def near_copies(templates: np.ndarray, least: float, seed: int = 0) -> list[tupl
     Args:
       templates: (n, D) of unit length.
       least: cosine.
-      seed: of the planes.
 
     Returns:
       Positions (first, second) with first < second, ascending.
@@ -34,7 +33,7 @@ def near_copies(templates: np.ndarray, least: float, seed: int = 0) -> list[tupl
             pairs = zip((rows + start).tolist(), columns.tolist(), strict=True)
             found |= {(one, other) for one, other in pairs if one < other}
         return sorted(found)
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     bits = math.ceil(math.log2(count))
     together = (1 - math.acos(least) / math.pi) ** bits
     for _ in range(math.ceil(math.log(_MISSED) / math.log1p(-together))):

@@ -38,16 +38,16 @@ def open_archive(path: Path, parts: int = 2) -> Photographs:
     contents: Callable[[Sequence[Any]], Iterator[bytes]]
     if zipfile.is_zipfile(path):
         with _zip_damage(path), zipfile.ZipFile(path) as archive:
-            pictures, places, _ = _pictures(_zip_files(archive))
+            pictures, places, _ = pictures_among(_zip_files(archive))
         contents = functools.partial(_zip_contents, path)
     elif is_compressed_tar(path):
         with tar_damage(path), tarfile.open(path, "r|*") as archive:
-            pictures, places, disordered = _pictures(_tar_files(archive, {}))
+            pictures, places, disordered = pictures_among(_tar_files(archive, {}))
         contents = functools.partial(_tar_contents, path, not disordered)
     else:
         offsets: dict[str, tuple[int, int]] = {}
         with tar_damage(path), tarfile.open(path, "r:") as archive:
-            pictures, targets, _ = _pictures(_tar_files(archive, offsets))
+            pictures, targets, _ = pictures_among(_tar_files(archive, offsets))
         places, contents = [offsets[target] for target in targets], functools.partial(_slices, path)
     if not pictures.paths:
         ignored = "; ".join(pictures.remarks(path)) or "it is empty"
@@ -69,7 +69,7 @@ def is_compressed_tar(path: Path) -> bool:
         return True
 
 
-def _pictures(all_files: Iterator[File]) -> tuple[PictureFiles, list[str], bool]:
+def pictures_among(all_files: Iterator[File]) -> tuple[PictureFiles, list[str], bool]:
     """The pictures by name, the name of the file that has the content of each, and whether the order is another.
 
     It is where a picture is behind a link, or a name comes twice.

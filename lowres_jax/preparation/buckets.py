@@ -9,7 +9,6 @@ import errno
 import functools
 import hashlib
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
@@ -17,9 +16,8 @@ from typing import Any
 
 import fsspec
 
-from lowres_jax.data import picture_files
-from lowres_jax.data.picture_files import PictureFiles
 from lowres_jax.errors import UserError
+from lowres_jax.preparation.archives import pictures_among
 from lowres_jax.preparation.photographs import Photographs, person
 from lowres_jax.utils import filenames
 
@@ -45,18 +43,10 @@ def open_bucket(address: str) -> Photographs:
         store, root = fsspec.core.url_to_fs(address)
         root = root.rstrip("/")
         files = sorted(PurePosixPath(file).relative_to(root) for file in store.find(root))
-        ignored, hidden, found = Counter[str](), set(), list[PurePosixPath]()
-        for file in files:
-            folders = [place for place, part in enumerate(file.parts[:-1]) if picture_files.is_hidden(part)]
-            if folders:
-                hidden.add(file.parts[: folders[0] + 1])
-            elif picture_files.is_hidden(file.name):
-                continue
-            elif picture_files.is_picture(file, functools.partial(store.open, f"{root}/{file}")):
-                found.append(file)
-            else:
-                ignored[file.suffix.lower() or "without ending"] += 1
-    remarks = PictureFiles([], ignored, len(hidden)).remarks(address)
+        pictures, _, _ = pictures_among(
+            (str(file), "", functools.partial(store.cat, f"{root}/{file}")) for file in files
+        )
+    remarks, found = pictures.remarks(address), [PurePosixPath(path) for path in pictures.paths]
     if not found:
         raise UserError(f"{address}: no pictures there ({'; '.join(remarks) or 'nothing of that name, or empty'})")
     names, sources = [person(file) for file in found], [filenames.printable(str(file)) for file in found]

@@ -241,7 +241,7 @@ class Checkpoints:
         try:
             if devices.is_lead_process():
                 mark.write_text("")
-            devices.agree_on_text("", "")  # not before it is there
+            devices.wait_for_all("marked")
             seen = mark.is_file()
             devices.agree_on_text(str(seen), f"{self.folder}: what is there")
         except UserError as error:

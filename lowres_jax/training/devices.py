@@ -172,6 +172,11 @@ def from_first(value: Any, like: Any) -> Any:
     return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(jax.tree.map(np.asarray, sent)))
 
 
+def wait_for_all(name: str) -> None:
+    """Goes on when every process has come to the place of this name."""
+    multihost_utils.sync_global_devices(name)
+
+
 def agree_on_text(text: str, what: str) -> None:
     """Makes sure that all processes were given the same.
 

@@ -69,17 +69,7 @@ def locked(
     Raises:
       UserError: another process has it, or it cannot be written.
     """
-    with _opened_to_lock(folder, folder / name) as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise UserError(
-                f"{folder}: process {file.read().strip() or 'of another program'} {work}; wait for it, stop it, or "
-                f"choose another {instead}"
-            ) from error
-        except OSError:
-            pass  # A file system that knows no locks: as good as none.
+    with _locked_file(folder, name, f"{work}; wait for it, stop it, or choose another {instead}") as file:
         file.truncate(0)
         file.write(f"{os.getpid()} of {socket.gethostname()}")
         file.flush()
@@ -89,12 +79,26 @@ def locked(
             (folder / name).unlink(missing_ok=True)
 
 
-def _opened_to_lock(folder: Path, path: Path) -> TextIO:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        return path.open("a+")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+def _locked_file(folder: Path, name: str, otherwise: str) -> TextIO:
+    """Opens and locks the file."""
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = (folder / name).open("a+")
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            with file:
+                file.seek(0)
+                process = file.read().strip() or "of another program"
+            raise UserError(f"{folder}: process {process} {otherwise}") from error
+        except OSError:
+            return file  # A file system that knows no locks: as good as none.
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # Whoever had it has taken it away meanwhile, and the next one would lock another.
 
 
 def try_folder(folder: Path) -> None:

@@ -75,7 +75,8 @@ def test_workers_write_what_one_process_writes_though_one_of_them_dies(faces, by
 
     assert ended.returncode == 0, ended.stderr
     assert flag.read_text() == "x"
-    assert "casia_webface: a worker failed (RuntimeError: " in ended.stderr  # of one kind or another: a race of theirs
+    # Which of its threads tells first is chance, and so is the text in the brackets.
+    assert "casia_webface: a worker failed (" in ended.stderr
     assert ended.stderr.count("going on with the others") == 1
     made = files(data_dir)
     assert sorted(name for name in made if "tfrecord" in name) == [

@@ -210,6 +210,9 @@ def test_a_damaged_record_is_named(prepared, tmp_path):
     records.write_bytes(content)
     with pytest.raises(UserError, match=r"damaged at byte 0 .*: its length is wrong"):
         open_records(copy)
+    records.write_bytes(b"")
+    with pytest.raises(UserError, match="0 records, but 6 were written; a file was cut short"):
+        open_records(copy)
     records.unlink()
     with pytest.raises(UserError, match="1 of 1 files of records are missing, tfrecord-00000-of-00001"):
         open_records(copy)
