@@ -24,6 +24,9 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 PEOPLE, PICTURES, STEPS = 8, 3, 8
+# Adam divides a gradient by its own size: where it is nothing but rounding (a bias before a batch normalization) the
+# order of sums decides a whole step. Runs that add in another order are compared after plain gradient steps.
+PLAIN = {"optimizer.name": "sgd", "optimizer.learning_rate": 0.05, "optimizer.b1": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,13 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
     """Workdir and output of a run that nobody stopped."""
     workdir = tmp_path_factory.mktemp("straight")
     return workdir, finish(start(*arguments(data, workdir)))
+
+
+@pytest.fixture(scope="module")
+def straight_plain(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Workdir and output of the same with plain gradient steps."""
+    workdir = tmp_path_factory.mktemp("straight_plain")
+    return workdir, finish(start(*arguments(data, workdir, **PLAIN)))
 
 
 def test_a_run_says_what_it_does(straight: tuple[Path, str]) -> None:
@@ -137,31 +147,37 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert figures[0][-1] == figures[1][-1]
 
 
-def test_a_run_goes_on_with_another_number_of_devices(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_with_another_number_of_devices(
+    straight_plain: tuple[Path, str], data: Path, tmp_path: Path
+) -> None:
     ended = run_signalled(
-        *arguments(data, tmp_path, cpu_devices=4), place="lowres_jax.training.loop:_Run.look", calls=4
+        *arguments(data, tmp_path, cpu_devices=4, **PLAIN), place="lowres_jax.training.loop:_Run.look", calls=4
     )
     assert ended.status == 143, ended.error
     assert "4 cpu devices in 1 process" in ended.output
-    train.run(config_of("srresnet:smoke", **settings(data)), tmp_path)
-    assert_close(leaves(tmp_path), leaves(straight[0]))
+    config = config_of("srresnet:smoke", **settings(data))
+    config.update_from_flattened_dict(PLAIN)
+    train.run(config, tmp_path)
+    assert_close(leaves(tmp_path), leaves(straight_plain[0]))
 
 
 def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
-    """Equal but for the order of sums, which Adam's first steps make much of."""
+    """Equal but for the order of sums, as large as the weights; the steps themselves are some thousand times that."""
     assert one.keys() == other.keys()
     for name in one:
         if "/params/" in name:
-            np.testing.assert_allclose(one[name], other[name], atol=2e-4, err_msg=name)
+            np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
 
 
-def test_two_processes_give_what_one_gives(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
-    first, second = start_together(arguments(data, tmp_path))
+def test_two_processes_give_what_one_gives(straight_plain: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+    first, second = start_together(arguments(data, tmp_path, **PLAIN))
     output = finish(first)
     assert "step" not in finish(second)
     assert "2 cpu devices in 2 processes" in output
-    assert_close(leaves(tmp_path), leaves(straight[0]))
-    figures = [[line.split()[3] for line in text.splitlines() if "images/s" in line] for text in (output, straight[1])]
+    assert_close(leaves(tmp_path), leaves(straight_plain[0]))
+    figures = [
+        [line.split()[3] for line in text.splitlines() if "images/s" in line] for text in (output, straight_plain[1])
+    ]
     np.testing.assert_allclose(np.asarray(figures[0], float), np.asarray(figures[1], float), rtol=2e-3)
 
 
@@ -188,16 +204,18 @@ def test_processes_with_different_configs_end_before_the_first_step(data: Path, 
         assert "step" not in output
 
 
-def test_processes_need_no_disk_that_they_share(straight: tuple[Path, str], data: Path, tmp_path: Path) -> None:
+def test_processes_need_no_disk_that_they_share(straight_plain: tuple[Path, str], data: Path, tmp_path: Path) -> None:
     """As on the machines of a TPU pod: each has a workdir of its own, and only the first has anything to go on from."""
     each = [tmp_path / "first", tmp_path / "second"]
     for steps in (STEPS // 2, STEPS):
-        first, second = start_together(*(arguments(data, folder, steps=steps, evaluate_steps=0) for folder in each))
+        first, second = start_together(
+            *(arguments(data, folder, steps=steps, evaluate_steps=0, **PLAIN) for folder in each)
+        )
         output = finish(first)
         finish(second)
     assert f"goes on after step {STEPS // 2} of {STEPS}" in output
     assert not each[1].exists()
-    assert_close(leaves(each[0]), leaves(straight[0]))
+    assert_close(leaves(each[0]), leaves(straight_plain[0]))
 
 
 def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Path, tmp_path: Path) -> None:
