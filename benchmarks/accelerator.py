@@ -3,9 +3,9 @@
     python benchmarks/accelerator.py [--seconds 120] [--output OUT] [--platform gpu]
 
 Float32, TF32 and bfloat16, a sweep of batches, compile times, MTCNN, the input pipeline, and what a step's time goes
-into, in order of worth until the seconds are over. OUT/visit.json gets each figure as it is there; configs/visit.py
-runs it as its second part, with LOWRES_JAX_CACHE=PACK. PyTorch is measured beside it where it is installed. `--small`
-takes thin networks, for a rehearsal on a processor. FLOP are counted by XLA from the programs.
+into, in order of worth until the seconds are over. OUT/accelerator_speed.json gets each figure as it is there. PyTorch
+is measured beside it where it is installed. `--small` takes thin networks, for a rehearsal on a processor. FLOP are
+counted by XLA from the programs.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from ml_collections import ConfigDict
 from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
+from lowres_jax.interchange import device_agreement
 from lowres_jax.localization.mtcnn import cascade as mtcnn
 from lowres_jax.nn import precision
 from lowres_jax.recognition import resnet
@@ -40,7 +41,7 @@ from lowres_jax.super_resolution.training import train_config
 from lowres_jax.super_resolution.training import trainer as generator_trainer
 from lowres_jax.super_resolution.training.transform import Transform
 from lowres_jax.training import devices, session
-from lowres_jax.visit import reference, results
+from lowres_jax.utils.files import write_atomically
 
 # Name of a way to compute -> precision of float32 products, dtype of the computation.
 WAYS = {
@@ -83,7 +84,7 @@ def inference(
         if dtype != "float32" and not hasattr(module, "dtype"):
             continue
         computing = module.clone(dtype=jnp.dtype(dtype)) if hasattr(module, "dtype") else module
-        variables = jax.device_put(reference.drawn(computing, np.zeros((1, side, side, 3), np.float32)))
+        variables = jax.device_put(device_agreement.drawn(computing, np.zeros((1, side, side, 3), np.float32)))
         for batch in batches:
             images = jnp.asarray(np.random.default_rng(0).random((batch, side, side, 3), np.float32))
             apply, flop, compiling = compiled(jax.jit(precision.at(chosen, computing.apply)), variables, images)
@@ -350,7 +351,8 @@ def main() -> None:
                 break
             found[name] = figures
             _tell(name, figures, found)
-            results.add(arguments.output, benchmark=found)
+            with write_atomically(arguments.output / "accelerator_speed.json") as file:
+                file.write(json.dumps(found, indent=1).encode() + b"\n")
     print(f"{len(found)} figures; {max(0.0, end - time.monotonic()):.0f} s left", flush=True)
 
 

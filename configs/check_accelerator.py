@@ -1,16 +1,20 @@
-"""Check that this machine's accelerator computes what a processor does: all networks, and training steps.
+"""Check that this machine's accelerator computes what its processor does: all networks, and training steps.
 
-    LOWRES_JAX_CACHE=workdirs/pack python -m lowres_jax.main --config=configs/check_accelerator.py
+    python -m lowres_jax.main --config=configs/check_accelerator.py
+    python -m lowres_jax.main --config=configs/check_accelerator.py --config.small=true  # a rehearsal, on any machine
 
-Needs a pack (configs/pack_visit.py), which holds the processor's values. docs/accelerators.md.
+Writes accelerator.json into the workdir. How fast it is: benchmarks/accelerator.py. More: docs/accelerators.md.
 """
 
 from ml_collections import ConfigDict
 
 from lowres_jax import config_keys
-from lowres_jax.settings import visits
+from lowres_jax.settings import check_accelerator
 
 
 def get_config() -> ConfigDict:
     """Returns the config of the check."""
-    return config_keys.new(visits.CHECK_KEYS, "check_accelerator")
+    config = config_keys.new(check_accelerator.KEYS, "check_accelerator")
+    config.trainings = ("canny", "identity", "recognizer")
+    config.small = False
+    return config

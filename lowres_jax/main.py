@@ -41,7 +41,7 @@ _GROUPS = {
     "Trainings of generators": ("train",),
     "Trainings of recognizers": ("train_recognizer",),
     "Models": ("export_weights", "export_model", "import_model", "measure_centering"),
-    "Visits to an accelerator": ("pack_visit", "check_accelerator", "visit", "visit_training", "visit_results"),
+    "Accelerators": ("check_accelerator",),
 }
 
 

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -21,15 +20,6 @@ def dry(script: str, *arguments: str, **environment: str) -> list[str]:
 def test_gpu() -> None:
     expected = f"python -m lowres_jax.main {' '.join(FLAGS)} --config.platform=gpu"
     assert dry("gpu.sh", *FLAGS) == [expected]
-
-
-def test_visit() -> None:
-    (line,) = dry("visit.sh", "7.5", "out", "--config.queue=identity", PACK="p")
-    expected = "python -m lowres_jax.main --config=configs/visit.py --config.minutes=7.5 --config.output=out"
-    start, _, rest = line.partition(" --config.began=")
-    assert start == f"{expected} --config.pack=p"
-    assert abs(int(rest.split()[0]) - time.time()) < 3600
-    assert rest.split()[1:] == ["--config.queue=identity"]
 
 
 def test_multiprocess() -> None:
@@ -118,7 +108,7 @@ def test_slurm_outside_of_a_job() -> None:
     assert "is not within a Slurm job; submit it: sbatch" in done.stderr
 
 
-@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "slurm.sh", "tpu_vm.sh", "train_queue.sh", "visit.sh"])
+@pytest.mark.parametrize("script", ["gpu.sh", "multiprocess.sh", "slurm.sh", "tpu_vm.sh", "train_queue.sh"])
 def test_without_arguments_the_usage_is_said(script: str) -> None:
     done = subprocess.run([ROOT / "launch" / script], capture_output=True, text=True)
     assert done.returncode == 2

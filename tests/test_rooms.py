@@ -27,7 +27,6 @@ ROOMS = (
     "report",
     "settings",
     "web",
-    "visit",
     "tasks",
 )
 # Single modules beside the rooms: errors, which all may raise, the keys of configs, and the program itself.

@@ -90,19 +90,6 @@ def parse_pairs(text: str, name: str = "pairs.txt") -> list[Pair]:
     ]
 
 
-def written(pairs: Sequence[Pair]) -> str:
-    """Pairs of one fold as a file of View 1; the inverse of `parse_pairs`.
-
-    Args:
-      pairs: as many of the same person as of different ones; those of the same come first in the file.
-    """
-    same = [f"{pair.name_a}\t{pair.number_a}\t{pair.number_b}" for pair in pairs if pair.same]
-    other = [f"{pair.name_a}\t{pair.number_a}\t{pair.name_b}\t{pair.number_b}" for pair in pairs if not pair.same]
-    if len(same) != len(other):
-        raise ValueError(f"{len(same)} pairs of the same person, {len(other)} of different ones")
-    return "\n".join([str(len(same)), *same, *other]) + "\n"
-
-
 def _header(fields: Sequence[str], name: str) -> tuple[int, int]:
     numbers = [int(field) for field in fields if field.isascii() and field.isdigit()]
     if len(numbers) != len(fields) or len(numbers) not in (1, 2) or 0 in numbers:

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+import h5py
 import numpy as np
 
 from lowres_jax.errors import UserError
@@ -21,9 +22,6 @@ def read_layers(path: str | os.PathLike[str]) -> list[tuple[str, dict[str, np.nd
     Raises:
       UserError: the file cannot be read or holds no Keras weights.
     """
-    # Only here: a machine that is lent for a quarter of an hour may have none (`visit`).
-    import h5py
-
     try:
         with h5py.File(path) as file:
             root = file.get("model_weights", file)

@@ -25,10 +25,6 @@ def find_package_file(package: str, relative_path: str) -> Path:
         path = Path(location).parent / relative_path
         if path.is_file():
             return path
-    # Where packages cannot be installed their files can be taken along (`visit.pack`).
-    path = environment.cache_folder() / "packages" / relative_path
-    if path.is_file():
-        return path
     problem = "has no such file" if locations else "is not installed"
     raise UserError(f"{relative_path}: the package {package} {problem}; install requirements.txt again")
 

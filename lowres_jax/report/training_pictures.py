@@ -4,6 +4,7 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
 _GAP, _TITLE = 6, 22
@@ -44,9 +45,6 @@ def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: fl
       chosen: (n,) of those that were drawn.
       threshold: least sharpness.
     """
-    # Only here: a machine that is lent for a quarter of an hour may have none (`visit`).
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(6.4, 3.2), layout="constrained")
     axes = figure.subplots()
     edges = np.geomspace(max(1.0, sharpness.min()), max(2.0, sharpness.max()), 40).tolist()

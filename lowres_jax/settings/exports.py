@@ -2,20 +2,17 @@
 
 from lowres_jax.config_keys import Key
 
-LICENCE = Key(
-    None,
-    "Of the model, said on its card: what the license of its training data allows, as 'research only, as its training "
-    "data (CASIA-WebFace)'.",
-    kind=str,
-    needed="TEXT",
-)
-SUMMARY = Key(None, "One line of the card; None: module and scale.", kind=str)
-
 KEYS = {
     "training": Key(None, "Workdir of the training.", kind=str, needed="WORKDIR"),
     "name": Key(None, "Of the model from now on: small letters, digits, underscores.", kind=str, needed="NAME"),
-    "summary": SUMMARY,
-    "licence": LICENCE,
+    "summary": Key(None, "One line of the card; None: module and scale.", kind=str),
+    "licence": Key(
+        None,
+        "License of the model, as its card says it: what that of its training data allows, as 'research only, as its "
+        "training data (CASIA-WebFace)'.",
+        kind=str,
+        needed="TEXT",
+    ),
     "folder": Key(None, "For weights and card; None: where names are looked up (cards in the cache folder).", kind=str),
     "overwrite": Key(False, "Replace a model of this name."),
 }

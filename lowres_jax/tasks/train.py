@@ -1,8 +1,6 @@
 """Trains a generator of super-resolution; stopped at any moment, it goes on to the same bits."""
 
-import importlib.util
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,16 +30,14 @@ from lowres_jax.utils import streams
 from lowres_jax.utils.files import write_atomically
 
 KEYS = train_config.KEYS
-AfterEvaluation = Callable[[int, Any, Mapping[str, float]], None]
 
 
-def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | None = None) -> None:
+def run(config: ConfigDict, workdir: Path) -> None:
     """Trains; the workdir gets checkpoints, TensorBoard's figures, grids and a histogram.
 
     Args:
       config: see `super_resolution.training.train_config.default_config`.
       workdir: workdir of this training alone.
-      after_evaluation: told of each: step, the generator's variables as host arrays, figures.
 
     Raises:
       UserError: a setting is wrong, data or weights are missing, the workdir is another training's, a loss is not
@@ -69,9 +65,7 @@ def run(config: ConfigDict, workdir: Path, after_evaluation: AfterEvaluation | N
         # A network drawn at random has no figures worth the time.
         evaluate_start=bool(config.start),
         introduce=lambda begun: _introduce(config, workdir, source, chosen, begun, steps),
-        evaluation=lambda progress: Evaluation(
-            config, training, source, chosen.validation, samples, progress, workdir, after_evaluation
-        ),
+        evaluation=lambda progress: Evaluation(config, training, source, chosen.validation, samples, progress, workdir),
     )
 
 
@@ -144,15 +138,9 @@ def _introduce(
     )
     if int(state.step):
         print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
-    if importlib.util.find_spec("matplotlib"):
-        with write_atomically(workdir / "sharpness.png") as file:
-            sharpness = source.sharpness
-            file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
-
-
-def grid_name(step: int) -> str:
-    """Name of the picture of an evaluation, in the workdir's folder "grids"."""
-    return f"step_{step:07d}.png"
+    with write_atomically(workdir / "sharpness.png") as file:
+        sharpness = source.sharpness
+        file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))
 
 
 @dataclass
@@ -166,7 +154,6 @@ class Evaluation:
     samples: Transform
     progress: Progress
     workdir: Path
-    after_evaluation: AfterEvaluation | None = None
     _held_out: HeldOut | None = None
     _view1: View1 | None = None
     _judge: Recognizer | None = None
@@ -187,11 +174,9 @@ class Evaluation:
         self.progress.evaluated(step, figures, self._reference)
         if grid is not None:
             self.progress.picture(step, "validation/faces", grid)
-            path = self.workdir / "grids" / grid_name(step)
+            path = self.workdir / "grids" / f"step_{step:07d}.png"
             with write_atomically(path) as file:
                 Image.fromarray(grid).save(file, "png")
-        if self.after_evaluation is not None:
-            self.after_evaluation(step, variables, figures)
 
     def _prepare(self) -> tuple[Recognizer, HeldOut | None]:
         """Reads the faces, once, and what bicubic reaches on them."""

