@@ -9,6 +9,7 @@ counted by XLA from the programs.
 """
 
 import argparse
+import functools
 import gzip
 import json
 import os
@@ -21,6 +22,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import torch_networks
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -71,7 +73,7 @@ def matrix_products(small: bool, seconds: float) -> Iterator[tuple[str, Figures]
     for way, (chosen, dtype) in WAYS.items():
         matrix = jnp.asarray(np.random.default_rng(0).standard_normal((side, side)), dtype)
         product = jax.jit(precision.at(chosen, jnp.matmul))
-        speed, first = rate(lambda product=product, matrix=matrix: product(matrix, matrix), seconds)
+        speed, first = rate(functools.partial(product, matrix, matrix), seconds)
         yield f"matrix product, {way}", {"tflops": 2 * side**3 * speed / 1e12, "compile_seconds": first}
 
 
@@ -88,7 +90,7 @@ def inference(
         for batch in batches:
             images = jnp.asarray(np.random.default_rng(0).random((batch, side, side, 3), np.float32))
             apply, flop, compiling = compiled(jax.jit(precision.at(chosen, computing.apply)), variables, images)
-            speed, _ = rate(lambda apply=apply, images=images, v=variables: apply(v, images), seconds)
+            speed, _ = rate(functools.partial(apply, variables, images), seconds)
             yield f"{name}, {way}, batch {batch}", _figures(speed, batch, compiling, flop, way)
 
 
@@ -103,7 +105,9 @@ def generator_step(
         config.compute_dtype = WAYS[way][1]
         lenses = identity_networks([load_network("sface")], settings.weight) if settings.weight else []
         training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)
-        step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), range(64))
+        step, constants = session.from_residents(
+            training.step, training.constants, samples, _Crops(crops), np.arange(64)
+        )
         for batch in batches:
             generator = np.random.default_rng(0)
             rows = {
@@ -132,7 +136,7 @@ def recognizer_step(small: bool, batches: list[int], ways: list[str], seconds: f
             yield name, _step(training.init(), training.step, constants, rows, way, seconds)
 
 
-class _Crops:
+class _Crops(RecordSource):
     """What `session.from_residents` reads of a source."""
 
     def __init__(self, crops: np.ndarray):
@@ -188,8 +192,7 @@ def input_pipeline(seconds: float) -> Iterator[tuple[str, Figures]]:
     batch, threads = 64, len(os.sched_getaffinity(0))
     for name, choices in (("decoded on the host", None), ("chosen for the device", samples.choices)):
         batches = pipeline.batches(source, batch, seed=0, transform=samples, threads=threads, choices=choices)
-        key = "image" if choices is None else "row"
-        speed, _ = rate(lambda batches=batches, key=key: next(batches)[key], seconds)
+        speed, _ = rate(functools.partial(next, batches), seconds)
         yield f"input, crops {name}, {threads} threads", {"images_per_second": speed * batch}
 
 
@@ -206,7 +209,7 @@ def profile(config: ConfigDict, batch: int) -> Iterator[tuple[str, Figures]]:
     crops = np.random.default_rng(0).integers(0, 256, (64, config.hr_size, config.hr_size, 3), np.uint8)
     lenses = identity_networks([load_network("sface")], config.losses.identity.weight)
     training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)
-    step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), range(64))
+    step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), np.arange(64))
     state = training.init()
     lifted = devices.data_parallel(precision.at(precision.DEVICE, step), state)
     fixed, place = devices.replicate(constants), devices.replicate(state)
@@ -261,9 +264,7 @@ def pytorch(batch: int, seconds: float) -> Iterator[tuple[str, Figures]]:
         return
     if not torch.cuda.is_available():
         return
-    from training_speed import torch_srresnet
-
-    network = torch_srresnet().to("cuda", memory_format=torch.channels_last)
+    network = torch_networks.srresnet().to("cuda", memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(network.parameters(), 1e-4)
     low, high = torch.rand(batch, 3, 32, 32, device="cuda"), torch.rand(batch, 3, 128, 128, device="cuda")
     low, high = (images.to(memory_format=torch.channels_last) for images in (low, high))
@@ -284,7 +285,7 @@ def cases(small: bool) -> Iterator[Callable[[], Iterator[tuple[str, Figures]]]]:
     """All measurements, in order of worth."""
     seconds = 0.2 if small else 1.0
     sizes = [8] if small else [128, 64, 256, 512]
-    fields = {"blocks": 1, "features": 16} if small else {}
+    fields: dict[str, Any] = {"blocks": 1, "features": 16} if small else {}
 
     def generator(scale: int, identity: bool, adversarial: bool = False) -> ConfigDict:
         config = train_config.default_config()
@@ -321,7 +322,7 @@ def cases(small: bool) -> Iterator[Callable[[], Iterator[tuple[str, Figures]]]]:
     yield lambda: generator_step("plain x4 step", generator(4, False), sizes[:1], ["bfloat16", "tf32"], seconds)
     yield lambda: detection(seconds)
     for name in ("SRResNet x8", "ResNet-50", "RRDBNet x4", "EDSR x4"):
-        yield lambda name=name: inference(name, *models[name], sizes[:1], ["bfloat16", "tf32"], seconds)
+        yield functools.partial(inference, name, *models[name], sizes[:1], ["bfloat16", "tf32"], seconds)
     yield lambda: generator_step("identity x8 step", face, sizes[1:], ["bfloat16"], seconds)
     yield lambda: recognizer_step(small, sizes[:1], ["tf32"], seconds)
 

@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from condition_shares import Trial
 from tqdm import tqdm
 
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.data.splits import split_identities
 from lowres_jax.evaluation.centering import condition_mean
-from lowres_jax.evaluation.condition_shares import Trial
 from lowres_jax.evaluation.identification import cumulative_match, enrolled_search
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network

@@ -34,7 +34,7 @@ def crop(name: str) -> np.ndarray:
 
 def main() -> None:
     """Writes the picture."""
-    judge = load_recognizer("dlib")
+    judge = load_recognizer(sys.argv[2] if len(sys.argv) > 2 else "dlib")
     known, high = crop(KNOWN), crop(SHOWN)
     wanted = judge.templates(known)[0]
     sheet = Image.new("RGB", (5 * (SIDE + GAP) + GAP, 2 * (SIDE + 2 * LINE + GAP) + GAP), "white")

@@ -1,12 +1,15 @@
-"""Where does overhead grow? From 1,000 to 1,000,000 records, and over 1, 2, 4 and 8 devices; two plots.
+"""Where does overhead grow? With records, devices, templates compared with each other, and people enrolled.
 
-    python benchmarks/scaling.py --most 1000000 --output docs/images/scaling.png
+    python benchmarks/scaling.py records --most 1000000 --output docs/images/scaling.png
+    python benchmarks/scaling.py templates --most 100000      # all-against-all: seconds, largest memory
+    python benchmarks/scaling.py people --most 1000000        # a kept gallery: open, search, grow, shrink
 
 Records are small, of 8 x 8 pixels, so that what is measured is not decoding: opening (the index of the files), names
 and labels (every record is parsed once), the digest, the split by people, the first shuffled batch, and one of a later
 epoch; of people, whose number grows with the records (twenty each), the search for near copies among one template of
 each. "grows" is the exponent of the last tenfold: 1 is linear. Devices are simulated, in a process each, and share this
-machine's cores: what more of them cost is overhead.
+machine's cores: what more of them cost is overhead. Templates are synthetic, of 128 numbers around centers; each
+measurement of memory is a process of its own.
 """
 
 import argparse
@@ -17,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,12 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from lowres_jax.data import pipeline, records, splits
+from lowres_jax.localization.detector import Face
+from lowres_jax.matching.gallery import FaceView
+from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.near_copies import near_copies
 
+_MADE_BY = "benchmark"  # of a gallery
 _PICTURES = 20
 _A_SHARD = 100_000
 _FIELDS = {
@@ -61,6 +68,56 @@ for number in range(12):
     state, metrics = step(state, {}, batch)
     jax.block_until_ready(metrics)
 print((time.perf_counter() - begin) / 10)
+"""
+_ALL_AGAINST_ALL = """
+import resource, sys, time, jax
+jax.config.update("jax_platforms", "cpu")
+jax.config.update("jax_num_cpu_devices", int(sys.argv[2]))
+import numpy as np
+from lowres_jax.evaluation.identification import (
+    detection_and_identification_rate, probe_statistics, threshold_at_far,
+)
+count = int(sys.argv[1])
+generator = np.random.default_rng(0)
+labels = np.arange(count) // 5
+centres = generator.normal(size=(count // 5 + 1, 128)).astype(np.float32)
+templates = centres[labels] + 1.6 * generator.normal(size=(count, 128)).astype(np.float32)
+templates /= np.linalg.norm(templates, axis=1, keepdims=True)
+probe_statistics(templates[:600], labels[:600])
+begin = time.perf_counter()
+found = probe_statistics(templates, labels)
+seconds = time.perf_counter() - begin
+rate = detection_and_identification_rate(found, threshold_at_far(found, 0.01), 1)
+print(seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, rate)
+"""
+_SEARCH = """
+import json, re, statistics, sys, time
+from pathlib import Path
+import numpy as np
+from lowres_jax.matching.kept_gallery import KeptGallery
+
+def memory(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
+
+before = memory("RssAnon")
+begin = time.perf_counter()
+gallery = KeptGallery.open(Path(sys.argv[1]), "benchmark")
+people = gallery.people
+opened = time.perf_counter() - begin
+generator = np.random.default_rng(1)
+seconds, right = [], 0
+for number in range(40):
+    row = int(generator.integers(people))
+    template = np.asarray(gallery._templates[row]) + 0.03 * generator.normal(size=128).astype(np.float32)
+    template /= np.linalg.norm(template)
+    begin = time.perf_counter()
+    found = gallery.search(template, 5, 0.9)
+    seconds.append(time.perf_counter() - begin)
+    right += found[0].name == f"person {row}"
+print(json.dumps({
+    "opened": opened, "first": seconds[0], "median": statistics.median(seconds[5:]), "most": max(seconds[5:]),
+    "right": right, "anonymous": memory("RssAnon") - before, "mapped": memory("RssFile"),
+}))
 """
 
 
@@ -125,13 +182,9 @@ def step_seconds(devices: int) -> float:
     return float(re.findall(r"[\d.]+", ended.stdout)[-1])
 
 
-def main() -> None:
-    """Measures, prints and draws."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=1_000_000)
-    parser.add_argument("--output", type=Path, default=Path("scaling.png"))
-    given = parser.parse_args()
-    counts = [count for count in (1_000, 10_000, 100_000, 1_000_000) if count <= given.most]
+def by_records(given: argparse.Namespace) -> None:
+    """Measures pieces of work on records, and training steps on devices; prints and draws."""
+    counts = [count for count in (100, 1_000, 10_000, 100_000, 1_000_000) if count <= given.most][-4:]
     found = {count: measure(count) for count in counts}
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     print(f"{'seconds, records':>18}" + "".join(f"{count:>11,}" for count in counts) + "      grows")
@@ -144,7 +197,7 @@ def main() -> None:
     left.loglog(bounds, bounds * 3e-6, color="0.7", linestyle="--", label="linear")
     left.set(xlabel="records", ylabel="seconds", title="What grows with the data")
     left.legend(fontsize=8)
-    devices = [1, 2, 4, 8]
+    devices = given.devices
     steps = [step_seconds(count) for count in devices]
     print("devices            " + "".join(f"{count:>11}" for count in devices))
     print("step of 32 images  " + "".join(f"{each:>11.3f}" for each in steps))
@@ -153,8 +206,70 @@ def main() -> None:
         xlabel="simulated devices on the same cores", ylabel="seconds a step", title="A step of 32 images", ylim=0
     )
     right.set_xticks(devices)
+    given.output.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(given.output, dpi=110)
     print(given.output)
+
+
+def by_templates(given: argparse.Namespace) -> None:
+    """All-against-all of more and more templates on one device and on two; the model of docs/evaluation.md."""
+    counts = [count for count in (1_000, 3_000, 10_000, 30_000, 100_000) if count <= given.most]
+    print(f"{'templates':>10}{'devices':>9}{'seconds':>9}{'peak MB':>9}{'DIR':>7}")
+    for devices in (1, 2):
+        rows = []
+        for count in counts:
+            command = [sys.executable, "-c", _ALL_AGAINST_ALL, str(count), str(devices)]
+            said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            seconds, peak, rate = map(float, said.split())
+            rows.append((count, seconds, peak))
+            print(f"{count:10,}{devices:9}{seconds:9.2f}{peak:9.0f}{100 * rate:7.1f}", flush=True)
+        numbers, times, peaks = np.asarray(rows).T
+        large = numbers >= 10_000
+        if large.sum() > 1:
+            slope = float(np.exp(np.mean(np.log(times[large]) - 2 * np.log(numbers[large]))))
+            memory, base = np.polyfit(numbers, peaks, 1)
+            print(f"{devices} devices: {slope:.2e} N^2 seconds, {base:.0f} + {1000 * memory:.2f} N/1000 MB")
+
+
+def by_people(given: argparse.Namespace) -> None:
+    """A kept gallery of so many people, around 5,000 centers, as people of one origin look alike."""
+    draw, place = np.random.default_rng(0), Face(np.zeros(4, np.float32), 1.0)
+    centers = draw.normal(size=(5000, 128)).astype(np.float32)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "many.gallery"
+        gallery, people = KeptGallery.create(folder, _MADE_BY, "synthetic", 128), {}
+        begin, step = time.perf_counter(), 100_000
+        for start in range(0, given.most, step):
+            count = min(step, given.most - start)
+            vectors = centers[draw.integers(5000, size=count)] + draw.normal(size=(count, 128))
+            vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+            people = {f"person {start + row}": [FaceView(place, 99, 0, each)] for row, each in enumerate(vectors)}
+            gallery = gallery.add(people)
+        size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
+        print(f"{gallery.people:,} people enrolled in {time.perf_counter() - begin:.0f} s, {size:.0f} MB of files")
+        found: dict[str, float] = {}
+        gallery = timed(found, "added", lambda: gallery.add({"one more": next(iter(people.values()))}))
+        timed(found, "removed", lambda: gallery.remove(["one more"]))
+        print(f"one more added in {found['added']:.2f} s, removed in {found['removed']:.2f} s")
+        done = subprocess.run([sys.executable, "-c", _SEARCH, str(folder)], capture_output=True, text=True, check=True)
+        told = json.loads(done.stdout)
+        print(
+            f"opened in {told['opened']:.2f} s; a search {1000 * told['median']:.0f} ms (first "
+            f"{1000 * told['first']:.0f}, slowest {1000 * told['most']:.0f}), {told['right']} of 40 find their "
+            f"person; memory of its own {told['anonymous']:.0f} MB, mapped {told['mapped']:.0f} MB"
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Reads the command line, and measures."""
+    ways = {"records": by_records, "templates": by_templates, "people": by_people}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("way", choices=ways)
+    parser.add_argument("--most", type=int, default=100_000)
+    parser.add_argument("--devices", type=int, nargs="+", default=[1, 2, 4, 8], help="records: of the training steps")
+    parser.add_argument("--output", type=Path, default=Path("workdirs/scaling.png"))
+    given = parser.parse_args(argv)
+    ways[given.way](given)
 
 
 if __name__ == "__main__":

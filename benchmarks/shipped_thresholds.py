@@ -10,6 +10,7 @@ changes; thresholds of other models are never used for these.
 import argparse
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,8 @@ def main() -> None:
     """Measures and writes, or checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--people", type=int, nargs="+", default=PEOPLE)
+    parser.add_argument("--output", type=Path, default=FILE)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     environment.enable_compilation_cache()
@@ -51,11 +54,11 @@ def main() -> None:
         return
     rows = []
     for size in (0, *CUT_SIZES):
-        for frames, pictures, people, far in itertools.product((1, TRACK_FRAMES), PICTURES, PEOPLE, RATES):
+        for frames, pictures, people, far in itertools.product((1, TRACK_FRAMES), PICTURES, arguments.people, RATES):
             if calibration.least_rate(people) <= far:
                 found = calibration.threshold(far, ((0,) * pictures,) * people, size, frames)
                 rows.append(shipped_thresholds.row(found, people, pictures))
-        print(f"{size} px: {rows[-1]}", flush=True)
+        print(f"{size} px: {rows[-1:]}", flush=True)
     content = {
         "made_for": made_for,
         "upscalers": list(UPSCALER.default),
@@ -68,9 +71,9 @@ def main() -> None:
     }
     lines = ",\n".join(json.dumps(each) for each in rows)
     head = json.dumps({"models": [content | {"thresholds": []}]}, indent=1)
-    with write_atomically(FILE) as file:
+    with write_atomically(arguments.output) as file:
         file.write(head.replace('"thresholds": []', f'"thresholds": [\n{lines}]').encode() + b"\n")
-    print(f"{FILE}: {len(rows)} thresholds")
+    print(f"{arguments.output}: {len(rows)} thresholds")
 
 
 def check(calibration: Calibration, shipped: ShippedThresholds | None) -> None:

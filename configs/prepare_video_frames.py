@@ -2,7 +2,7 @@
 
     python -m lowres_jax.main --config=configs/prepare_video_frames.py --config.source=FOLDER_OR_ZIP
 
-They are searched by configs/search_videos.py. For evaluation, never for training.
+They are searched by benchmarks/video_search.py. For evaluation, never for training.
 """
 
 from ml_collections import ConfigDict

@@ -36,11 +36,11 @@ python -m lowres_jax.main is the same command.
 # Heading -> tasks; the configs of a task stand under its heading.
 _GROUPS = {
     "Photographs": ("serve", "enhance", "identify", "keep_gallery"),
-    "Comparisons": ("compare", "compare_photographs", "search_videos", "compare_detectors"),
+    "Comparisons": ("compare", "compare_detectors"),
     "Data sets": ("prepare",),
     "Trainings of generators": ("train",),
     "Trainings of recognizers": ("train_recognizer",),
-    "Models": ("export_weights", "export_model", "import_model", "measure_centering"),
+    "Models": ("export_weights", "export_model", "import_model"),
     "Accelerators": ("check_accelerator",),
 }
 

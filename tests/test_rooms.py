@@ -78,4 +78,4 @@ def test_the_order_sees_a_wrong_import(tmp_path: Path) -> None:
 def test_tests_mirror_the_rooms() -> None:
     tests = Path(__file__).parent
     folders = {path.name for path in tests.iterdir() if path.is_dir() and any(path.glob("test_*.py"))}
-    assert folders <= {*ROOMS, "cli"}
+    assert folders <= {*ROOMS, "cli", "benchmarks"}

@@ -2,7 +2,7 @@
 
 A network answers to changes that nobody sees, and a detector's landmarks tremble: enlarged frame by frame, a face
 flickers. So each track has one crop size, its place is smoothed over a tenth of a second, and what the network gets is
-a face averaged with those of the frames before and after, registered by that place. benchmarks/flicker.py measures it.
+a face averaged with those of the frames before and after, registered by that place. docs/clips.md has its measure.
 """
 
 from collections.abc import Iterator, Sequence

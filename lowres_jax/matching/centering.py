@@ -54,7 +54,7 @@ class Centering:
                 return cls(
                     remarks=[
                         f"{upscaler.name}: its card has no centering for {judge}{others}, so that templates are "
-                        "compared as they are (configs/measure_centering.py measures it)"
+                        "compared as they are (export_weights measures it)"
                     ]
                 )
         return cls(originals, small)

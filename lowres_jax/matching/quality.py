@@ -3,7 +3,7 @@
 A network that was trained with a normalized softmax gives longer embeddings to faces that it sees well (Meng et al.,
 MagFace, CVPR 2021, make use of it). The numbers below are fitted to whether a video's frame finds its person's still
 among 5,749 people at a false accept rate of 1 %; sharpness, pose by the landmarks, and steadiness told nothing beside
-these two (benchmarks/face_quality.py, docs/clips.md).
+these two (docs/clips.md).
 """
 
 import numpy as np

@@ -2,7 +2,7 @@
 
 XLA's CPU back end computes that gradient at a sixth of a matrix product's speed and less. Image by image, as one
 product of what each output pixel saw with its gradient, all stays in the cache and the same sum takes a third of the
-time (benchmarks/training_speed.py). On accelerators, and for shapes that gain nothing, it is XLA's own.
+time (benchmarks/speed.py generator). On accelerators, and for shapes that gain nothing, it is XLA's own.
 """
 
 import contextlib

@@ -23,7 +23,7 @@ class ShiftedConvolution(nn.Module):
 
     For the two kinds of layer where a matrix product has nothing to do: many outputs from very few channels, and
     depthwise. XLA's CPU back end has no quick code for either (its grouped convolution is about ten times slower),
-    while it fuses these products with the normalization and activation that follow (benchmarks/recognizer_speed.py).
+    while it fuses these products with the normalization and activation that follow (benchmarks/speed.py sface).
 
     Attributes:
       features: channels of the result; None for a depthwise convolution.

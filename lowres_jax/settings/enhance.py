@@ -11,7 +11,7 @@ LOOK_AGAIN = Key(
 )
 # The best on View 1 of LFW by dlib, which they were not trained against: an enlarged face of 32 px is like its original
 # to .984, by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
-# (benchmarks/choose_upscaler.py; View 2: docs/results.md).
+# (benchmarks/quality.py view1; View 2: docs/results.md).
 UPSCALER = Key(
     ("identity", "identity_x8"),
     "Models that enlarge small faces; of several, each face gets the one made for its size. identity_footage is better "

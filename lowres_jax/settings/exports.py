@@ -1,6 +1,6 @@
 """The keys of the task export_weights."""
 
-from lowres_jax.config_keys import Key
+from lowres_jax.config_keys import DATA_DIR, Key
 
 KEYS = {
     "training": Key(None, "Workdir of the training.", kind=str, needed="WORKDIR"),
@@ -14,5 +14,9 @@ KEYS = {
         needed="TEXT",
     ),
     "folder": Key(None, "For weights and card; None: where names are looked up (cards in the cache folder).", kind=str),
+    "centering": Key(
+        True, "Measure what templates of a generator's faces have in common, for identify; needs the training's set."
+    ),
+    "data_dir": DATA_DIR,
     "overwrite": Key(False, "Replace a model of this name."),
 }

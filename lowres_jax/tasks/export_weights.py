@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax import __version__, config_keys
+from lowres_jax.data.degradations import Degradation
+from lowres_jax.data.records import open_records, version_directory
+from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
-from lowres_jax.pretrained import cards, safetensors_weights
+from lowres_jax.evaluation.centering import condition_mean
+from lowres_jax.evaluation.validation import evenly
+from lowres_jax.pretrained import cards, conditions, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
+from lowres_jax.runtime import environment, signals
 from lowres_jax.settings.exports import KEYS
 from lowres_jax.super_resolution.training import initial_weights
-from lowres_jax.super_resolution.upscaler import load_upscaler
+from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler, upscaler_of
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import BEST, EVALUATIONS
 from lowres_jax.utils.files import write_atomically
+
+_CENTERING_IMAGES = 600
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class Trained:
 
 def run(config: ConfigDict, workdir: Path) -> None:
     """Writes NAME.safetensors and NAME.toml into `config.folder`; `workdir` is not used.
+
+    A generator's card gets what its faces' templates have in common too, which `identify` takes away.
 
     Raises:
       UserError: the training has no checkpoint, the name is taken or no name, or the disk is full.
@@ -63,6 +74,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
             settings, step, before[-1]["figures"] if before else {}, before[-1]["step"] if before else step
         )
     weights = write_model(folder, config, trained, tree)
+    if config.centering and not recognizes:
+        _add_centering(cards.read_card(weights.with_suffix(".toml")), ConfigDict(settings), config.data_dir)
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
     if folder != cards.own_folder():
         print(f"{weights}: {size}; both files belong into {cards.own_folder()}, or into the package's cards")
@@ -102,6 +115,38 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
     with write_atomically(folder / f"{config.name}.toml") as file:
         file.write(_card(config, trained, weights).encode())
     return weights
+
+
+def _add_centering(card: cards.Card, settings: ConfigDict, data_dir: str | None) -> None:
+    """Puts on a generator's card what templates of its faces have in common, by the recognizers that are centered.
+
+    The mean is that of crops that the training learned from; as much of it is taken as the recognizer's own card says.
+    """
+    directory = environment.datasets_folder(data_dir or settings.data_dir) / settings.dataset
+    if version_directory(directory) is None:
+        print(f"{directory}: not there, so that identify compares templates of {card.name} without centering")
+        return
+    source = open_records(directory)
+    learned = split_identities(source.labels, settings.held_out, settings.seed).training
+    positions = learned[evenly(len(learned), _CENTERING_IMAGES)]
+    degradation, upscaler, judges = Degradation.of(settings.degradation), upscaler_of(card), []
+    size = source[0]["image"].shape[0] // upscaler.scale
+    for name in cards.names("recognition"):
+        own = cards.load_card(name, "recognition").centering.get(name, {}).get(str(conditions.ORIGINAL))
+        if own and own["share"]:
+            judges.append((load_network(name), float(own["share"])))
+    templates: list[list[np.ndarray]] = [[] for _ in judges]
+    for part in signals.interruptible(np.array_split(positions, max(1, len(positions) // 64))):
+        high = source.crops(part)[0].astype(np.float32) / np.float32(255)
+        enlarged = enlarge_to(upscaler, degradation.reduced(high, size, part.tolist()), high.shape[1])
+        for found, (judge, _) in zip(templates, judges, strict=True):
+            found.append(judge.templates(enlarged))
+    measured = {
+        judge.name: {size: conditions.Condition(share, condition_mean(np.concatenate(found)))}
+        for found, (judge, share) in zip(templates, judges, strict=True)
+    }
+    conditions.write(card, measured)
+    print(f"centering for {', '.join(measured)} at {size} px, of {len(positions):,} crops of {settings.dataset}")
 
 
 def _settings(training: Path) -> dict[str, Any]:

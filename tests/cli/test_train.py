@@ -14,7 +14,12 @@ from tensorboardX.proto import event_pb2
 from training_runs import assert_equal, finish, leaves, start, start_together, write_faces
 
 from lowres_jax.data import images
+from lowres_jax.data.degradations import low_resolution
+from lowres_jax.data.records import open_records
+from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
+from lowres_jax.pretrained import conditions
+from lowres_jax.recognition.recognizer import load_network
 from lowres_jax.super_resolution.training import trainer
 from lowres_jax.super_resolution.upscaler import load_upscaler
 from lowres_jax.tasks import export_weights, train
@@ -233,14 +238,16 @@ def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Pat
 
 
 def test_the_result_gets_a_name(
-    straight: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    straight: tuple[Path, str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
     config.training, config.name, config.licence = str(straight[0]), "mine", "ours alone"
     export_weights.run(config, tmp_path)
 
-    assert "0.1 MB. Its name works now" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "0.1 MB. Its name works now" in said
+    assert "centering for sface at 8 px, of 18 crops of faces/made" in said
     upscaler = load_upscaler("mine")
     assert (upscaler.scale, upscaler.card.training["steps"]) == (4, STEPS)
     assert upscaler.card.training["losses"] == "1 pixel"
@@ -253,6 +260,14 @@ def test_the_result_gets_a_name(
     exact = np.clip(module.apply(variables, low), 0, 1)
     difference = np.abs(upscaler(low) - exact).max() * 255
     assert 0 < difference < 1.0
+    # What its faces' templates have in common is on the card: the mean over the crops that were learned from.
+    source = open_records(data / "faces" / "made")
+    learned = split_identities(source.labels, 0.2, 0).training
+    high = source.crops(learned)[0].astype(np.float32) / np.float32(255)
+    templates = load_network("sface").templates(upscaler(low_resolution(high, 8)))
+    (condition,) = conditions.read(upscaler.card, "sface", 128).items()
+    assert (condition[0], condition[1].share) == (8, 1.0)
+    np.testing.assert_allclose(condition[1].mean, templates.mean(axis=0), atol=2e-3)
     with pytest.raises(UserError, match=r"mine\.toml: exists; .*overwrite=true"):
         export_weights.run(config, tmp_path)
     (tmp_path / "cards" / "mine.safetensors").write_bytes(b"damaged")

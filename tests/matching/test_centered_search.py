@@ -120,7 +120,7 @@ def test_what_cards_say(upscalers: UpscalerBySize) -> None:
     assert not without.active
     assert without.remarks == [
         "bilinear: its card has no centering for sface, so that templates are compared as they are "
-        "(configs/measure_centering.py measures it)"
+        "(export_weights measures it)"
     ]
     assert found.described != without.described
     assert not cards.load_card("bilinear", "super_resolution").centering

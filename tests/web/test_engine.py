@@ -110,7 +110,7 @@ def test_pixels_are_counted_before_they_are_decoded(engine: Engine) -> None:
 
 
 def test_damaged_uploads_are_one_line(engine: Engine, pictures: Path) -> None:
-    """The thorough one, ten thousand of them over HTTP, is benchmarks/page_abuse.py."""
+    """The thorough one, ten thousand of them over HTTP, is benchmarks/abuse.py."""
     generator = np.random.default_rng(0)
     file = io.BytesIO()
     Image.open(pictures / "wall.png").resize((64, 48)).save(file, "JPEG")

@@ -1,21 +1,19 @@
-"""`measure_centering` from prepared sets to cards, with a judge whose templates have much in common."""
+"""The shares of conditions, from prepared sets to cards, with a judge whose templates have much in common."""
 
 import json
 from pathlib import Path
 
+import condition_shares
 import numpy as np
 import pytest
 from made_records import write_set
 
-from lowres_jax import config_keys
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards, conditions
-from lowres_jax.settings import centering
 from lowres_jax.super_resolution.upscaler import enlarge_to, upscaler_of
-from lowres_jax.tasks import measure_centering
 
 PEOPLE, IMAGES = 24, 3
 
@@ -32,7 +30,7 @@ class Judge:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
+    folder = tmp_path_factory.mktemp("cache") / "datasets"
     generator = np.random.default_rng(0)
     for name, people, images in (("known/made", PEOPLE, IMAGES), ("crowd/made", 12, 1)):
         faces = generator.uniform(90, 150, size=(people, 4, 4, 3)).repeat(images, axis=0)
@@ -48,15 +46,14 @@ def test_from_sets_to_cards(
     shipped = {name: (cards.shipped_folder() / f"{name}.toml").read_text() for name in ("bicubic", "sface")}
     for name, text in shipped.items():
         (tmp_path / f"{name}.toml").write_text(text.partition("\n[centering.")[0] + "\n")
-    monkeypatch.setattr(measure_centering, "load_recognizer", lambda name: Judge())
+    monkeypatch.setattr(condition_shares, "load_recognizer", lambda name: Judge())
     monkeypatch.setattr(
-        measure_centering.cards, "load_card", lambda name, room: cards.read_card(tmp_path / f"{name}.toml")
+        condition_shares.cards, "load_card", lambda name, room: cards.read_card(tmp_path / f"{name}.toml")
     )
-    config = config_keys.new(centering.KEYS, "measure_centering")
-    config.update({"data_dir": str(data), "dataset": "known/made", "strangers": "crowd/made", "held_out": 0.5})
-    config.update({"images": 20, "upscalers": ("bicubic",), "lr_sizes": (8, 16), "shares": (0.5, 1.0), "write": True})
-
-    measure_centering.run(config, tmp_path / "work")
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(data.parent))
+    flags = "--dataset known/made --strangers crowd/made --held_out .5 --images 20 --write"
+    flags += " --upscalers bicubic --lr_sizes 8 16 --shares .5 1"
+    condition_shares.main([*flags.split(), "--output", str(tmp_path / "work")])
 
     (judge,) = json.loads((tmp_path / "work" / "centering.json").read_text())["judges"].values()
     assert [(row["upscaler"], row["lr_size"]) for row in judge] == [("none", 128), ("bicubic", 8), ("bicubic", 16)]
@@ -86,11 +83,9 @@ def test_from_sets_to_cards(
         assert (cards.shipped_folder() / f"{name}.toml").read_text() == text
 
 
-def test_what_cannot_be(data: Path, tmp_path: Path) -> None:
-    config = config_keys.new(centering.KEYS, "measure_centering")
-    config.update({"data_dir": str(data), "dataset": "known/absent"})
+def test_what_cannot_be(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(data.parent))
     with pytest.raises(UserError, match="known/absent"):
-        measure_centering.run(config, tmp_path)
-    config.upscalers = ("bicubic@20",)
+        condition_shares.main(["--dataset", "known/absent", "--output", str(tmp_path)])
     with pytest.raises(UserError, match=r"20 is not among config\.lr_sizes"):
-        measure_centering.run(config, tmp_path)
+        condition_shares.main(["--upscalers", "bicubic@20", "--output", str(tmp_path)])

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from condition_shares import Trial, choose
 
-from lowres_jax.evaluation.condition_shares import Trial, choose
 from lowres_jax.evaluation.identification import enrolled_search, probe_statistics
 
 

@@ -7,12 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
-from ml_collections import ConfigDict
+import small_photographs
 
-from lowres_jax import config_keys
 from lowres_jax.errors import UserError
-from lowres_jax.settings import photographs
-from lowres_jax.tasks import compare_photographs
 
 pytestmark = pytest.mark.slow
 
@@ -32,14 +29,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-def settings(folder: Path, **changes: object) -> ConfigDict:
-    config = config_keys.new(photographs.KEYS, "compare_photographs")
-    config.update({"source": str(folder), "recognizer": "sface", "upscaler": ("bicubic",), "resamples": 100} | changes)
-    return config
+def compare(folder: Path, *flags: str) -> None:
+    small = ("--recognizer", "sface", "--upscaler", "bicubic", "--resamples", "100")
+    small_photographs.main([str(folder), *small, *flags])
 
 
 def test_rows_of_every_way_at_every_size(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    compare_photographs.run(settings(folder, sizes=(48, 12), before=("bicubic",)), tmp_path)
+    compare(folder, "--sizes", "48", "12", "--before", "bicubic", "--output", str(tmp_path))
     content = json.loads((tmp_path / "photographs.json").read_text())
     assert (content["photographs"], content["people"]) == (8, 4)
     rows = {(row["size"], row["landmarks"]): row for row in content["rows"]}
@@ -62,6 +58,6 @@ def test_rows_of_every_way_at_every_size(folder: Path, tmp_path: Path, capsys: p
 
 def test_too_few_people(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"0 people have two photographs in which haar finds a face with landmarks"):
-        compare_photographs.run(settings(folder, detector="haar"), tmp_path)
+        compare(folder, "--detector", "haar", "--output", str(tmp_path))
     with pytest.raises(UserError, match=r"no such file or folder"):
-        compare_photographs.run(settings(folder / "absent"), tmp_path)
+        compare(folder / "absent", "--output", str(tmp_path))

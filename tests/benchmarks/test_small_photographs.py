@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from small_photographs import Original, found, landmark_error, reduced
 
-from lowres_jax.evaluation.small_photographs import Original, found, landmark_error, reduced
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Face
 from lowres_jax.super_resolution.upscaler import load_upscaler
