@@ -31,8 +31,8 @@ import tensorflow_datasets as tfds
 from tensorflow_datasets.proto import tf_example_pb2
 
 from lowres_jax.data import pipeline, records, splits
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.near_copies import near_copies
 

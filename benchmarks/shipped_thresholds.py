@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.reader import CUT_SIZES
 from lowres_jax.matching import shipped_thresholds, simulation
 from lowres_jax.matching.calibration import TRACK_FRAMES, Calibration
-from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.gallery import CUT_SIZES
 from lowres_jax.matching.shipped_thresholds import FILE, ShippedThresholds, described
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.runtime import environment

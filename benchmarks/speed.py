@@ -243,8 +243,8 @@ def clip(given: argparse.Namespace) -> Iterator[Loop]:
 
     from lowres_jax.clips.reading import open_clip
     from lowres_jax.clips.search import follow
+    from lowres_jax.faces.reader import FaceReader
     from lowres_jax.localization.detector import load_detector
-    from lowres_jax.matching.gallery import FaceReader
     from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 
     opened, every = open_clip(given.source), 5

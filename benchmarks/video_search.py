@@ -27,8 +27,8 @@ from lowres_jax.evaluation.measurement import NONE, RAW, Method
 from lowres_jax.evaluation.passes import measure_all, planned_methods
 from lowres_jax.evaluation.protocols import LabelErrors
 from lowres_jax.evaluation.validation import evenly
+from lowres_jax.faces.centering import Centering
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.matching.centering import Centering
 from lowres_jax.preparation.builders.video_frames import video_of
 from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.runtime import cli, environment, signals

@@ -39,6 +39,8 @@ class Key:
       length: number of members of a tuple; None: any.
       optional: whether only some configs of the task have it.
       needed: what has to be given, as "DIR", where there can be no default; "" where there is one.
+      affects_result: False for where things are, how often something is looked at, on what it runs, when it ends:
+        a run with another value goes on where one before it ended.
     """
 
     default: Any
@@ -53,6 +55,7 @@ class Key:
     length: int | None = None
     optional: bool = False
     needed: str = ""
+    affects_result: bool = True
 
     @property
     def several(self) -> bool:
@@ -142,8 +145,14 @@ class Free:
 # Values are Key, Free, or Keys of a part of their own.
 Keys = Mapping[str, Any]
 
-PLATFORM = Key(None, "Kind of device to insist on; None: the best there is.", choices=("cpu", "gpu", "tpu"), kind=str)
-DATA_DIR = Key(None, "Folder of prepared sets; None: the one in the cache folder.", kind=str)
+PLATFORM = Key(
+    None,
+    "Kind of device to insist on; None: the best there is.",
+    choices=("cpu", "gpu", "tpu"),
+    kind=str,
+    affects_result=False,
+)
+DATA_DIR = Key(None, "Folder of prepared sets; None: the one in the cache folder.", kind=str, affects_result=False)
 SEED = Key(0, "Of everything that is drawn.", least=0, most=2**32 - 1)
 
 
@@ -203,6 +212,17 @@ def _replace(config: ConfigDict, name: str, value: Any) -> None:
         with config.unlocked():
             del config[name]  # of another type, it would be cast back
             config[name] = value
+
+
+def without_effect(keys: Keys, prefix: str = "") -> frozenset[str]:
+    """Dotted names of the keys that do not change a result, and of the task."""
+    found = {TASK} if not prefix else set[str]()
+    for name, key in keys.items():
+        if isinstance(key, Mapping):
+            found |= without_effect(key, f"{prefix}{name}.")
+        elif isinstance(key, Key) and not key.affects_result:
+            found.add(f"{prefix}{name}")
+    return frozenset(found)
 
 
 def described(config: ConfigDict, keys: Keys) -> str:

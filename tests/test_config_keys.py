@@ -126,6 +126,24 @@ def test_every_task_looks_at_its_keys_first(task: str, tmp_path: Path) -> None:
         module.run(config, tmp_path)
 
 
+def test_a_key_says_whether_results_depend_on_it() -> None:
+    keys = {
+        "rate": Key(0.5, "Rate."),
+        "threads": Key(2, "Threads.", affects_result=False),
+        "part": {"inner": Key(1, "Inner.", affects_result=False), "other": Key(1, "Other.")},
+        "fields": Free({"scale": 4}, "Field."),
+    }
+    assert config_keys.without_effect(keys) == {"task", "threads", "part.inner"}
+    enhance = importlib.import_module("lowres_jax.tasks.enhance").KEYS
+    assert config_keys.without_effect(enhance) == {
+        *("task", "platform", "input", "output", "batch_size", "sheet_faces", "overwrite")
+    }
+    for task in ("train", "train_recognizer"):
+        found = config_keys.without_effect(importlib.import_module(f"lowres_jax.tasks.{task}").KEYS)
+        assert {"steps", "epochs", "log_steps", "cpu_devices", "processes", "resident", "data_dir"} <= found
+        assert not found & {"dataset", "batch_size", "seed", "held_out", "view1", "matmul_precision", "ema"}
+
+
 def test_a_text_that_is_not_given_is_none() -> None:
     """The command line can give nothing but an empty text in its place."""
     keys = {"path": Key(None, "Path.", kind=str), "count": Key(None, "Count.", kind=int, least=1)}

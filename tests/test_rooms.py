@@ -21,6 +21,7 @@ ROOMS = (
     "recognition",
     "evaluation",
     "interchange",
+    "faces",
     "matching",
     "enhancement",
     "clips",

@@ -9,9 +9,9 @@ from tqdm import tqdm
 from lowres_jax.clips.reading import Clip, Frame
 from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
+from lowres_jax.faces.reader import FaceReader
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
 from lowres_jax.matching.enrolment import Enrolled, Skipped
-from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.runtime.signals import interruptible

@@ -15,8 +15,8 @@ import numpy as np
 from lowres_jax.clips.reading import Clip
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.measurement import fingerprint
-from lowres_jax.matching.gallery import FaceView
-from lowres_jax.matching.packed_views import packed, unpacked
+from lowres_jax.faces.packed_views import packed, unpacked
+from lowres_jax.faces.reader import FaceView
 
 
 class SeenFrames:

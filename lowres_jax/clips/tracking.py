@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from lowres_jax.matching.gallery import FaceView
+from lowres_jax.faces.reader import FaceView
 
 # A track nobody was seen of for so long has ended.
 _AWAY_SECONDS = 1.0

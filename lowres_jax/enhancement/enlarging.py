@@ -11,10 +11,10 @@ from tqdm import tqdm
 from lowres_jax.data import images, resize
 from lowres_jax.data.images import DecodedImage
 from lowres_jax.errors import UserError
+from lowres_jax.faces.quality import templates_and_lengths
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.quality import templates_and_lengths
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution import tiling

@@ -19,9 +19,9 @@ from lowres_jax.enhancement.before_after import Sheet
 from lowres_jax.enhancement.enlarging import EnlargedFace, Read
 from lowres_jax.enhancement.ledger import FaceRow, Ledger, PictureEntry
 from lowres_jax.enhancement.writing import Maker, ResultWriter, Style
+from lowres_jax.faces.quality import quality
 from lowres_jax.localization import rotated_search
 from lowres_jax.localization.detector import Detector, Face
-from lowres_jax.matching.quality import quality
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import signals
 from lowres_jax.runtime.signals import interruptible

@@ -18,14 +18,14 @@ from lowres_jax.data.records import RecordSource, open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import identification
 from lowres_jax.evaluation.measurement import NONE, Measurement, Method, fingerprint, measure
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.loading import models
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching import simulation
-from lowres_jax.matching.centering import Centering
 from lowres_jax.matching.simulation import Recipe
-from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import environment
-from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize
+from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
 # Raised when a kept template means something else than before.
 _VERSION = 1
@@ -76,12 +76,6 @@ class Threshold:
     def gallery_size(self) -> int:
         """People that were enrolled in each search; 1 for two photographs."""
         return len(self.recipe)
-
-
-def models(recognizer: Recognizer, upscalers: Sequence[Upscaler]) -> list[object]:
-    """What templates depend on: the networks and their weights."""
-    found = [cards.load_card(recognizer.name, "recognition"), *(each.card for each in upscalers)]
-    return [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in found]
 
 
 class Calibration:

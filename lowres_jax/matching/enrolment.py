@@ -18,10 +18,11 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from lowres_jax.faces.packed_views import packed, unpacked
+from lowres_jax.faces.reader import FaceReader, FaceView
 from lowres_jax.localization.detector import Rule
-from lowres_jax.matching.gallery import FaceReader, FaceView, Gallery, Searchable
+from lowres_jax.matching.gallery import Gallery, Searchable
 from lowres_jax.matching.near_copies import near_copies
-from lowres_jax.matching.packed_views import packed, unpacked
 from lowres_jax.matching.simulation import Recipe, recipe_of
 from lowres_jax.runtime import signals
 from lowres_jax.utils.files import write_atomically

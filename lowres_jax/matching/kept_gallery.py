@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.matching.enrolment import POOR
-from lowres_jax.matching.gallery import FaceView, Match, mean_template, most_similar
+from lowres_jax.matching.gallery import Match, mean_template, most_similar
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.utils.files import locked, write_atomically
 

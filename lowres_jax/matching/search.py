@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from lowres_jax.faces.reader import FaceReader, FaceView
 from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import Enrolled, Skipped
-from lowres_jax.matching.gallery import FaceReader, FaceView, Match
+from lowres_jax.matching.gallery import Match
 from lowres_jax.matching.shipped_thresholds import Thresholds
 
 

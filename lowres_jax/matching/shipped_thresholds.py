@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from lowres_jax.evaluation.measurement import fingerprint
-from lowres_jax.matching.calibration import Threshold, models
-from lowres_jax.matching.centering import Centering
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.loading import models
+from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.super_resolution.upscaler import UpscalerBySize

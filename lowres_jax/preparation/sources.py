@@ -1,5 +1,7 @@
 """Where photographs come from: a folder, an archive, RecordIO, or an address."""
 
+import hashlib
+import os
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -96,3 +98,33 @@ def _folder(folder: Path) -> Photographs:
     relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
     names, sources = [person(each) for each in relatives], [filenames.printable(str(each)) for each in relatives]
     return Photographs(names, sources, found.paths, read_files, remarks=found.remarks(folder))
+
+
+def absolute(source: str | None) -> str:
+    """A source's address, or its absolute path; "" for none."""
+    if buckets.is_address(source):
+        return str(source)
+    return str(Path(source).expanduser().resolve()) if source else ""
+
+
+def content_digest(source: str | None) -> str:
+    """SHA-256 of a file's content, or of the names, sizes and times of a folder's files; "" where nothing is there.
+
+    Times, as two pictures of one size may have changed places.
+    """
+    if buckets.is_address(source):
+        return buckets.digest(str(source))
+    path, digest = Path(source or "").expanduser(), hashlib.sha256()
+    if not source or not path.exists():
+        return ""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    for root, folders, names in os.walk(path, followlinks=False):
+        folders.sort()
+        for name in sorted(names):
+            file_path = os.path.join(root, name)
+            status = os.stat(file_path) if os.path.exists(file_path) else None
+            told = (status.st_size, status.st_mtime_ns) if status else (-1, 0)
+            digest.update(f"{os.path.relpath(file_path, path)!r} {told}\n".encode())
+    return digest.hexdigest()

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lowres_jax.clips.search import TrackAnswer
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.matching.calibration import Threshold
 from lowres_jax.matching.enrolment import POOR, Enrolled, Enrolment
-from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.super_resolution.upscaler import UpscalerBySize

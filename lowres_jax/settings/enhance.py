@@ -22,8 +22,14 @@ WEIGHTS = Key(None, "A weight file of your own for one upscaler.", kind=str)
 
 KEYS = {
     "platform": PLATFORM,
-    "input": Key(None, "A picture or a clip, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
-    "output": Key(None, "Folder for the results.", kind=str, needed="DIR"),
+    "input": Key(
+        None,
+        "A picture or a clip, or a folder of them with its subfolders.",
+        kind=str,
+        needed="FILE|DIR",
+        affects_result=False,
+    ),
+    "output": Key(None, "Folder for the results.", kind=str, needed="DIR", affects_result=False),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
     "detector": DETECTOR,
@@ -57,12 +63,11 @@ KEYS = {
     "mark": Key(True, "Results say in their metadata (XMP) that they were enlarged, by what, and from what."),
     "caption": Key(False, "A strip below each result says so too."),
     "likeness": Key(True, "Tell how like itself, by SFace, a face that was found still is."),
-    "sheet_faces": Key(24, "Pictures in enhance.html, before and after; 0: without it.", least=0),
-    "overwrite": Key(False, "Replace results that are there already."),
+    "sheet_faces": Key(24, "Pictures in enhance.html, before and after; 0: without it.", least=0, affects_result=False),
+    "overwrite": Key(False, "Replace results that are there already.", affects_result=False),
     "tile": Key(128, "Side, in pixels, of the tiles in which larger pictures go through a network.", least=1),
     "overlap": Key(32, "Pixels that neighboring tiles share.", least=0),
-    "batch_size": Key(16, "Aligned crops, or photographs searched for faces, at a time.", least=1),
+    "batch_size": Key(
+        16, "Aligned crops, or photographs searched for faces, at a time.", least=1, affects_result=False
+    ),
 }
-
-# Keys that change no result: a run with others of these goes on where one before it ended.
-NOT_OF_THE_RESULT = ("task", "platform", "input", "output", "batch_size", "sheet_faces", "overwrite")

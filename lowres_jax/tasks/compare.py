@@ -24,6 +24,8 @@ from lowres_jax.evaluation.passes import Measurements, measure_all, planned_meth
 from lowres_jax.evaluation.protocols import LabelErrors, Protocols
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.localization.align import CROP_SIZE
+from lowres_jax.preparation import job as preparation
+from lowres_jax.preparation.prepared_set import PreparedOtherwiseError
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
 from lowres_jax.recognition.recognizer import load_recognizer
@@ -33,8 +35,8 @@ from lowres_jax.report.comparison.report_data import GridFace, ReportData, Turne
 from lowres_jax.report.comparison.table import group_rows, print_table
 from lowres_jax.runtime import environment
 from lowres_jax.settings.compare import KEYS
+from lowres_jax.settings.prepare import KEYS as PREPARATION_KEYS
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_remark
-from lowres_jax.tasks import prepare
 from lowres_jax.utils.files import try_folder
 
 WITHOUT_LABEL_ERRORS = "without_label_errors"
@@ -150,14 +152,13 @@ def _prepared(photographs: str, workdir: Path) -> Path:
     Raises:
       UserError: there are none, or they cannot be prepared.
     """
-    settings = config_keys.new(prepare.KEYS, "prepare")
+    settings = config_keys.new(PREPARATION_KEYS, "prepare")
     settings.update({"builder": "people", "source": photographs, "data_dir": str(workdir / "dataset")})
     try:
-        prepare.run(settings, workdir)
-    except prepare.PreparedOtherwiseError:
+        return preparation.prepare(settings)
+    except PreparedOtherwiseError:
         settings.overwrite = True
-        prepare.run(settings, workdir)
-    return workdir / "dataset" / "people" / prepare.variant(settings)
+        return preparation.prepare(settings)
 
 
 def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:

@@ -19,13 +19,13 @@ from lowres_jax.enhancement.job import CAUTION, Job
 from lowres_jax.enhancement.ledger import NAME, Ledger
 from lowres_jax.enhancement.writing import ending
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceReader
 from lowres_jax.localization.detector import load_detector
-from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.report import search_wording as wording
 from lowres_jax.runtime import signals
 from lowres_jax.runtime.signals import interruptible
-from lowres_jax.settings.enhance import KEYS, NOT_OF_THE_RESULT
+from lowres_jax.settings.enhance import KEYS
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler_by_size
 from lowres_jax.utils.files import try_folder
@@ -52,7 +52,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     results = output_paths.assign(files.paths, source, output, _LONGEST_ENDING)
     endings = {path: ending(config.format, path) for path in results}
     output_paths.check(source, output, results, endings if config.aligned else {})
-    settings = {name: value for name, value in config.to_dict().items() if name not in NOT_OF_THE_RESULT}
+    aside = config_keys.without_effect(KEYS)
+    settings = {name: value for name, value in config.to_dict().items() if name not in aside}
     ledger = Ledger(output, settings, config.overwrite)
     ledger.refuse(_existing(results, endings, config.aligned))
     upscalers = load_upscaler_by_size(config.upscaler, config.weights)

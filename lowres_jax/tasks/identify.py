@@ -17,13 +17,14 @@ from lowres_jax.data import images, output_paths
 from lowres_jax.data.picture_files import PictureFiles, find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.measurement import fingerprint
+from lowres_jax.faces.loading import comparable, load_reader, reading
+from lowres_jax.faces.reader import FaceReader, unknown_face
 from lowres_jax.matching import calibration_sets
 from lowres_jax.matching.calibration import Calibration
 from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
-from lowres_jax.matching.gallery import FaceReader, people_in, people_of_several_folders, unknown_face
+from lowres_jax.matching.gallery import people_in, people_of_several_folders
 from lowres_jax.matching.grouping import group_unknown
 from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
-from lowres_jax.matching.reading import comparable, load_reader, reading
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds, described
 from lowres_jax.report import search_wording as wording

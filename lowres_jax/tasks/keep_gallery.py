@@ -7,10 +7,10 @@ from ml_collections import ConfigDict
 from lowres_jax import config_keys
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
+from lowres_jax.faces.loading import comparable, load_reader
 from lowres_jax.matching.enrolment import KeptTemplates, enrol
 from lowres_jax.matching.gallery import people_in
 from lowres_jax.matching.kept_gallery import ENDING, KeptGallery, is_kept
-from lowres_jax.matching.reading import comparable, load_reader
 from lowres_jax.runtime import configuration
 from lowres_jax.settings.kept_gallery import KEYS
 

@@ -53,6 +53,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     state = training.init(initial_weights.variables(config, training.generator))
     session.run(
         config,
+        KEYS,
         workdir,
         origin=_origin(config),
         source=source,

@@ -59,6 +59,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     samples = FaceTransform(config)
     session.run(
         config,
+        KEYS,
         workdir,
         origin=origins.origin([distillation.teacher] if distillation.weight else [], config.start),
         source=source,

@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import shlex
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -19,31 +20,6 @@ from lowres_jax.training.state import TrainState
 from lowres_jax.utils.files import write_atomically
 
 RUN = "run.json"
-# Keys that may differ when a training goes on, as they do not change what has been: where things are, how often
-# something is looked at, on what it runs, and when it ends.
-_FREE = (
-    "platform",
-    "data_dir",
-    "coordinator",
-    "processes",
-    "process",
-    "connect_seconds",
-    "cpu_devices",
-    "threads",
-    "resident",
-    "steps_per_call",
-    "checkpoint_seconds",
-    "checkpoints_kept",
-    "shared_workdir",
-    "log_steps",
-    "grace_seconds",
-    "steps",
-    "epochs",
-    "evaluate_steps",
-    "view1_pairs",
-    "validation_images",
-    "grid_faces",
-)
 
 
 class Checkpoints:
@@ -107,17 +83,18 @@ class Checkpoints:
         """The newest step that is kept, known to process 0; None without any."""
         return self._manager.latest_step() if self._manager else None
 
-    def claim(self, description: dict[str, Any]) -> None:
+    def claim(self, description: dict[str, Any], aside: Container[str] = ()) -> None:
         """Makes sure that the workdir belongs to this run, and writes down whose it is.
 
         Args:
           description: the config and what else the result depends on, as JSON; all processes have the same.
+          aside: dotted names in it that the result does not depend on: these may differ.
 
         Raises:
           UserError: the workdir holds a training of another description, or the processes differ.
         """
         described = json.loads(json.dumps(description))
-        fixed = {name: value for name, value in flat(described).items() if name not in _FREE}
+        fixed = {name: value for name, value in flat(described).items() if name not in aside}
         devices.agree_on_text(json.dumps(fixed, sort_keys=True), "the config")
         if not devices.is_lead_process():
             return
@@ -127,7 +104,7 @@ class Checkpoints:
                 before = flat(json.loads(path.read_text()))
             except ValueError as error:
                 raise UserError(f"{path}: damaged ({error}); choose another --workdir") from error
-            names = sorted(set(fixed) | {name for name in before if name not in _FREE})
+            names = sorted(set(fixed) | {name for name in before if name not in aside})
             different = [name for name in names if fixed.get(name) != before.get(name)]
             if different:
                 shown = "; ".join(

@@ -47,12 +47,14 @@ KEYS: dict[str, Any] = {
     "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set, builder/variant, below data_dir.", filled=True),
     "held_out": Key(0.05, "Share of the people that are kept for validation.", least=0, below=1),
     "batch_size": Key(16, "Images of a step, of all devices together.", least=1),
-    "steps": Key(0, "Total number of training steps; 0: as epochs says.", least=0),
-    "epochs": Key(0.0, "How often every chosen crop is seen; 0: as steps says.", least=0),
+    "steps": Key(0, "Total number of training steps; 0: as epochs says.", least=0, affects_result=False),
+    "epochs": Key(0.0, "How often every chosen crop is seen; 0: as steps says.", least=0, affects_result=False),
     "seed": SEED,
-    "evaluate_steps": Key(1000, "Steps between evaluations; there is one at the end too. 0: only there.", least=0),
+    "evaluate_steps": Key(
+        1000, "Steps between evaluations; there is one at the end too. 0: only there.", least=0, affects_result=False
+    ),
     "view1": Key("lfw/mtcnn", "Prepared LFW, whose View 1 is evaluated on where it is there."),
-    "view1_pairs": Key(200, "Pairs of each of View 1's two lists; 0: none.", least=0),
+    "view1_pairs": Key(200, "Pairs of each of View 1's two lists; 0: none.", least=0, affects_result=False),
     "matmul_precision": Key(
         precision.DEVICE,
         "Of products in training: the device's own (TF32, bfloat16) or float32. Figures are always float32.",
@@ -63,29 +65,41 @@ KEYS: dict[str, Any] = {
         "Whether all crops stay in the devices' memory; by default on accelerators, where nothing has to be done on "
         "the host.",
         kind=bool,
+        affects_result=False,
     ),
     "steps_per_call": Key(
         None,
         "Steps that the devices make before the host hears of them; by default log_steps on accelerators, 1 on a CPU.",
         kind=int,
         least=1,
+        affects_result=False,
     ),
-    "log_steps": Key(20, "Steps between lines of figures.", least=1),
-    "checkpoint_seconds": Key(300.0, "Seconds between checkpoints; 0: as often as possible.", least=0),
-    "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1),
+    "log_steps": Key(20, "Steps between lines of figures.", least=1, affects_result=False),
+    "checkpoint_seconds": Key(
+        300.0, "Seconds between checkpoints; 0: as often as possible.", least=0, affects_result=False
+    ),
+    "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1, affects_result=False),
     "shared_workdir": Key(
         False,
         "Whether all processes see the workdir: then each writes its own part of parameters that are divided.",
+        affects_result=False,
     ),
-    "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0),
-    "threads": Key(2, "Threads that decode.", least=1),
+    "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0, affects_result=False),
+    "threads": Key(2, "Threads that decode.", least=1, affects_result=False),
     "cpu_devices": Key(
-        None, "On a CPU: devices that share a batch; None: one for each core, at most 8.", kind=int, least=1, most=64
+        None,
+        "On a CPU: devices that share a batch; None: one for each core, at most 8.",
+        kind=int,
+        least=1,
+        most=64,
+        affects_result=False,
     ),
-    "coordinator": Key(None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md.", kind=str),
-    "processes": Key(None, "How many processes share the training.", kind=int, least=1),
-    "process": Key(None, "Number of this one, from 0.", kind=int, least=0),
-    "connect_seconds": Key(120, "Seconds in which the processes have to find together.", least=1),
+    "coordinator": Key(
+        None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md.", kind=str, affects_result=False
+    ),
+    "processes": Key(None, "How many processes share the training.", kind=int, least=1, affects_result=False),
+    "process": Key(None, "Number of this one, from 0.", kind=int, least=0, affects_result=False),
+    "connect_seconds": Key(120, "Seconds in which the processes have to find together.", least=1, affects_result=False),
 }
 
 
@@ -220,6 +234,7 @@ def _say_how_to_go_on(workdir: Path, checkpoints: Checkpoints, steps: int) -> No
 
 def run(
     config: ConfigDict,
+    keys: Keys,
     workdir: Path,
     *,
     origin: dict[str, Any],
@@ -238,6 +253,7 @@ def run(
 
     Args:
       config: config of the training; what it says of data, checkpoints, figures and processes is read here.
+      keys: keys of that task.
       workdir: workdir of this training alone.
       origin: what the result comes from beside config and data, see `origins`.
       source: the prepared set.
@@ -256,7 +272,7 @@ def run(
     """
     with files.locked(workdir) if devices.is_lead_process() else contextlib.nullcontext():
         checkpoints = Checkpoints(workdir, config.checkpoints_kept, together=config.shared_workdir)
-        checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin)
+        checkpoints.claim(config.to_dict() | {"data": source.digest()} | origin, config_keys.without_effect(keys))
         plan = loop.Plan(
             steps, config.checkpoint_seconds, config.evaluate_steps, config.grace_seconds, steps_per_call(config)
         )

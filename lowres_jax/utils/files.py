@@ -1,13 +1,14 @@
 """Writing files whole or not at all."""
 
 import contextlib
-import fcntl
 import os
 import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO
+
+import filelock
 
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
@@ -69,36 +70,26 @@ def locked(
     Raises:
       UserError: another process has it, or it cannot be written.
     """
-    with _locked_file(folder, name, f"{work}; wait for it, stop it, or choose another {instead}") as file:
-        file.truncate(0)
-        file.write(f"{os.getpid()} of {socket.gethostname()}")
-        file.flush()
-        try:
-            yield
-        finally:
-            (folder / name).unlink(missing_ok=True)
-
-
-def _locked_file(folder: Path, name: str, otherwise: str) -> TextIO:
-    """Opens and locks the file."""
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            file = (folder / name).open("a+")
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            with file:
-                file.seek(0)
-                process = file.read().strip() or "of another program"
-            raise UserError(f"{folder}: process {process} {otherwise}") from error
-        except OSError:
-            return file  # A file system that knows no locks: as good as none.
-        if os.fstat(file.fileno()).st_nlink:
-            return file
-        file.close()  # Whoever had it has taken it away meanwhile, and the next one would lock another.
+    path = folder / name
+    lock = filelock.FileLock(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        holder = path.read_text() if path.is_file() else ""
+        process = f"process {holder}" if holder else "another process"
+        raise UserError(f"{folder}: {process} {work}; wait for it, stop it, or choose another {instead}") from error
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+    except NotImplementedError:  # a file system that knows no locks: as good as none
+        yield
+        return
+    try:
+        path.write_text(f"{os.getpid()} of {socket.gethostname()}")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def try_folder(folder: Path) -> None:

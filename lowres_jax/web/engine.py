@@ -28,14 +28,14 @@ from lowres_jax.enhancement import enlarging, faults
 from lowres_jax.enhancement.enlarging import EnlargedFace
 from lowres_jax.enhancement.job import CAUTION
 from lowres_jax.errors import UserError
+from lowres_jax.faces.loading import comparable, load_reader
+from lowres_jax.faces.quality import quality, templates_and_lengths
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import people_in
 from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
-from lowres_jax.matching.quality import quality, templates_and_lengths
-from lowres_jax.matching.reading import comparable, load_reader
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording

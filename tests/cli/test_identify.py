@@ -18,10 +18,10 @@ from PIL import Image
 
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceReader
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.matching import calibration
-from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.pretrained import weights
 from lowres_jax.tasks import identify
 

@@ -13,7 +13,7 @@ from lowres_jax.clips import example
 from lowres_jax.clips.reading import open_clip
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
-from lowres_jax.matching.gallery import FaceReader, FaceView
+from lowres_jax.faces.reader import FaceReader, FaceView
 from lowres_jax.pretrained import weights
 from lowres_jax.tasks import enhance, identify
 

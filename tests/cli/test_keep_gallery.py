@@ -12,8 +12,8 @@ import pytest
 from made_scenes import orl, png, scene
 
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.tasks import identify, keep_gallery
 

@@ -8,9 +8,9 @@ import pytest
 from lowres_jax.clips.enlarging import Path2D, enlarged_crops, path_of
 from lowres_jax.clips.reading import Frame
 from lowres_jax.clips.tracking import Sighting, Track
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 
 IDENTITY = np.asarray([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])

@@ -9,8 +9,8 @@ import pytest
 from lowres_jax.clips.reading import Clip, open_frames
 from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lowres_jax.clips.tracking import Scenes, Track, Tracker, intersection_over_union
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 
 
 def template(person: int, other: int | None = None, share: float = 0.0) -> np.ndarray:

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from lowres_jax.evaluation.centering import centered
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.reader import FaceReader
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching import calibration
 from lowres_jax.matching.calibration import Calibration
-from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.gallery import FaceReader
 from lowres_jax.pretrained import cards
 from lowres_jax.pretrained.conditions import Condition
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler

@@ -8,9 +8,10 @@ import pytest
 import skimage.data
 
 from lowres_jax.data import images
+from lowres_jax.faces.reader import FaceReader, nearest_cut_size
 from lowres_jax.localization import align, paste
 from lowres_jax.localization.detector import Face, load_detector
-from lowres_jax.matching.gallery import FaceReader, Gallery, nearest_cut_size, people_in, people_of_several_folders
+from lowres_jax.matching.gallery import Gallery, people_in, people_of_several_folders
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, load_upscaler
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.gallery import FaceView, Match
+from lowres_jax.matching.gallery import Match
 from lowres_jax.matching.grouping import group_unknown
 from lowres_jax.matching.search import Answer
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from lowres_jax.errors import UserError
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching import gallery as gallery_module
 from lowres_jax.matching import kept_gallery
-from lowres_jax.matching.gallery import FaceView, Gallery
+from lowres_jax.matching.gallery import Gallery
 from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.shipped_thresholds import FILE, ShippedThresholds
 

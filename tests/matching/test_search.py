@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.gallery import FaceView, Match
+from lowres_jax.matching.gallery import Match
 from lowres_jax.matching.search import Answer
 
 

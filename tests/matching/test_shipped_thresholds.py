@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.reader import CUT_SIZES
 from lowres_jax.matching import shipped_thresholds
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.gallery import CUT_SIZES
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described, row
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.settings.enhance import UPSCALER

@@ -8,10 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
-from lowres_jax.tasks import prepare
+from lowres_jax.preparation import prepared_set, sources
 
 SETTINGS = {"source": "", "detector": "mtcnn", "rule": "largest", "crop_size": 128, "image_format": "png"}
 
@@ -32,8 +31,8 @@ def content_of(place: Path) -> str:
 def test_the_new_set_takes_the_place_of_the_old(tmp_path):
     place = write_set(tmp_path / "lfw" / "mtcnn", "old")
 
-    with prepare._temporary_folder(tmp_path) as temporary:
-        prepare._put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
+    with prepared_set.temporary_folder(tmp_path) as temporary:
+        prepared_set.put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
 
     assert content_of(place) == "new"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lfw"]
@@ -50,8 +49,8 @@ def test_an_interruption_between_the_moves_keeps_the_old_set(tmp_path, monkeypat
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", interrupted)
-    with pytest.raises(KeyboardInterrupt), prepare._temporary_folder(tmp_path) as temporary:
-        prepare._put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
+    with pytest.raises(KeyboardInterrupt), prepared_set.temporary_folder(tmp_path) as temporary:
+        prepared_set.put_in_place(write_set(temporary / "lfw" / "mtcnn", "new"), place, temporary)
 
     assert len(moves) == 3
     assert content_of(place) == "old"
@@ -67,7 +66,7 @@ def test_what_a_killed_run_left_is_cleared_away_and_a_running_one_is_not(tmp_pat
     for folder in (left, running, elsewhere):
         write_set(folder / "lfw" / "mtcnn", "unfinished")
 
-    with prepare._temporary_folder(tmp_path):
+    with prepared_set.temporary_folder(tmp_path):
         pass
 
     assert sorted(tmp_path.iterdir()) == sorted([running, elsewhere])
@@ -76,32 +75,31 @@ def test_what_a_killed_run_left_is_cleared_away_and_a_running_one_is_not(tmp_pat
 def test_a_source_is_the_same_by_whatever_path(tmp_path, monkeypatch, capsys):
     place = write_set(tmp_path / "lfw" / "mtcnn", "old", source="photos/lfw.tgz")
     monkeypatch.chdir(tmp_path)
-    settings = SETTINGS | {"source": prepare._absolute(str(tmp_path / "photos" / "lfw.tgz"))}
+    settings = SETTINGS | {"source": sources.absolute(str(tmp_path / "photos" / "lfw.tgz"))}
 
-    config = ConfigDict({"source": ""})
-    assert prepare._is_there(place, settings | {"content": "of an earlier version"}, config)
+    assert prepared_set.is_there(place, settings | {"content": "of an earlier version"}, [])
     assert "prepared already, 3 records" in capsys.readouterr().out
     with pytest.raises(UserError, match=r"other settings \(source\)"):
-        prepare._is_there(place, settings | {"source": "/other/lfw.tgz", "content": ""}, config)
+        prepared_set.is_there(place, settings | {"source": "/other/lfw.tgz", "content": ""}, [])
     (place / "1.0.0" / "preparation.json").unlink()
     with pytest.raises(UserError, match=r"preparation\.json: does not say how .*overwrite=true"):
-        prepare._is_there(place, settings, config)
+        prepared_set.is_there(place, settings, [])
 
 
 def test_what_is_at_a_source_counts(tmp_path):
     folder = tmp_path / "faces" / "anna"
     folder.mkdir(parents=True)
     (folder / "1.jpg").write_bytes(b"one")
-    seen = [prepare._content_digest(str(tmp_path / "faces"))]
+    seen = [sources.content_digest(str(tmp_path / "faces"))]
     (folder / "1.jpg").write_bytes(b"longer")
-    seen.append(prepare._content_digest(str(tmp_path / "faces")))
+    seen.append(sources.content_digest(str(tmp_path / "faces")))
     (folder / "1.jpg").rename(folder / "2.jpg")
-    seen.append(prepare._content_digest(str(tmp_path / "faces")))
-    seen += [prepare._content_digest(str(folder / "2.jpg")), prepare._content_digest("")]
+    seen.append(sources.content_digest(str(tmp_path / "faces")))
+    seen += [sources.content_digest(str(folder / "2.jpg")), sources.content_digest("")]
     assert len(set(seen)) == 5
     (folder / "2.jpg").write_bytes(b"lonGer")
-    assert prepare._content_digest(str(folder / "2.jpg")) not in seen
-    assert prepare._content_digest(str(tmp_path / "absent")) == ""
+    assert sources.content_digest(str(folder / "2.jpg")) not in seen
+    assert sources.content_digest(str(tmp_path / "absent")) == ""
 
 
 def test_pictures_that_changed_places_are_another_content(tmp_path: Path) -> None:
@@ -109,9 +107,9 @@ def test_pictures_that_changed_places_are_another_content(tmp_path: Path) -> Non
     for number, name in enumerate(("a.bmp", "b.bmp")):
         (tmp_path / name).write_bytes(bytes([number]) * 100)
         os.utime(tmp_path / name, (1000 + number, 1000 + number))
-    before = prepare._content_digest(str(tmp_path))
-    assert prepare._content_digest(str(tmp_path)) == before
+    before = sources.content_digest(str(tmp_path))
+    assert sources.content_digest(str(tmp_path)) == before
     (tmp_path / "a.bmp").rename(tmp_path / "c.bmp")
     (tmp_path / "b.bmp").rename(tmp_path / "a.bmp")
     (tmp_path / "c.bmp").rename(tmp_path / "b.bmp")
-    assert prepare._content_digest(str(tmp_path)) != before
+    assert sources.content_digest(str(tmp_path)) != before

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.gallery import FaceView, Match
+from lowres_jax.matching.gallery import Match
 from lowres_jax.matching.search import Answer
 from lowres_jax.report import search_wording
 from lowres_jax.report.search_wording import Verdict

@@ -108,11 +108,11 @@ def test_a_workdir_of_another_config(tmp_path: Path) -> None:
     checkpoints.claim(config)
     checkpoints.save(state(1))
     checkpoints.wait()
-    checkpoints.claim(config | {"log_steps": 1})
+    checkpoints.claim(config | {"log_steps": 1}, {"log_steps"})
     with pytest.raises(
         UserError, match=r"another config \(batch_size: 4 there, 8 now; losses\.pixel\.weight: 1\.0 there"
     ):
-        checkpoints.claim(config | {"batch_size": 8, "losses": {"pixel": {"weight": 0.5}}})
+        checkpoints.claim(config | {"batch_size": 8, "losses": {"pixel": {"weight": 0.5}}}, {"log_steps"})
     checkpoints.close()
     assert json.loads((tmp_path / "run.json").read_text())["log_steps"] == 1
 

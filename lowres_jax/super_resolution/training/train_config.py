@@ -93,9 +93,9 @@ KEYS = session.KEYS | {
     "optimizer": optimizers.KEYS,
     "discriminator_optimizer": optimizers.KEYS,
     "ema": Key(0.999, "Decay of the moving average of the generator, which is the result; 0: none.", least=0, below=1),
-    "validation_images": Key(64, "Images of the people held out, at most.", least=1),
+    "validation_images": Key(64, "Images of the people held out, at most.", least=1, affects_result=False),
     "judge": Key("sface", "Recognizer of the identity cosine and of LFW's View 1.", filled=True),
-    "grid_faces": Key(6, "Faces in the picture of an evaluation.", least=1),
+    "grid_faces": Key(6, "Faces in the picture of an evaluation.", least=1, affects_result=False),
 }
 
 

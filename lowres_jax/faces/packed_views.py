@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.gallery import FaceView
 
 _NAMES = ("box", "score", "landmarks", "turned", "quality", "sizes", "template")
 

@@ -1,17 +1,18 @@
 """The reader of faces that a config asks for, and the name of everything that its templates depend on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from lowres_jax import __version__
 from lowres_jax.evaluation.measurement import fingerprint
+from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.reader import FaceReader
 from lowres_jax.localization.detector import load_detector
-from lowres_jax.matching.calibration import models
-from lowres_jax.matching.centering import Centering
-from lowres_jax.matching.gallery import FaceReader
-from lowres_jax.recognition.recognizer import load_recognizer
-from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
+from lowres_jax.pretrained import cards
+from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler_by_size
 
 # Raised when a kept template means something else than before.
 _TEMPLATES_VERSION = 2
@@ -28,6 +29,12 @@ def load_reader(config: ConfigDict) -> FaceReader:
     centering = Centering.of_cards(recognizer, upscalers) if wanted else Centering()
     detector = load_detector(config.detector)
     return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering)
+
+
+def models(recognizer: Recognizer, upscalers: Sequence[Upscaler]) -> list[object]:
+    """What templates depend on: the networks and their weights."""
+    found = [cards.load_card(recognizer.name, "recognition"), *(each.card for each in upscalers)]
+    return [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in found]
 
 
 def comparable(reader: FaceReader, weights: str | None = None) -> str:

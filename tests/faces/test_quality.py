@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lowres_jax.matching import quality as module
-from lowres_jax.matching.quality import features, quality, templates_and_lengths
+from lowres_jax.faces import quality as module
+from lowres_jax.faces.quality import features, quality, templates_and_lengths
 from lowres_jax.recognition.recognizer import load_recognizer
 
 

@@ -1,0 +1,1 @@
+"""Pictures -> faces with templates: found, aligned, enlarged where small, recognized."""
