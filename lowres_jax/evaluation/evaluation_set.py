@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
+from ml_collections import ConfigDict
 
+from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import verification
 from lowres_jax.evaluation.protocols import LabelErrors
@@ -34,6 +36,49 @@ class EvaluationSet:
     same: np.ndarray
     folds: np.ndarray
     chosen_folds: tuple[int, ...] = ()
+
+    @classmethod
+    def of_records(cls, source: RecordSource, config: ConfigDict) -> "EvaluationSet":
+        """The images of a prepared set, with LFW's own pairs or pairs made from the identities.
+
+        Args:
+          source: the prepared set.
+          config: of the task compare: which images and how many pairs.
+
+        Raises:
+          UserError: LFW's pairs need other images, or too few people for the pairs.
+        """
+        labels, names, detected = source.labels, source.names, source.detected
+        if source.has_pairs:
+            if config.images_per_person:
+                raise UserError(
+                    "config.images_per_person: the pairs of LFW need all images; set 0, and choose config.folds"
+                )
+            found = source.pairs("view2")
+            pairs = np.stack([found.first, found.second], axis=1)
+            return cls(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
+        folds = config.made_folds
+        if config.input:
+            # Each fold has two people or more of whom there are two images.
+            several = int(np.sum(np.unique(labels, return_counts=True)[1] > 1))
+            fitting = max(min(folds, several // 2), 2)
+            if fitting < folds:
+                print(f"{several} people with two images or more: pairs in {fitting} folds instead of {folds}")
+            folds = fitting
+        try:
+            return cls.paired(
+                labels,
+                names,
+                detected,
+                config.images_per_person,
+                folds,
+                config.made_pairs_per_fold,
+                config.seed,
+            )
+        except ValueError as error:
+            raise UserError(
+                f"config.made_folds={folds}, config.made_pairs_per_fold={config.made_pairs_per_fold}: {error}"
+            ) from error
 
     @classmethod
     def paired(

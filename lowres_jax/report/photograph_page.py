@@ -8,8 +8,14 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from lowres_jax.clips.search import TrackAnswer
+from lowres_jax.data import images, output_paths
 from lowres_jax.data.images import to_uint8
+from lowres_jax.matching.search import Answer
+from lowres_jax.report import search_wording as wording
 from lowres_jax.report.contact_sheet import INK, MATCH, NO_MATCH, PAPER, font, wrapped
+from lowres_jax.report.search_files import Found
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.utils.files import write_atomically
 
 _LARGEST, _SMALLEST = 1600, 480
@@ -68,3 +74,34 @@ def write_page(path: Path, title: str, photograph: np.ndarray, faces: Sequence[M
         draw.text((_MARGIN, size[1] + _MARGIN + number * _LINE), line, colour, face_font)
     with write_atomically(path) as file:
         page.save(file, format="JPEG", quality=90)
+
+
+def write_pages(folder: Path, found: Found) -> list[Path]:
+    """Writes the searched photographs, as many as `config.pages`, with boxes and answers into a folder."""
+    by_picture: dict[Path, list[Answer]] = {}
+    for answer in found.answers:
+        if isinstance(answer, TrackAnswer):
+            continue  # drawn into its clip
+        by_picture.setdefault(answer.path, []).append(answer)
+    chosen = list(by_picture)[: found.config.pages]
+    source = Path(found.config.probe)
+    results = output_paths.assign(chosen, source, folder, len(".jpg"))
+    written = []
+    for path in interruptible(chosen):
+        try:
+            photograph = images.read_image(path)
+        except images.UnreadableImageError:
+            continue  # gone since it was searched
+        faces = [
+            MarkedFace(
+                answer.view.face.box,
+                f"{wording.said(answer, found.pair, found.config.least_found)}, {answer.view.native_size} px; nearest "
+                f"{answer.matches[0].name} {answer.matches[0].similarity:.3f}, threshold "
+                f"{answer.threshold.similarity:.3f}",
+                bool(answer.accepted),
+            )
+            for answer in by_picture[path]
+        ]
+        written.append(output_paths.with_ending(results[path], ".jpg"))
+        write_page(written[-1], path.name, photograph, faces)
+    return written

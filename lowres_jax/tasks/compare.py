@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from lowres_jax.evaluation import comparison, results
 from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.comparison import Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
-from lowres_jax.evaluation.measurement import NONE, RAW, Method, load_crop
+from lowres_jax.evaluation.measurement import NONE, RAW, Method
 from lowres_jax.evaluation.passes import Measurements, measure_all, planned_methods
 from lowres_jax.evaluation.protocols import LabelErrors, Protocols
 from lowres_jax.evaluation.validation import evenly
@@ -28,10 +29,10 @@ from lowres_jax.preparation import job as preparation
 from lowres_jax.preparation.prepared_set import PreparedOtherwiseError
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
-from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
 from lowres_jax.report.comparison import comparison_report, examples, findings, judges
 from lowres_jax.report.comparison.page import write_report
-from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
+from lowres_jax.report.comparison.report_data import ReportData
 from lowres_jax.report.comparison.table import group_rows, print_table
 from lowres_jax.runtime import environment
 from lowres_jax.settings.compare import KEYS
@@ -40,6 +41,56 @@ from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler, size_r
 from lowres_jax.utils.files import try_folder
 
 WITHOUT_LABEL_ERRORS = "without_label_errors"
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """What is compared, on what.
+
+    Attributes:
+      dataset: name of the prepared set.
+      source: its records.
+      subjects: the images, people and pairs of it.
+      corrected: the same without known label errors; None where no file of them is given.
+      protocols: tests that every method is put to.
+      methods: what is done to the crops.
+      upscalers: by name, all that the methods name.
+      recognizers: the judges, by name.
+      degradation: what happens to a crop on its way to low resolution.
+    """
+
+    dataset: str
+    source: RecordSource
+    subjects: EvaluationSet
+    corrected: EvaluationSet | None
+    protocols: Protocols
+    methods: Sequence[Method]
+    upscalers: Mapping[str, Upscaler]
+    recognizers: Mapping[str, Recognizer]
+    degradation: Degradation
+
+    @property
+    def described(self) -> str:
+        """Set and degradation in words."""
+        degraded = f"; small faces degraded: {self.degradation.described}" if self.degradation.described else ""
+        return f"{self.dataset}: {comparison_report.described(self.subjects)}{degraded}"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Templates and image quality of every method.
+
+    Attributes:
+      measurements: of the images of the set.
+      means: method -> recognizer -> mean of its condition, of people of another set; None where nothing is centered.
+    """
+
+    measurements: Measurements
+    means: Mapping[Method, Mapping[str, np.ndarray]] | None
+
+
+# Recognizer -> method -> what the protocols say.
+_AllJudged = Mapping[str, Mapping[Method, Judged]]
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -54,9 +105,27 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """
     config_keys.check(config, KEYS)
     begin = time.monotonic()
+    inputs = _opened(config, workdir)
+    try_folder(workdir)
+    measured = _measured(config, inputs, workdir)
+    judged, found = _judged(config, inputs, measured, inputs.subjects, inputs.protocols, inputs.described)
+    results.write_results(workdir / "results.json", found)
+    corrected = _corrected(config, inputs, measured, workdir) if inputs.corrected is not None else ""
+    remarks = _remarks(inputs)
+    _write_report(config, inputs, judged, found, remarks, workdir, begin)
+    groups = group_rows(found)
+    for line in [*remarks, *judges.disagreements(groups)]:
+        print(f"\n{line}")
+    print(f"\n{print_table(found)}\n")
+    for line in findings.answer([findings.find(group) for group in groups]):
+        print(line)
+    print(f"{corrected}\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
+
+
+def _opened(config: ConfigDict, workdir: Path) -> _Inputs:
+    """The set, the tests and the models; all that can be wrong is looked at here."""
     methods = planned_methods(config.upscalers, config.lr_sizes)
-    names = config.recognizers
-    for name in names:
+    for name in config.recognizers:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
     if config.input:
@@ -69,8 +138,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
             f"{directory}: crops of {' x '.join(map(str, source[0]['image'].shape[:2]))}; the comparison needs "
             f"{CROP_SIZE} x {CROP_SIZE}: prepare the set with --config.crop_size={CROP_SIZE}"
         )
-    everyone = _subjects(source, config)
-    subjects = everyone.only(config.folds)
+    subjects = EvaluationSet.of_records(source, config).only(config.folds)
     protocols = Protocols.read(config.protocols, config.protocol_files, source.sources, config.centering.share)
     if (protocols.trials or protocols.open_set) and len(subjects.images) < len(source):
         raise UserError("config.protocols: blufr and open_set need all images of LFW; leave config.folds empty")
@@ -78,72 +146,20 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if config.label_errors:
         corrected = subjects.without(LabelErrors.read(Path(config.label_errors)), source.sources)
     print(f"{dataset}: {comparison_report.described(subjects)}")
-    upscalers = {
-        name: load_upscaler(name) for name in dict.fromkeys(m.upscaler for m in methods) if name not in (NONE, RAW)
-    }
-    recognizers = {name: load_recognizer(name, flip_sum=config.flip_sum, onnx=config.onnx) for name in names}
-    folder = Path(config.measurements or workdir / "measurements") / dataset.replace("/", "-")
-    try_folder(workdir)
-    degradation = Degradation.of(config.degradation)
-    run_methods = functools.partial(
-        measure_all,
-        methods=methods,
-        upscalers=upscalers,
-        recognizers=recognizers,
-        degradation=degradation,
-        batch_size=config.batch_size,
-        flip_sum=config.flip_sum,
-        onnx=config.onnx,
+    names = dict.fromkeys(each.upscaler for each in methods if each.upscaler not in (NONE, RAW))
+    return _Inputs(
+        dataset,
+        source,
+        subjects,
+        corrected,
+        protocols,
+        methods,
+        upscalers={name: load_upscaler(name) for name in names},
+        recognizers={
+            name: load_recognizer(name, flip_sum=config.flip_sum, onnx=config.onnx) for name in config.recognizers
+        },
+        degradation=Degradation.of(config.degradation),
     )
-    measurements = run_methods(source, subjects.images, folder)
-    means = _condition_means(config, run_methods, folder.parent)
-    judged, rows = _judged(config, measurements, subjects, protocols, means, list(upscalers))
-    against = comparison_report.trained_against(list(upscalers), names)
-    against += [
-        f"{remark}."
-        for name, upscaler in upscalers.items()
-        if (remark := size_remark(upscaler, {method.lr_size: () for method in methods if method.upscaler == name}))
-    ]
-    described = f"{dataset}: {comparison_report.described(subjects)}"
-    described += f"; small faces degraded: {degradation.described}" if degradation.described else ""
-    found = results.make_results(described, rows)
-    results.write_results(workdir / "results.json", found)
-    if corrected is not None:
-        own = dataclasses.replace(protocols, trials=(), open_set=None)
-        rows = _judged(config, measurements, corrected, own, means, list(upscalers))[1]
-        without = results.make_results(f"{described}; without known label errors", rows)
-        (workdir / WITHOUT_LABEL_ERRORS).mkdir(exist_ok=True)
-        results.write_results(workdir / WITHOUT_LABEL_ERRORS / "results.json", without)
-    grid, turned = _examples(config, source, methods, upscalers, subjects, judged, degradation)
-    gallery, caption = comparison_report.detectors(Path(config.detectors or workdir / "detectors"))
-    data = ReportData(
-        results=found,
-        curves=[each.curve for own in judged.values() for each in own.values()],
-        grid=grid,
-        turned=turned,
-        detector_gallery=gallery,
-        detector_caption=caption,
-        licences=comparison_report.licences(source.directory, list(upscalers), names),
-        notes=comparison_report.notes(subjects, config, made_pairs=not source.has_pairs) + against,
-        command=comparison_report.command_line(),
-        published=judges.PUBLISHED if source.has_pairs and not subjects.chosen_folds else (),
-        duration=time.monotonic() - begin,
-        **({"title": config.title} if config.title else {}),
-    )
-    write_report(workdir / "report.html", data)
-    groups = group_rows(found)
-    for line in [*against, *judges.disagreements(groups)]:
-        print(f"\n{line}")
-    print(f"\n{print_table(found)}\n")
-    for line in findings.answer([findings.find(group) for group in groups]):
-        print(line)
-    if corrected is not None:
-        left_out = len(subjects.images) - len(corrected.images), len(subjects.pairs) - len(corrected.pairs)
-        print(
-            f"\nwithout known label errors ({left_out[0]} images and {left_out[1]} pairs less; "
-            f"{workdir / WITHOUT_LABEL_ERRORS / 'results.json'}):\n\n{print_table(without)}"
-        )
-    print(f"\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
 
 
 def _prepared(photographs: str, workdir: Path) -> Path:
@@ -161,108 +177,119 @@ def _prepared(photographs: str, workdir: Path) -> Path:
         return preparation.prepare(settings)
 
 
-def _subjects(source: RecordSource, config: ConfigDict) -> EvaluationSet:
-    """The images of the set, with LFW's own pairs or pairs made from the identities."""
-    labels, names, detected = source.labels, source.names, source.detected
-    if source.has_pairs:
-        if config.images_per_person:
-            raise UserError(
-                "config.images_per_person: the pairs of LFW need all images; set 0, and choose config.folds"
-            )
-        found = source.pairs("view2")
-        pairs = np.stack([found.first, found.second], axis=1)
-        return EvaluationSet(np.arange(len(labels)), labels, names, detected, pairs, found.same, found.fold + 1)
-    folds = config.made_folds
-    if config.input:
-        # Each fold has two people or more of whom there are two images.
-        several = int(np.sum(np.unique(labels, return_counts=True)[1] > 1))
-        fitting = max(min(folds, several // 2), 2)
-        if fitting < folds:
-            print(f"{several} people with two images or more: pairs in {fitting} folds instead of {folds}")
-        folds = fitting
-    try:
-        return EvaluationSet.paired(
-            labels,
-            names,
-            detected,
-            config.images_per_person,
-            folds,
-            config.made_pairs_per_fold,
-            config.seed,
-        )
-    except ValueError as error:
-        raise UserError(
-            f"config.made_folds={folds}, config.made_pairs_per_fold={config.made_pairs_per_fold}: {error}"
-        ) from error
-
-
-def _judged(
-    config: ConfigDict,
-    measurements: Measurements,
-    subjects: EvaluationSet,
-    protocols: Protocols,
-    means: Mapping[Method, Mapping[str, np.ndarray]] | None,
-    upscalers: Sequence[str],
-) -> tuple[dict[str, dict[Method, Judged]], list[dict[str, Any]]]:
-    """Every method through every protocol by every recognizer, and the rows of results.json."""
-    judged, rows = {}, []
-    for recognizer in next(iter(measurements.values())):
-        passes = tqdm(
-            [(method, each[recognizer]) for method, each in measurements.items()],
-            desc=f"protocols, {recognizer}",
-            unit="method",
-            dynamic_ncols=True,
-        )
-        own = None if means is None else {method: each[recognizer] for method, each in means.items()}
-        judged[recognizer] = comparison.judge(
-            recognizer, passes, subjects, config.resamples, config.seed, protocols, own
-        )
-        taught = comparison_report.taught(upscalers, recognizer)
-        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
-    return judged, rows
-
-
-def _condition_means(
-    config: ConfigDict, run_methods: Callable[[RecordSource, np.ndarray, Path], Measurements], folder: Path
-) -> dict[Method, dict[str, np.ndarray]] | None:
-    """The mean of every condition, of people of another set; None where nothing is centered."""
-    settings = config.centering
+def _measured(config: ConfigDict, inputs: _Inputs, workdir: Path) -> _Measured:
+    """Templates of every method, of the set and, where templates are centered, of other people."""
+    run_methods = functools.partial(
+        measure_all,
+        methods=inputs.methods,
+        upscalers=inputs.upscalers,
+        recognizers=inputs.recognizers,
+        degradation=inputs.degradation,
+        batch_size=config.batch_size,
+        flip_sum=config.flip_sum,
+        onnx=config.onnx,
+    )
+    folder, settings = Path(config.measurements or workdir / "measurements"), config.centering
+    measurements = run_methods(inputs.source, inputs.subjects.images, folder / inputs.dataset.replace("/", "-"))
     if not settings.share:
-        return None
+        return _Measured(measurements, None)
     if settings.dataset == config.dataset:
         raise UserError(
             f"config.centering.dataset={settings.dataset}: means are to be of other people than are compared"
         )
     source = open_records(environment.datasets_folder(config.data_dir) / settings.dataset)
     images = evenly(len(source), settings.images)
-    measurements = run_methods(source, images, folder / settings.dataset.replace("/", "-"))
-    return {
+    others = run_methods(source, images, folder / settings.dataset.replace("/", "-"))
+    means = {
         method: {name: condition_mean(each.templates[images]) for name, each in own.items()}
-        for method, own in measurements.items()
+        for method, own in others.items()
     }
+    return _Measured(measurements, means)
 
 
-def _examples(
+def _judged(
     config: ConfigDict,
-    source: RecordSource,
-    methods: Sequence[Method],
-    upscalers: Mapping[str, Upscaler],
+    inputs: _Inputs,
+    measured: _Measured,
     subjects: EvaluationSet,
-    judged: Mapping[str, Mapping[Method, Judged]],
-    degradation: Degradation,
-) -> tuple[list[GridFace], list[TurnedPair]]:
-    """The report's pictures: the grid, and the pairs that super-resolution turned right and wrong."""
-    enlarging = [method for method in methods if method.upscaler in upscalers]
-    people = examples.choose_people(subjects.names, config.grid_people, config.seed).tolist()
-    reference = next((name for name in comparison.REFERENCES if name in upscalers), "")
-    turned = [
-        each
-        for recognizer, own in judged.items()
-        for each in examples.choose_turned(recognizer, own, reference, subjects, config.examples)
-    ]
-    wanted = examples.wanted(people, enlarging, turned, reference, subjects)
-    pictures = examples.Pictures(
-        lambda number: load_crop(source, int(subjects.images[number])), upscalers, wanted, subjects.images, degradation
+    protocols: Protocols,
+    described: str,
+) -> tuple[_AllJudged, dict[str, Any]]:
+    """Every method through every protocol by every recognizer, and the content of results.json."""
+    judged, rows = {}, []
+    for recognizer in inputs.recognizers:
+        passes = tqdm(
+            [(method, each[recognizer]) for method, each in measured.measurements.items()],
+            desc=f"protocols, {recognizer}",
+            unit="method",
+            dynamic_ncols=True,
+        )
+        means = measured.means
+        own = None if means is None else {method: each[recognizer] for method, each in means.items()}
+        judged[recognizer] = comparison.judge(
+            recognizer, passes, subjects, config.resamples, config.seed, protocols, own
+        )
+        taught = comparison_report.taught(list(inputs.upscalers), recognizer)
+        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
+    return judged, results.make_results(described, rows)
+
+
+def _corrected(config: ConfigDict, inputs: _Inputs, measured: _Measured, workdir: Path) -> str:
+    """Measures everything once more without known label errors; writes results.json and returns the table."""
+    assert inputs.corrected is not None
+    own = dataclasses.replace(inputs.protocols, trials=(), open_set=None)
+    described = f"{inputs.described}; without known label errors"
+    _, found = _judged(config, inputs, measured, inputs.corrected, own, described)
+    path = workdir / WITHOUT_LABEL_ERRORS / "results.json"
+    path.parent.mkdir(exist_ok=True)
+    results.write_results(path, found)
+    images = len(inputs.subjects.images) - len(inputs.corrected.images)
+    pairs = len(inputs.subjects.pairs) - len(inputs.corrected.pairs)
+    return f"\nwithout known label errors ({images} images and {pairs} pairs less; {path}):\n\n{print_table(found)}\n"
+
+
+def _remarks(inputs: _Inputs) -> list[str]:
+    """What a reader of the figures has to know of the models."""
+    found = comparison_report.trained_against(list(inputs.upscalers), list(inputs.recognizers))
+    for name, upscaler in inputs.upscalers.items():
+        remark = size_remark(upscaler, {each.lr_size: () for each in inputs.methods if each.upscaler == name})
+        found += [f"{remark}."] if remark else []
+    return found
+
+
+def _write_report(
+    config: ConfigDict,
+    inputs: _Inputs,
+    judged: _AllJudged,
+    found: dict[str, Any],
+    remarks: Sequence[str],
+    workdir: Path,
+    begin: float,
+) -> None:
+    """Writes report.html."""
+    source, subjects, upscalers = inputs.source, inputs.subjects, list(inputs.upscalers)
+    grid, turned = examples.of_comparison(
+        source,
+        subjects,
+        [method for method in inputs.methods if method.upscaler in upscalers],
+        inputs.upscalers,
+        judged,
+        inputs.degradation,
+        (config.grid_people, config.examples, config.seed),
     )
-    grid = examples.grid_faces(people, enlarging, subjects.names.tolist(), pictures)
-    return grid, [examples.turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
+    gallery, caption = comparison_report.detectors(Path(config.detectors or workdir / "detectors"))
+    data = ReportData(
+        results=found,
+        curves=[each.curve for own in judged.values() for each in own.values()],
+        grid=grid,
+        turned=turned,
+        detector_gallery=gallery,
+        detector_caption=caption,
+        licences=comparison_report.licences(source.directory, upscalers, list(inputs.recognizers)),
+        notes=[*comparison_report.notes(subjects, config, made_pairs=not source.has_pairs), *remarks],
+        command=comparison_report.command_line(),
+        published=judges.PUBLISHED if source.has_pairs and not subjects.chosen_folds else (),
+        duration=time.monotonic() - begin,
+        **({"title": config.title} if config.title else {}),
+    )
+    write_report(workdir / "report.html", data)

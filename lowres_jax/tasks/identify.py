@@ -3,17 +3,16 @@
 import copy
 import itertools
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
 from lowres_jax import config_keys
-from lowres_jax.clips.probes import find_probes
+from lowres_jax.clips.probes import Probes, find_probes
 from lowres_jax.clips.search import TrackAnswer, search_clips
 from lowres_jax.clips.seen_frames import SeenFrames
-from lowres_jax.data import images, output_paths
 from lowres_jax.data.picture_files import PictureFiles, find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.measurement import fingerprint
@@ -30,13 +29,29 @@ from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.annotated_clip import write_annotated
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
-from lowres_jax.report.photograph_page import MarkedFace, write_page
+from lowres_jax.report.photograph_page import write_pages
 from lowres_jax.report.search_files import Found, remove_pages, write_csv, write_json
 from lowres_jax.report.track_files import write_tracks
 from lowres_jax.runtime import environment
-from lowres_jax.runtime.signals import interruptible
 from lowres_jax.settings.identify import KEYS
 from lowres_jax.utils.files import try_folder
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Who is searched for, and from which likeness on a name is given.
+
+    Attributes:
+      enrolment: the people.
+      thresholds: give a threshold for each size of a searched face.
+      alike: similarity from which on two faces may be one person's.
+      remarks: what is to be said of gallery and thresholds.
+    """
+
+    enrolment: Enrolled
+    thresholds: Thresholds
+    alike: float
+    remarks: Sequence[str]
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -50,21 +65,34 @@ def run(config: ConfigDict, workdir: Path) -> None:
       UserError: a setting is wrong, nobody could be enrolled, or not one face could be searched for.
     """
     config_keys.check(config, KEYS)
-    source, pair = Path(config.gallery), Path(config.gallery).is_file()
+    source = Path(config.gallery)
     files, probes = PictureFiles([]) if is_kept(source) else find_pictures(source), find_probes(config)
-    people = people_in(source, files.paths) if files.paths else {}
     try_folder(workdir)
     for line in [*files.remarks(source), *probes.remarks]:
         print(line)
     reader = load_reader(config)
-    upscalers, recognizer, centering = reader.upscalers, reader.recognizer, reader.centering
-    if licence := upscalers.licence_remark():
+    if licence := reader.upscalers.licence_remark():
         print(licence)
+    known = _known(config, source, files, reader)
+    for line in known.remarks:
+        print(line)
+    skipped = Skipped()
+    answers = _answers(config, workdir, probes, reader, known, skipped)
+    groups = _groups(config, answers, known.thresholds)
+    found, notes = _found(config, reader, known, answers, groups, skipped)
+    written = _write(found, notes, reader, workdir)
+    for text in (*notes[:-1], *written, notes[-1]):
+        print(text)
+
+
+def _known(config: ConfigDict, source: Path, files: PictureFiles, reader: FaceReader) -> _Known:
+    """Enrolls the gallery, or opens a kept one, and finds thresholds for it."""
+    people = people_in(source, files.paths) if files.paths else {}
     # A set that has to be prepared first is asked for before minutes of enrolment.
     own = config.calibration or config.weights
-    shipped = None if own else ShippedThresholds.load(described(recognizer, upscalers, centering, config.detector))
+    made_for = described(reader.recognizer, reader.upscalers, reader.centering, config.detector)
+    shipped = None if own else ShippedThresholds.load(made_for)
     sets = [] if shipped else calibration_sets.folders(config.calibration, config.detector)
-
     enrolment: Enrolled
     if is_kept(source):
         enrolment = KeptGallery.open(source, comparable(reader, config.weights))
@@ -74,26 +102,34 @@ def run(config: ConfigDict, workdir: Path) -> None:
     else:
         enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
         _report_enrolment(enrolment, config)
-    calibration, remarks = _thresholds(config, shipped, sets, reader, enrolment)
-    alike = calibration.threshold(max(config.far, 0.01), ((0,),), 0).similarity
+    thresholds, remarks = _thresholds(config, shipped, sets, reader, enrolment)
+    alike = thresholds.threshold(max(config.far, 0.01), ((0,),), 0).similarity
     if isinstance(enrolment, Enrolment):
         remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
-    remarks += centering.remarks
-    for line in remarks:
-        print(line)
-    skipped = Skipped()
-    answers: list[Answer] = []
+    return _Known(enrolment, thresholds, alike, [*remarks, *reader.centering.remarks])
+
+
+def _answers(
+    config: ConfigDict, workdir: Path, probes: Probes, reader: FaceReader, known: _Known, skipped: Skipped
+) -> list[Answer]:
+    """Searches every face and every track, and prints a line for each.
+
+    Raises:
+      UserError: there was not one face.
+    """
+    pair, answers = Path(config.gallery).is_file(), list[Answer]()
     # A clip's own rotation is applied; another look at every frame that shows nobody would take most of the time.
     upright = copy.copy(reader)
     upright.look_again = False
-    wanted = probes.clips and config.keep_templates
-    seen = SeenFrames(workdir / "seen.sqlite" if wanted else None, reading(config, upright), recognizer.dimension)
+    kept = workdir / "seen.sqlite" if probes.clips and config.keep_templates else None
+    seen = SeenFrames(kept, reading(config, upright), reader.recognizer.dimension)
+    enrolment, thresholds = known.enrolment, known.thresholds
     everything = itertools.chain(
-        search(reader, probes.pictures, enrolment, calibration, config.far, config.ranks, skipped),
-        search_clips(probes.clips, upright, enrolment, calibration, config, skipped, alike, seen),
+        search(reader, probes.pictures, enrolment, thresholds, config.far, config.ranks, skipped),
+        search_clips(probes.clips, upright, enrolment, thresholds, config, skipped, known.alike, seen),
     )
     for answer in everything:
-        tqdm.write(wording.line(answer, config.ranks, upscalers, pair, config.least_found))
+        tqdm.write(wording.line(answer, config.ranks, reader.upscalers, pair, config.least_found))
         # A folder may hold many faces: pictures are kept of those only that are shown.
         shown = len(answers) < config.sheet_rows
         answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
@@ -103,47 +139,72 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if not answers:
         raise UserError(f"{config.probe}: no face to search for in {probes} ({skipped})")
     matched = sum(bool(answer.accepted) for answer in answers)
-    tracks = [answer for answer in answers if isinstance(answer, TrackAnswer)]
-    counts = {"faces": len(answers) - len(tracks), "tracks": len(tracks)}
+    tracks = sum(isinstance(answer, TrackAnswer) for answer in answers)
+    counts = {"faces": len(answers) - tracks, "tracks": tracks}
     print(f"{' and '.join(f'{count} {what}' for what, count in counts.items() if count)}, {matched} matched; {skipped}")
+    return answers
 
-    groups = [0] * len(answers)
-    if config.group:
-        # As if each were searched for among the others: the more there are, the more alike two strangers may be.
-        others = max(sum(not answer.accepted for answer in answers) - 1, 1)
-        limit = calibration.threshold(max(config.far, 0.01), ((0,),) * others, 0).similarity
-        groups = group_unknown(answers, limit)
-        for line in wording.groups(answers, groups, limit):
-            print(line)
-    notes = [wording.thresholds(wording.distinct_thresholds(answers), calibration, upscalers)]
+
+def _groups(config: ConfigDict, answers: Sequence[Answer], thresholds: Thresholds) -> list[int]:
+    """For each answer the number of its group of unknown people, 0 for none; printed where it is asked for."""
+    if not config.group:
+        return [0] * len(answers)
+    # As if each were searched for among the others: the more there are, the more alike two strangers may be.
+    others = max(sum(not answer.accepted for answer in answers) - 1, 1)
+    limit = thresholds.threshold(max(config.far, 0.01), ((0,),) * others, 0).similarity
+    groups = group_unknown(answers, limit)
+    for line in wording.groups(answers, groups, limit):
+        print(line)
+    return groups
+
+
+def _found(
+    config: ConfigDict,
+    reader: FaceReader,
+    known: _Known,
+    answers: Sequence[Answer],
+    groups: Sequence[int],
+    skipped: Skipped,
+) -> tuple[Found, list[str]]:
+    """All of the search, and what is said of it: notes, the last of them what a match is worth."""
+    enrolment, thresholds, upscalers = known.enrolment, known.thresholds, reader.upscalers
     sizes = {size: list(pictures) for size, pictures in enrolment.sizes.items()}
     for answer in answers:
         sizes.setdefault(answer.view.cut_size, []).append(answer.path.name)
     sizes.pop(0, None)  # faces that were not enlarged
-    notes += [f"{remark}." for remark in upscalers.remarks(sizes)]
-    notes += centering.nearest_sizes(upscalers, sizes)
-    notes += wording.itself(answers)
-    notes += wording.warnings(answers, enrolment, calibration)
-    caution = wording.caution(answers, enrolment, calibration, pair)
-    found = Found(config, enrolment, answers, groups, skipped, calibration, upscalers, [*remarks, *notes, caution])
+    notes = [
+        wording.thresholds(wording.distinct_thresholds(answers), thresholds, upscalers),
+        *(f"{remark}." for remark in upscalers.remarks(sizes)),
+        *reader.centering.nearest_sizes(upscalers, sizes),
+        *wording.itself(answers),
+        *wording.warnings(answers, enrolment, thresholds),
+        wording.caution(answers, enrolment, thresholds, Path(config.gallery).is_file()),
+    ]
+    said = [*known.remarks, *notes]
+    return Found(config, enrolment, answers, groups, skipped, thresholds, upscalers, said), notes
+
+
+def _write(found: Found, notes: Sequence[str], reader: FaceReader, workdir: Path) -> list[Path]:
+    """Writes files for programs, pages, clips and the contact sheet; returns what was written."""
+    config, answers = found.config, found.answers
     written = [workdir / "identify.json", workdir / "identify.csv"]
     remove_pages(written[0])
-    pages = _write_pages(workdir / "pages", found)
+    pages = write_pages(workdir / "pages", found)
     write_json(written[0], found, pages)
     write_csv(written[1], found)
+    tracks = [answer for answer in answers if isinstance(answer, TrackAnswer)]
     if tracks:
-        own = [group for answer, group in zip(answers, groups, strict=True) if isinstance(answer, TrackAnswer)]
-        written += write_tracks(workdir, tracks, own, upscalers, config.least_found)
+        own = [group for answer, group in zip(answers, found.groups, strict=True) if isinstance(answer, TrackAnswer)]
+        written += write_tracks(workdir, tracks, own, found.upscalers, config.least_found)
         written += write_annotated(workdir / "clips", tracks, config) if config.annotate else []
-    rows = [_row(answer, enrolment, reader, config, pair) for answer in answers[: config.sheet_rows]]
+    rows = [_row(answer, found.enrolment, reader, config, found.pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
-        title = "Do these photographs show one person?" if pair else "Who is on these pictures?"
+        title = "Do these photographs show one person?" if found.pair else "Who is on these pictures?"
         written.append(workdir / "identify.png")
-        write_sheet(written[-1], title, rows, [*more, *remarks, *notes, caution])
-    written += [workdir / "pages"] if pages else []
-    for text in (*notes, *written, caution):
-        print(text)
+        remarks = found.notes[: len(found.notes) - len(notes)]
+        write_sheet(written[-1], title, rows, [*more, *remarks, *notes])
+    return [*written, workdir / "pages"] if pages else written
 
 
 def _thresholds(
@@ -225,34 +286,3 @@ def _row(answer: Answer, enrolment: Enrolled, reader: FaceReader, config: Config
             for match, found in zip(matches, nearest, strict=True)
         ],
     )
-
-
-def _write_pages(folder: Path, found: Found) -> list[Path]:
-    """The searched photographs with boxes and answers."""
-    by_picture: dict[Path, list[Answer]] = {}
-    for answer in found.answers:
-        if isinstance(answer, TrackAnswer):
-            continue  # drawn into its clip
-        by_picture.setdefault(answer.path, []).append(answer)
-    chosen = list(by_picture)[: found.config.pages]
-    source = Path(found.config.probe)
-    results = output_paths.assign(chosen, source, folder, len(".jpg"))
-    written = []
-    for path in interruptible(chosen):
-        try:
-            photograph = images.read_image(path)
-        except images.UnreadableImageError:
-            continue  # gone since it was searched
-        faces = [
-            MarkedFace(
-                answer.view.face.box,
-                f"{wording.said(answer, found.pair, found.config.least_found)}, {answer.view.native_size} px; nearest "
-                f"{answer.matches[0].name} {answer.matches[0].similarity:.3f}, threshold "
-                f"{answer.threshold.similarity:.3f}",
-                bool(answer.accepted),
-            )
-            for answer in by_picture[path]
-        ]
-        written.append(output_paths.with_ending(results[path], ".jpg"))
-        write_page(written[-1], path.name, photograph, faces)
-    return written

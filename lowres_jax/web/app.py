@@ -15,6 +15,7 @@ from lowres_jax import __version__
 from lowres_jax.clips.reading import SUFFIXES, open_clip
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
 from lowres_jax.web.engine import Engine, Upload
 from lowres_jax.web.guard import Guard
 from lowres_jax.web.jobs import Jobs
@@ -49,6 +50,8 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
             return await line.run(work, request.is_disconnected)
         except FullError as error:
             raise HTTPException(503, "too many at once: try again in a few seconds", {"retry-after": "5"}) from error
+        except signals.Interrupted as error:
+            raise HTTPException(503, "the server was stopped") from error
 
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:

@@ -12,9 +12,12 @@ import pytest
 from made_records import write_pairs, write_set
 from made_scenes import ORL, orl, scene
 
+from lowres_jax import config_keys
 from lowres_jax.clips.reading import Frame
 from lowres_jax.clips.writing import writing
 from lowres_jax.data import images
+from lowres_jax.settings.prepare import KEYS
+from lowres_jax.tasks import prepare
 
 pytestmark = pytest.mark.whole
 
@@ -39,6 +42,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "photographs" / f"s{person}").mkdir(parents=True)
         for number in (1, 2):
             shutil.copy(ORL / f"s{person}" / f"{number}.pgm", folder / "photographs" / f"s{person}")
+    config = config_keys.new(KEYS, "prepare")
+    config.update({"builder": "people", "source": str(folder / "photographs"), "data_dir": str(folder / "datasets")})
+    config.detector = "haar"
+    prepare.run(config, folder)
     (folder / "fetched" / "portraits").mkdir(parents=True)
     for name in ("person_b_1.jpg", "person_b_2.jpg"):
         images.write_image(folder / "fetched" / "portraits" / name, orl(2, int(name[-5])))
@@ -59,7 +66,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "speed.py upscalers --names bicubic srresnet edsr_x4 --count 2 --rounds 1",
         "speed.py mtcnn --count 2 --rounds 1",
         "speed.py clip --source {cache}/clip.mp4 --rounds 1",
-        "speed.py records --source {cache}/datasets/orl_faces/mtcnn --count 64 --rounds 1",
+        "speed.py records --source {cache}/datasets/people/haar --count 64 --rounds 1",
         "speed.py all_against_all --count 500 --rounds 1",
         "speed.py onnx --names identity --count 2 --rounds 1",
         "speed.py preparation --source {cache}/photographs --threads 1 --rounds 1",

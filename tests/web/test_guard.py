@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import signal
 import threading
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from lowres_jax import config_keys
 from lowres_jax.errors import UserError
+from lowres_jax.runtime import signals
 from lowres_jax.settings.serve import KEYS
 from lowres_jax.web.app import make_app
 from lowres_jax.web.guard import HEADERS, is_loopback
@@ -29,6 +31,8 @@ class Stub:
     def enhance(self, picture: Any, large: bool) -> dict[str, Any]:
         if picture.content == b"bad":
             raise UserError(f"{picture.name}: no picture")
+        if picture.content == b"stopped":  # SIGTERM, while it is worked on
+            raise signals.Interrupted(signal.SIGTERM)
         return {"bytes": len(picture.content), "large": large}
 
     def identify(self, picture: Any, known: list[Any]) -> dict[str, Any]:
@@ -43,6 +47,11 @@ def client(hosts: frozenset[str] | None = LOCAL, token: str | None = None, **cha
 
 def upload(content: bytes = b"a picture", name: str = "a.png") -> dict[str, Any]:
     return {"picture": (name, content)}
+
+
+def test_a_stop_while_something_is_worked_on_is_an_answer() -> None:
+    answer = client().post("/enhance", files=upload(b"stopped"))
+    assert (answer.status_code, answer.json()) == (503, {"detail": "the server was stopped"})
 
 
 def test_every_answer_has_the_headers() -> None:

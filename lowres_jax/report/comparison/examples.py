@@ -6,9 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from lowres_jax.data.degradations import Degradation
-from lowres_jax.evaluation.comparison import Judged
+from lowres_jax.data.records import RecordSource
+from lowres_jax.evaluation.comparison import REFERENCES, Judged
 from lowres_jax.evaluation.evaluation_set import EvaluationSet
-from lowres_jax.evaluation.measurement import PLAIN, RAW, Method
+from lowres_jax.evaluation.measurement import PLAIN, RAW, Method, load_crop
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.nn.batching import default_batch_size
 from lowres_jax.report.comparison.report_data import GridFace, TurnedPair
@@ -25,6 +26,45 @@ class Turned:
     method: Method
     pair: int
     right: bool
+
+
+def of_comparison(
+    source: RecordSource,
+    subjects: EvaluationSet,
+    enlarging: Sequence[Method],
+    upscalers: Mapping[str, Upscaler],
+    judged: Mapping[str, Mapping[Method, Judged]],
+    degradation: Degradation,
+    chosen: tuple[int, int, int],
+) -> tuple[list[GridFace], list[TurnedPair]]:
+    """All pictures of a comparison: the grid, and the pairs that super-resolution turned right and wrong.
+
+    Args:
+      source: the prepared set.
+      subjects: images and pairs of it.
+      enlarging: methods that enlarge.
+      upscalers: by name, all that these name.
+      judged: recognizer -> results of every method.
+      degradation: on the way to low resolution.
+      chosen: number of people in the grid, of pairs turned right and of pairs turned wrong; seed of the draw of people.
+    """
+    count, pairs, seed = chosen
+    people = choose_people(subjects.names, count, seed).tolist()
+    reference = next((name for name in REFERENCES if name in upscalers), "")
+    turned = [
+        each
+        for recognizer, own in judged.items()
+        for each in choose_turned(recognizer, own, reference, subjects, pairs)
+    ]
+    pictures = Pictures(
+        lambda number: load_crop(source, int(subjects.images[number])),
+        upscalers,
+        wanted(people, enlarging, turned, reference, subjects),
+        subjects.images,
+        degradation,
+    )
+    grid = grid_faces(people, enlarging, subjects.names.tolist(), pictures)
+    return grid, [turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
 
 
 def choose_people(names: np.ndarray, people: int, seed: int) -> np.ndarray:
