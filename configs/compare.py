@@ -19,4 +19,10 @@ from lowres_jax.settings import compare
 
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the comparison, or of its variant "footage": what cheap cameras do to small faces."""
-    return compare.config(variant)
+    config = compare.config(variant)
+    config.dataset = "orl_faces/mtcnn"
+    config.upscalers = ("bilinear", "bicubic", "srresnet", "srgan", "esrgan", "identity")
+    config.lr_sizes = (32, 16)
+    config.recognizers = ("sface",)
+    config.protocols = ("lfw", "all_against_all", "searcher")
+    return config

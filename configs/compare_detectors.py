@@ -13,4 +13,8 @@ from lowres_jax.settings import prepare
 
 def get_config() -> ConfigDict:
     """Returns the config of the comparison."""
-    return config_keys.new(prepare.DETECTOR_KEYS, "compare_detectors")
+    config = config_keys.new(prepare.DETECTOR_KEYS, "compare_detectors")
+    config.input = None  # a folder of pictures
+    config.rule = "highest_score"
+    config.low_confidence = 0.1
+    return config

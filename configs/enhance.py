@@ -25,4 +25,12 @@ from lowres_jax.settings import enhance
 
 def get_config() -> ConfigDict:
     """Returns the config of the enlargement."""
-    return config_keys.new(enhance.KEYS, "enhance")
+    config = config_keys.new(enhance.KEYS, "enhance")
+    config.input = config.output = None  # to be given
+    config.upscaler = ("identity", "identity_x8")
+    config.paste_back = False
+    config.background = "bicubic"
+    config.aligned = False
+    config.clip_scale = 2
+    config.format = "png"
+    return config

@@ -13,4 +13,8 @@ from lowres_jax.settings import interchange
 
 def get_config() -> ConfigDict:
     """Returns the config of the export."""
-    return config_keys.new(interchange.EXPORT_KEYS, "export_model")
+    config = config_keys.new(interchange.EXPORT_KEYS, "export_model")
+    config.models = ("identity",)
+    config.formats = ("onnx",)
+    config.precision = "float16"
+    return config

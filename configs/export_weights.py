@@ -14,4 +14,7 @@ from lowres_jax.settings import exports
 
 def get_config() -> ConfigDict:
     """Returns the config of the export."""
-    return config_keys.new(exports.KEYS, "export_weights")
+    config = config_keys.new(exports.KEYS, "export_weights")
+    config.training = config.name = config.licence = None  # to be given
+    config.centering = True
+    return config

@@ -30,4 +30,11 @@ from lowres_jax.settings import identify
 
 def get_config() -> ConfigDict:
     """Returns the config of the search."""
-    return config_keys.new(identify.KEYS, "identify")
+    config = config_keys.new(identify.KEYS, "identify")
+    config.gallery = config.probe = None  # to be given
+    config.upscaler = ("identity", "identity_x8")
+    config.recognizer = "sface"
+    config.far = 0.01
+    config.every = 5
+    config.group = False
+    return config

@@ -13,4 +13,7 @@ from lowres_jax.settings import interchange
 
 def get_config() -> ConfigDict:
     """Returns the config of the import."""
-    return config_keys.new(interchange.IMPORT_KEYS, "import_model")
+    config = config_keys.new(interchange.IMPORT_KEYS, "import_model")
+    config.source = None  # to be given
+    config.sha256 = None  # likewise, for an address
+    return config

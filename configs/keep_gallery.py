@@ -14,4 +14,9 @@ from lowres_jax.settings import kept_gallery
 
 def get_config() -> ConfigDict:
     """Returns the config of the gallery."""
-    return config_keys.new(kept_gallery.KEYS, "keep_gallery")
+    config = config_keys.new(kept_gallery.KEYS, "keep_gallery")
+    config.gallery = None  # to be given
+    config.source = config.remove = None  # one of them
+    config.upscaler = ("identity", "identity_x8")
+    config.recognizer = "sface"
+    return config

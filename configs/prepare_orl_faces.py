@@ -14,4 +14,8 @@ from lowres_jax.settings import prepare
 
 def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
-    return config_keys.new(prepare.KEYS, "prepare")
+    config = config_keys.new(prepare.KEYS, "prepare")
+    config.builder = "orl_faces"
+    config.detector = "mtcnn"
+    config.image_format = "png"
+    return config

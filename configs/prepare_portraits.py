@@ -14,4 +14,5 @@ def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
     config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "portraits"
+    config.detector = "mtcnn"
     return config

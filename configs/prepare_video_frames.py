@@ -15,4 +15,5 @@ def get_config() -> ConfigDict:
     """Returns the config of the preparation."""
     config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "video_frames"
+    config.source = None  # to be given
     return config

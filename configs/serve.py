@@ -13,4 +13,9 @@ from lowres_jax.settings import serve
 
 def get_config() -> ConfigDict:
     """Returns the config of the server."""
-    return config_keys.new(serve.KEYS, "serve")
+    config = config_keys.new(serve.KEYS, "serve")
+    config.host, config.port = "127.0.0.1", 8765
+    config.gallery = None
+    config.upscaler = ("identity", "identity_x8")
+    config.far = 0.01
+    return config

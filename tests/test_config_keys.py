@@ -1,5 +1,6 @@
 """What a key may be is said once, and checked, printed and documented from there."""
 
+import ast
 import importlib
 import math
 import pkgutil
@@ -114,6 +115,25 @@ def test_every_config_that_comes_along_is_what_its_task_describes(file: Path) ->
     table = config_keys.described(config, task.KEYS)
     for key in configuration.keys_of(config):
         assert key == "task" or f"--config.{key}=" in table
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.py")), ids=lambda path: path.stem)
+def test_a_config_shows_what_a_user_would_change(file: Path) -> None:
+    """And what it shows of a task that has one config is what the task's keys have: there is one default."""
+    tree = ast.parse(file.read_text())
+    shown = {
+        ast.unparse(target).removeprefix("config.")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in (node.targets[0].elts if isinstance(node.targets[0], ast.Tuple) else node.targets)
+        if ast.unparse(target).startswith("config.")
+    }
+    config = configuration.load(str(file))
+    # Trainings change a recipe that several share.
+    assert len(shown) >= 2 or config.task == "train"
+    keys = importlib.import_module(f"lowres_jax.tasks.{config.task}").KEYS
+    if file.stem == config.task or file.stem == "prepare_orl_faces":
+        assert {name: config[name] for name in shown} == {name: keys[name].default for name in shown}
 
 
 @pytest.mark.parametrize("task", [each.name for each in pkgutil.iter_modules(tasks.__path__)])
