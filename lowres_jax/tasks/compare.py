@@ -117,8 +117,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for line in [*remarks, *judges.disagreements(groups)]:
         print(f"\n{line}")
     print(f"\n{print_table(found)}\n")
-    for line in findings.answer([findings.find(group) for group in groups]):
-        print(line)
+    for group in groups:
+        print(findings.sentence(group))
     print(f"{corrected}\n{workdir / 'results.json'}\n{workdir / 'report.html'}")
 
 

@@ -5,16 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lowres_jax.report.comparison import wording
-from lowres_jax.report.comparison.findings import FIELDS
-from lowres_jax.report.comparison.table import CEILING, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group
-from lowres_jax.report.comparison.wording import Verdict
+from lowres_jax.report.comparison.findings import TASKS, mark
+from lowres_jax.report.comparison.table import CEILING, REFERENCES, Group
 
-# What a judge says of a method; "to dlib" or "for dlib" follows.
-_SAID = {
-    Verdict.BETTER: "better than {reference}",
-    Verdict.WORSE: "worse than {reference}",
-    Verdict.NONE: "not measurably different from {reference}",
-}
 _COLUMNS = (
     ("lfw", "accuracy"),
     ("lfw", "accuracy_se"),
@@ -56,7 +49,7 @@ PUBLISHED = (
 
 
 def disagreements(groups: Sequence[Group]) -> list[str]:
-    """Names every method of which one recognizer says another thing than the next: one sentence for each protocol.
+    """A sentence a size that names the methods of which the recognizers do not all say the same.
 
     Args:
       groups: see `table.group_rows`.
@@ -67,43 +60,22 @@ def disagreements(groups: Sequence[Group]) -> list[str]:
     sentences, compared = [], False
     for lr_size in dict.fromkeys(group.lr_size for group in groups):
         own = [group for group in groups if group.lr_size == lr_size]
-        for protocol, name in (IDENTIFICATION, PAIRS, SEARCHER):
-            for method in dict.fromkeys(method for group in own for method in group.methods):
-                said = [(group, verdict) for group in own if (verdict := _verdict(group, method, protocol, name))]
-                compared = compared or len(said) > 1
-                if len({verdict for _, verdict in said}) < 2:
-                    continue
-                sentences.append(
-                    f"At {wording.size(lr_size)} the judges disagree on {wording.printed(method)} in "
-                    f"{FIELDS[protocol]}: it is {_views(said, method, protocol, name)}."
-                )
-    if compared and not sentences:
-        judges = wording.joined([wording.printed(name) for name in dict.fromkeys(group.recognizer for group in groups)])
-        return [f"The judges, {judges}, agree on every method."]
-    return sentences
+        places = []
+        for method in dict.fromkeys(method for group in own for method in group.methods):
+            for task, words in TASKS.items():
+                marks = [(group, found) for group in own if (found := mark(group, method, *task))]
+                compared = compared or len(marks) > 1
+                if len({found for _, found in marks}) > 1:
+                    said = ", ".join(f"{_judge(group, method)} {found.value}" for group, found in marks)
+                    places.append(f"{wording.printed(method)} ({words}: {said})")
+        if places:
+            sentences.append(f"{wording.size(lr_size)}: the judges disagree on {wording.joined(places)}.")
+    return sentences or (["The judges agree on every method."] if compared else [])
 
 
-def _verdict(group: Group, method: str, protocol: str, name: str) -> Verdict | None:
-    reference = group.reference()
-    if reference is None or method == reference:
-        return None
-    difference = group.difference(method, protocol, name, reference)
-    return None if difference is None else wording.verdict(name, difference)
-
-
-def _views(said: Sequence[tuple[Group, Verdict]], method: str, protocol: str, name: str) -> str:
-    """What each thinks, those of one mind together: "better than bicubic to SFace (+1.0 ...), worse to dlib (...)"."""
-    parts = []
-    for verdict in dict.fromkeys(verdict for _, verdict in said):
-        judges = []
-        for group, own in said:
-            if own is verdict:
-                reference = group.reference() or ""
-                amount = wording.show_difference(name, group.difference(method, protocol, name, reference))
-                loss = ", which is in its loss" if group.is_taught(method) else ""
-                judges.append(f"{wording.printed(group.recognizer)}{loss} ({amount})")
-        parts.append(f"{_SAID[verdict].format(reference=reference)} to {wording.joined(judges)}")
-    return "; ".join(parts)
+def _judge(group: Group, method: str) -> str:
+    """The recognizer's name, marked where it was in the method's loss."""
+    return wording.printed(group.recognizer) + (f" {wording.TAUGHT}" if group.is_taught(method) else "")
 
 
 def side_by_side(groups: Sequence[Group], published: Sequence[Published]) -> dict[str, Any] | None:

@@ -58,7 +58,6 @@ def _unbroken(text: str) -> str:
 
 def _context(data: ReportData) -> dict[str, Any]:
     groups = group_rows(data.results)
-    found = [findings.find(group) for group in groups]
     methods = list(dict.fromkeys(method for group in groups for method in group.methods))
     drawn = [curve.upscaler for curve in data.curves] + [name for face in data.grid for name in face.upscaled]
     looks = figures.styles(list(dict.fromkeys([*methods, *drawn])))
@@ -68,18 +67,12 @@ def _context(data: ReportData) -> dict[str, Any]:
         "dataset": data.results.get("dataset") or "an unnamed data set",
         "created": _created(data.results.get("created")),
         "duration": wording.show_duration(data.duration) if data.duration is not None else "",
-        "answer": findings.answer(found),
-        "headlines": [finding.headline for finding in found],
-        "caution": findings.caution(groups),
-        "more_false_accepts": [sentence for group in groups for sentence in findings.false_accepts(group)],
+        "answer": [findings.sentence(group) for group in groups],
         "glances": page_tables.glances(groups),
         "disagreements": judges.disagreements(groups),
         "recognizers": judges.side_by_side(groups, data.published),
         "taught": f"{wording.TAUGHT_RULE}." if any(g.is_taught(m) for g in groups for m in g.methods) else "",
-        "groups": [
-            _group(group, finding, data.curves, looks)
-            for group, finding in interruptible(zip(groups, found, strict=True))
-        ],
+        "groups": [_group(group, data.curves, looks) for group in interruptible(groups)],
         "quality_space": data.quality_space,
         "people": _people(data.grid),
         "alarms": [alarm for group in groups for alarm in page_tables.alarms(group)],
@@ -104,16 +97,14 @@ def _created(value: Any) -> str:
         return text
 
 
-def _group(
-    group: Group, finding: findings.Finding, curves: Sequence[Curve], looks: dict[str, figures.Style]
-) -> dict[str, Any]:
+def _group(group: Group, curves: Sequence[Curve], looks: dict[str, figures.Style]) -> dict[str, Any]:
     title = f"{wording.size(group.lr_size)}, judged by {wording.printed(group.recognizer)}"
     return {
         "anchor": f"g-{group.lr_size}-{''.join(c if c.isalnum() else '-' for c in group.recognizer)}",
         "title": title,
         "size": wording.size(group.lr_size),
         "recognizer": wording.printed(group.recognizer),
-        "sentences": (finding.headline, *finding.details),
+        "sentence": findings.sentence(group),
         "table": page_tables.main_table(group),
         "more": [
             table(group) for table in (page_tables.searcher_table, page_tables.centered_table, page_tables.others_table)

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lowres_jax.report.comparison import findings, wording
+from lowres_jax.report.comparison.findings import Mark
 from lowres_jax.report.comparison.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group, best
 from lowres_jax.report.comparison.wording import Verdict
 
 _TONES = {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.NONE: "level", Verdict.UNKNOWN: "unknown"}
+_MARK_TONES = {Mark.HELPS: "better", Mark.HARMS: "worse", Mark.NOT_SHOWN: "level", Mark.TOO_FEW: "few"}
 
 
 def kind(method: str) -> str:
@@ -16,34 +18,44 @@ def kind(method: str) -> str:
 
 
 def glances(groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """One matrix a recognizer: methods against (LR size, protocol), each cell the verdict against the reference."""
+    """One matrix a recognizer: methods against (LR size, task), each cell a difference, its interval and its mark."""
     found = []
     for recognizer in dict.fromkeys(group.recognizer for group in groups):
         own = [group for group in groups if group.recognizer == recognizer and group.reference()]
-        reference = own[0].reference() or "" if own else ""
+        reference = own[0].reference() if own else None
         own = [group for group in own if group.reference() == reference]
         methods = list(dict.fromkeys(m for group in own for m in group.methods if m != reference))
+        # Only what was measured has a column.
+        tasks = [
+            (group, task)
+            for group in own
+            for task in findings.TASKS
+            if any(findings.mark(group, method, *task) for method in methods)
+        ]
         rows = []
         for method in methods:
-            cells = [
-                _difference(group, method, protocol, name, reference)
-                for group in own
-                for protocol, name in (IDENTIFICATION, PAIRS)
-            ]
+            cells = [_marked(group, method, *task) for group, task in tasks]
             if any(cells):
                 # In a group that has it: not every method is measured at every size.
                 having = next(group for group in own if method in group.methods)
                 rows.append({"method": having.printed(method), "cells": cells})
+        sizes = [(wording.size(group.lr_size), sum(each is group for each, _ in tasks)) for group in own]
+        heads = [
+            {"label": findings.TASKS[task], "first": not number or tasks[number - 1][0] is not group}
+            for number, (group, task) in enumerate(tasks)
+        ]
         if rows:
-            found.append(
-                {
-                    "recognizer": wording.printed(recognizer),
-                    "reference": reference,
-                    "sizes": [wording.size(group.lr_size) for group in own],
-                    "rows": rows,
-                }
-            )
+            name = wording.printed(recognizer)
+            found.append({"recognizer": name, "reference": reference, "sizes": sizes, "heads": heads, "rows": rows})
     return found
+
+
+def _marked(group: Group, method: str, protocol: str, name: str) -> dict[str, Any] | None:
+    mark = findings.mark(group, method, protocol, name)
+    difference = _difference(group, method, protocol, name, group.reference() or "")
+    if mark is None or difference is None:
+        return None
+    return {**difference, "tone": _MARK_TONES[mark], "mark": mark.value}
 
 
 def searcher_table(group: Group) -> dict[str, Any] | None:

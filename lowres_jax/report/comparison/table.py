@@ -67,6 +67,11 @@ class Group:
         return wording.numbers(differences.get(name), 3)
 
     @property
+    def images(self) -> int:
+        """Largest number of images that a row is of; 0 where none says."""
+        return int(max(filter(None, (wording.number(row.get("images")) for row in self.rows.values())), default=0))
+
+    @property
     def allowed(self) -> int | None:
         """How many false accepts a FAR of 1 % allows in open-set identification; None where nobody was searched for."""
         images = [row.get("images") for (_, protocol), row in self.rows.items() if protocol == IDENTIFICATION[0]]

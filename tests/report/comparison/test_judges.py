@@ -11,7 +11,6 @@ from lowres_jax.report.comparison.judges import PUBLISHED
 from lowres_jax.report.comparison.page import render
 from lowres_jax.report.comparison.report_data import ReportData
 from lowres_jax.report.comparison.table import best, group_rows, print_table
-from lowres_jax.report.comparison.wording import MINUS
 
 DIR = "dir_at_far_1e-2"
 
@@ -52,15 +51,13 @@ def results() -> dict[str, Any]:
 
 def test_a_method_that_judges_see_differently_is_named() -> None:
     assert judges.disagreements(group_rows(results())) == [
-        "At 32 px the judges disagree on SRResNet in open-set identification: it is not measurably different from "
-        f"bicubic to SFace (+1.0 points [{MINUS}1.0, 3.0]); worse than bicubic to dlib ({MINUS}7.0 points "
-        f"[{MINUS}11.0, {MINUS}1.0])."
+        "32 px: the judges disagree on SRResNet (both small: SFace not shown, dlib harms)."
     ]
 
 
 def test_judges_that_agree_say_so_and_one_alone_says_nothing() -> None:
     rows = [each for each in results()["rows"] if each["upscaler"] != "srresnet"]
-    assert judges.disagreements(group_rows({"rows": rows})) == ["The judges, SFace and dlib, agree on every method."]
+    assert judges.disagreements(group_rows({"rows": rows})) == ["The judges agree on every method."]
     alone = [each for each in rows if each["recognizer"] == "sface"]
     assert judges.disagreements(group_rows({"rows": alone})) == []
     assert judges.disagreements([]) == []
@@ -69,11 +66,10 @@ def test_judges_that_agree_say_so_and_one_alone_says_nothing() -> None:
 def test_a_judge_in_the_loss_is_told_where_judges_disagree() -> None:
     rows = results()["rows"]
     rows[8]["difference"]["bicubic"][DIR] = [0.01, -0.01, 0.03]
-    found = judges.disagreements(group_rows({"rows": rows}))
-    assert found[1].startswith(
-        "At 32 px the judges disagree on Identity in open-set identification: it is better than bicubic to SFace, "
-        "which is in its loss (+3.0 points [1.0, 5.0]); not measurably different from bicubic to dlib"
-    )
+    assert judges.disagreements(group_rows({"rows": rows})) == [
+        "32 px: the judges disagree on SRResNet (both small: SFace not shown, dlib harms) and Identity (both small: "
+        "SFace † helps, dlib not shown)."
+    ]
 
 
 def test_a_judge_in_the_loss_is_marked_everywhere_and_gives_no_star() -> None:
@@ -85,13 +81,10 @@ def test_a_judge_in_the_loss_is_marked_everywhere_and_gives_no_star() -> None:
     assert sum(line.startswith("Identity †") for line in lines) == 1
     assert lines[-1].startswith("† this judge was part of its training, so that its word here is not independent")
     page = text_of(render(ReportData(results())))
-    assert page.count("Identity †") == 3  # at a glance, in the main table and among all numbers
+    # Twice in a sentence, at a glance, in the main table and among all numbers.
+    assert page.count("Identity †") == 5
     assert "† this judge was part of its training" in page
-    assert findings.answer([findings.find(sface)])[0].startswith(
-        "With SFace as the judge, super-resolution helps identification: Identity (this judge was part of its "
-        "training) at 32"
-    )
-    assert "SFace was part of the training of Identity: its word on that is not independent." in page
+    assert findings.sentence(sface) == "32 px, SFace: Identity † helps; SRGAN harms."
     # A method that was measured at 16 px only is marked in the matrix of all sizes.
     small = [row("bicubic", "sface", 0.4), row("identity_x8", "sface", 0.5, [0.1, 0.05, 0.2], judge_in_loss=True)]
     both = {"rows": results()["rows"] + [each | {"lr_size": 16} for each in small]}

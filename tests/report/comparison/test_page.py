@@ -15,6 +15,7 @@ from PIL import Image
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.comparison import Curve
 from lowres_jax.report.comparison import figures, findings, wording
+from lowres_jax.report.comparison.findings import Mark
 from lowres_jax.report.comparison.page import write_report
 from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
 from lowres_jax.report.comparison.table import best, group_rows, print_table
@@ -179,132 +180,79 @@ def test_differences_as_text(name, difference, expected):
     assert wording.show_difference(name, difference) == expected
 
 
-def test_sentences_of_a_win_and_of_no_difference():
-    at_32, at_16 = (findings.find(group) for group in group_rows(example()))
-    assert at_32.headline == (
-        "At 32 px, with SFace, SRResNet beats bicubic in open-set identification: DIR at FAR 1 % +1.7 points "
-        f"[0.9, 2.4]; in pair accuracy the difference includes zero: {MINUS}0.1 points [{MINUS}0.3, 0.2]."
-    )
-    assert at_32.winners == {"all_against_all": ("srresnet",), "lfw": ()}
-    assert at_32.details == (
-        "Of what bicubic loses against HR, this wins back: SRResNet 20 %.",
-        "Open-set identification: bilinear shows no measurable difference to bicubic; SRGAN is worse.",
-        "Pair accuracy: SRResNet shows no measurable difference to bicubic.",
-    )
-    assert at_16.headline == (
-        "At 16 px, with SFace, SRResNet shows no measurable difference to bicubic in open-set identification: "
-        f"DIR at FAR 1 % {MINUS}0.3 points [{MINUS}1.1, 0.6]."
-    )
-    assert findings.answer([at_32, at_16]) == [
-        "With SFace as the judge, super-resolution helps identification at some sizes: SRResNet at 32 px. "
-        "Not measurably at 16 px. No super-resolution method measurably helps the decision on pairs at 32 px. "
-        "Measurably worse: SRGAN in identification at 32 px."
-    ]
-    assert findings.answer([at_16]) == [
-        "With SFace as the judge, no super-resolution method measurably helps identification at 16 px."
+def sentences(rows: list[dict[str, Any]]) -> list[str]:
+    return [findings.sentence(group) for group in group_rows({"rows": rows})]
+
+
+def test_a_sentence_a_size() -> None:
+    assert sentences(example()["rows"]) == [
+        "32 px, SFace: SRResNet helps; SRGAN harms.",
+        "16 px, SFace: nothing measurably helps.",
     ]
 
 
-def test_sentence_when_every_method_is_worse_or_level():
+def test_the_marks_that_a_sentence_is_made_of() -> None:
+    at_32, at_16 = group_rows(example())
+    marks = {method: [findings.mark(at_32, method, *task) for task in findings.TASKS] for method in at_32.methods}
+    assert marks == {
+        "bilinear": [None, Mark.NOT_SHOWN, None],
+        "bicubic": [None, None, None],
+        "srresnet": [Mark.NOT_SHOWN, Mark.HELPS, None],
+        "srgan": [None, Mark.HARMS, None],
+    }
+    assert findings.mark(at_16, "srresnet", IDENTIFICATION, DIR) is Mark.NOT_SHOWN
+
+
+def test_one_task_is_enough_to_harm_or_to_help() -> None:
+    worse, level, better = [-0.03, -0.04, -0.02], [-0.003, -0.005, 0.001], [0.03, 0.01, 0.05]
     rows = [
-        row("bicubic", IDENTIFICATION, {DIR: 0.84}),
-        row("srgan", IDENTIFICATION, {DIR: 0.81}, {DIR: [-0.03, -0.04, -0.02]}),
-        row("esrgan", IDENTIFICATION, {DIR: 0.82}, {DIR: [-0.02, -0.03, -0.01]}),
-        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [0.003, 0.001, 0.005]}),
-        row("esrgan", "lfw", {"accuracy": 0.97}, {"accuracy": [-0.003, -0.005, -0.001]}),
+        row("srgan", IDENTIFICATION, {DIR: 0.81}, {DIR: worse}),
+        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": better}),
+        row("esrgan", IDENTIFICATION, {DIR: 0.82}, {DIR: level}),
+        row("esrgan", "lfw", {"accuracy": 0.97}, {"accuracy": worse}),
+        row("srresnet", IDENTIFICATION, {DIR: 0.8}, {DIR: level}),
+        row("srresnet", "searcher", {DIR: 0.8}, {DIR: better}),
     ]
-    assert findings.find(group_rows({"rows": rows})[0]).headline == (
-        "At 32 px, with SFace, no method measurably beats bicubic in open-set identification (the smallest loss, "
-        f"ESRGAN: DIR at FAR 1 % {MINUS}2.0 points [{MINUS}3.0, {MINUS}1.0]); in pair accuracy SRGAN beats bicubic: "
-        "+0.3 points [0.1, 0.5]."
-    )
+    assert sentences(rows) == ["32 px, SFace: SRResNet helps; SRGAN and ESRGAN harm."]
 
 
-def test_answer_when_only_pairs_were_measured_or_nothing_helps():
-    pairs = [row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [0.003, 0.001, 0.005]})]
-    assert findings.answer([findings.find(group) for group in group_rows({"rows": pairs})]) == [
-        "With SFace as the judge, super-resolution helps the decision on pairs: SRGAN at 32 px."
-    ]
-    both = [
-        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [-0.003, -0.005, -0.001]}),
-        row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}),
-    ]
-    assert findings.answer([findings.find(group) for group in group_rows({"rows": both})]) == [
-        "With SFace as the judge, no super-resolution method measurably helps identification or the decision on pairs "
-        "at 32 px. Measurably worse: SRGAN in the decision on pairs at 32 px."
-    ]
-
-
-def test_the_search_among_good_pictures_is_part_of_the_answer():
-    found = [
-        row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}),
-        row("srgan", "lfw", {"accuracy": 0.98}, {"accuracy": [-0.003, -0.005, 0.001]}),
-        row("srgan", "searcher", {DIR: 0.8}, {DIR: [0.03, 0.01, 0.05]}),
-    ]
-    assert findings.answer([findings.find(group) for group in group_rows({"rows": found})]) == [
-        "With SFace as the judge, no super-resolution method measurably helps identification or the decision on pairs "
-        "at 32 px. Super-resolution helps the search for small faces among good pictures: SRGAN at 32 px."
-    ]
-
-
-def test_too_few_images_are_said_to_be_too_few():
-    few = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=120)]
-    finding = findings.find(group_rows({"rows": few})[0])
-    said = "these are too few images (FAR 1 % allows 1 false accept; of 1,000 images it would allow 10)"
-    assert finding.headline == (f"At 32 px, with SFace, {said} to tell methods apart in open-set identification.")
-    assert findings.answer([finding]) == [
-        f"With SFace as the judge, {said} to tell whether it helps identification at 32 px."
-    ]
+def test_too_few_images_are_said_to_be_too_few() -> None:
+    level = {DIR: [-0.003, -0.005, 0.001]}
+    few = [row("srgan", IDENTIFICATION, {DIR: 0.8}, level, images=120)]
+    assert sentences(few) == ["32 px, SFace: 120 images are too few to tell."]
     # A difference that is measured is told, however few they are.
     told = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.2, -0.3, -0.1]}, images=120)]
-    finding = findings.find(group_rows({"rows": told})[0])
-    assert "SRGAN is worse than bicubic" in finding.headline
-    assert findings.answer([finding]) == [
-        "With SFace as the judge, no super-resolution method measurably helps identification at 32 px. "
-        "Measurably worse: SRGAN in identification at 32 px."
+    assert sentences(told) == ["32 px, SFace: nothing measurably helps; SRGAN harms."]
+    both = [*told, row("esrgan", "searcher", {DIR: 0.8}, level, images=120)]
+    assert sentences(both) == ["32 px, SFace: SRGAN harms; 120 images are too few to tell more."]
+    # Of 1,000 images FAR 1 % allows ten false accepts.
+    assert sentences([row("srgan", IDENTIFICATION, {DIR: 0.8}, level, images=1000)]) == [
+        "32 px, SFace: nothing measurably helps."
     ]
-    searched = [*told, row("srgan", "searcher", {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=120)]
-    assert findings.answer([findings.find(group_rows({"rows": searched})[0])]) == [
-        "With SFace as the judge, no super-resolution method measurably helps identification at 32 px. "
-        f"T{said[1:]} to tell whether it helps the search for small faces among good pictures at 32 px. "
-        "Measurably worse: SRGAN in identification at 32 px."
+    assert sentences([row("srgan", IDENTIFICATION, {DIR: 0.8}, level, images=999)])[0].endswith("too few to tell.")
+
+
+def test_interpolation_that_wins_is_not_called_super_resolution() -> None:
+    rows = [
+        row("bilinear", IDENTIFICATION, {DIR: 0.85}, {DIR: [0.01, 0.004, 0.016]}),
+        row("srgan", IDENTIFICATION, {DIR: 0.84}, {DIR: [0.001, -0.004, 0.016]}),
     ]
-    enough = [row("srgan", IDENTIFICATION, {DIR: 0.8}, {DIR: [-0.003, -0.005, 0.001]}, images=1000)]
-    assert findings.find(group_rows({"rows": enough})[0]).allowed is None
+    assert sentences(rows) == ["32 px, SFace: nothing measurably helps."]
 
 
-def test_interpolation_that_wins_is_not_called_super_resolution():
-    rows = [row("bilinear", IDENTIFICATION, {DIR: 0.85}, {DIR: [0.01, 0.004, 0.016]})]
-    finding = findings.find(group_rows({"rows": rows})[0])
-    assert finding.headline.startswith("At 32 px, with SFace, bilinear beats bicubic")
-    assert finding.winners == {"all_against_all": ()}
+def test_no_reference_gives_no_verdict() -> None:
+    assert sentences([row("srgan", IDENTIFICATION, {DIR: 0.85})]) == ["32 px, SFace: nothing was compared."]
 
 
-def test_a_win_over_bicubic_alone_is_told_with_its_limit():
-    rows = [row("srgan", IDENTIFICATION, {DIR: 0.85}, {DIR: [0.01, 0.004, 0.016]}, {DIR: [0.002, -0.004, 0.008]})]
-    assert findings.find(group_rows({"rows": rows})[0]).details[0] == (
-        f"Against bilinear, however, SRGAN shows no measurable difference: +0.2 points [{MINUS}0.4, 0.8]."
+def test_a_sentence_has_at_most_twenty_words() -> None:
+    worse = {DIR: [-0.2, -0.3, -0.1]}
+    better = {DIR: [0.2, 0.1, 0.3]}
+    rows = [row(f"method_{number}", IDENTIFICATION, {DIR: 0.8}, (worse, better)[number % 2]) for number in range(12)]
+    (said,) = sentences(rows)
+    assert said == (
+        "32 px, SFace: method_1, method_3, method_5 and 3 more help; method_0, method_2, method_4 and 3 more harm."
     )
-
-
-def test_no_reference_gives_no_verdict():
-    finding = findings.find(group_rows({"rows": [row("srgan", IDENTIFICATION, {DIR: 0.85})]})[0])
-    assert finding.winners == {}
-    assert findings.answer([finding]) == ["With SFace as the judge, nothing was compared."]
-    assert finding.headline == (
-        "At 32 px, with SFace, no difference to bicubic or bilinear was measured, so no method can be called better."
-    )
-
-
-def test_more_false_accepts_are_named_only_where_measurable():
-    groups = group_rows(example())
-    assert findings.false_accepts(groups[0]) == [
-        "At 32 px, with SFace, SRGAN makes measurably more false accepts than bicubic in open-set identification: "
-        "SRGAN 187 against 132."
-    ]
-    assert findings.caution(groups) == (
-        "Measurably more false accepts than bicubic in open-set identification: SRGAN at 32 px."
-    )
+    assert len(said.split()) <= 20
 
 
 # ---- numbers
@@ -438,9 +386,11 @@ def test_every_number_is_on_the_page(page):
 
 def test_headline_warning_and_false_match_are_on_the_page(page):
     text = text_of(page)
-    assert findings.find(group_rows(example())[0]).headline in text
+    assert "32 px, SFace: SRResNet helps; SRGAN harms." in text
+    assert "+1.7 helps [0.9, 2.4]" in text
+    assert f"{MINUS}0.1 not shown [{MINUS}0.3, 0.2]" in text
     assert "Invented detail can make false matches." in text
-    assert "SRGAN makes measurably more false accepts than bicubic in open-set identification: SRGAN 187" in text
+    assert "SRGAN 187 +55" in text
     assert "false match" in text
     assert f"{MINUS}0.021 ≤ 0.352" in text
     assert "0.412 > 0.360" in text
