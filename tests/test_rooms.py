@@ -1,11 +1,13 @@
 """The order of the rooms: data walk one way, and no file imports from a later stage."""
 
 import ast
+import graphlib
 from pathlib import Path
 
 import lowres_jax
 
 PACKAGE = Path(lowres_jax.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"), key=lambda file: ".".join(file.relative_to(PACKAGE).with_suffix("").parts))
 # Common rooms know no stage; then the stages in the order in which a photograph passes them.
 ROOMS = (
     "runtime",
@@ -65,6 +67,21 @@ def test_no_file_imports_from_a_later_room() -> None:
         own = ".".join(("lowres_jax", *file.relative_to(PACKAGE).with_suffix("").parts))
         wrong += [f"{own} imports {name}" for name in imported(file) if place(name) > place(own)]
     assert wrong == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {".".join(("lowres_jax", *file.relative_to(PACKAGE).with_suffix("").parts)) for file in FILES}
+    graph = {
+        module: {name if name in modules else name.rpartition(".")[0] for name in imported(file)} & modules - {module}
+        for module, file in zip(sorted(modules), FILES, strict=True)
+    }
+    # Raises graphlib.CycleError, which names the circle.
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) == len(modules)
+
+
+def test_tasks_do_not_import_tasks() -> None:
+    for file in sorted((PACKAGE / "tasks").glob("*.py")):
+        assert [name for name in imported(file) if name.startswith("lowres_jax.tasks")] == []
 
 
 def test_the_order_sees_a_wrong_import(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ class ClassSplit:
     """The people whom a recognizer learns to tell apart.
 
     Attributes:
-      training: positions to learn from, ascending; of a balanced set some come several times.
+      training: positions to learn from, ascending.
       validation: positions of further images of the same people, ascending.
       class_of: (L,) int32: number of the class of each label, -1 for people who are not learned.
       classes: how many people there are.
@@ -97,7 +97,6 @@ def split_classes(
     identities: int,
     held_out: float,
     held_out_images: float,
-    balanced: bool,
     seed: int,
 ) -> ClassSplit:
     """Chooses people and splits their images.
@@ -108,7 +107,6 @@ def split_classes(
       identities: the first so many people; 0: all.
       held_out: share of the people, of whom nothing is learned.
       held_out_images: share of everybody's images, at least one if not 0.
-      balanced: everybody comes as often as who has most images.
       seed: seed of the draws.
 
     Raises:
@@ -120,7 +118,6 @@ def split_classes(
         raise UserError(f"config.identities={identities}: a recognizer needs two people or more to tell apart")
     generator = streams.generator(seed, "images held out")
     training, validation, alone = [], [], []
-    most = int(np.bincount(labels[np.isin(labels, people)]).max())
     for person in people:
         own = generator.permutation(np.flatnonzero(labels == person))
         held = max(1, round(held_out_images * len(own))) if held_out_images else 0
@@ -129,7 +126,7 @@ def split_classes(
             continue
         validation.append(own[:held])
         kept = own[held:]
-        training.append(np.resize(kept, most) if balanced else kept)
+        training.append(kept)
     if alone:
         named = ", ".join(alone[:_NAMED]) + (", ..." if len(alone) > _NAMED else "")
         raise UserError(

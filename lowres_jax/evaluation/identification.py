@@ -191,16 +191,6 @@ def false_accept_rate(statistics: ProbeStatistics, threshold: float) -> float:
     return float(np.mean(statistics.impostor_distance <= threshold))
 
 
-def false_positive_identification_rate(statistics: ProbeStatistics, threshold: float) -> float:
-    """NIST's FPIR: share of non-mated searches with a candidate at or above the (similarity) threshold. Equals FAR."""
-    return false_accept_rate(statistics, threshold)
-
-
-def false_negative_identification_rate(statistics: ProbeStatistics, threshold: float, rank: int = 1) -> float:
-    """NIST's FNIR: share of mated searches whose mate is outside the rank or beyond the threshold. TPIR = 1 - FNIR."""
-    return 1.0 - detection_and_identification_rate(statistics, threshold, rank)
-
-
 def threshold_at_far(statistics: ProbeStatistics, far: float) -> float:
     """The largest threshold with FAR(t) <= far: a hair below the first dd that would pass it."""
     distances = np.sort(statistics.impostor_distance)

@@ -35,10 +35,6 @@ class VerificationResult:
     auc: float
     eer: float
 
-    def tar_at_far(self, far: float) -> float:
-        """True accept rate at the loosest threshold whose false accept rate is at most `far`."""
-        return float(self.tar[np.searchsorted(self.far, far, side="right") - 1])
-
     def thresholds_of(self, folds: np.ndarray) -> np.ndarray:
         """The threshold of each pair's fold: (P,) fold numbers -> (P,)."""
         return self.fold_thresholds[np.searchsorted(self.folds, folds)]

@@ -49,7 +49,6 @@ def run(config: ConfigDict, workdir: Path) -> None:
         config.identities,
         config.held_out,
         config.held_out_images,
-        config.balanced,
         config.seed,
     )
     steps = config.steps or math.ceil(config.epochs * len(learners.training) / config.batch_size)

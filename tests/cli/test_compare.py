@@ -452,7 +452,7 @@ def test_photographs_of_ones_own_in_one_command(data: Path, tmp_path: Path, caps
     assert "5 people with two images or more: pairs in 2 folds instead of 10" in printed
     results = read_results(tmp_path / "work" / "results.json")
     assert results["dataset"].startswith("our team: 15 images of 5 people; ")
-    assert "32 px, SFace: nothing was compared." in printed
+    assert "8 px, SFace: nothing was compared." in printed
     assert "our team" in (tmp_path / "work" / "report.html").read_text()
     # Again: nothing is prepared twice, unless the photographs changed.
     compare.run(config, tmp_path / "work")

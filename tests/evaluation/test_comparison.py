@@ -11,8 +11,8 @@ from lowres_jax.evaluation.evaluation_set import EvaluationSet
 from lowres_jax.evaluation.measurement import Measurement, Method
 from lowres_jax.evaluation.protocols import Protocols
 from lowres_jax.report.comparison import comparison_report
-from lowres_jax.report.comparison.findings import find
-from lowres_jax.report.comparison.table import group_rows, print_table
+from lowres_jax.report.comparison.findings import mark
+from lowres_jax.report.comparison.table import SEARCHER, group_rows, print_table
 
 
 def test_there_is_a_row_for_everything(rows: dict[tuple, dict]) -> None:
@@ -104,8 +104,7 @@ def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, 
     assert len(own["difference"]["bicubic"]["dir_at_far_1e-2"]) == 3
     printed = print_table({"rows": list(rows.values())})
     assert "32 px, SFace: originals enrolled, small faces searched for" in printed
-    sentences = find(group_rows({"rows": list(rows.values())})[0]).details
-    assert any(each.startswith("With good pictures enrolled and small faces searched for, ") for each in sentences)
+    assert mark(group_rows({"rows": list(rows.values())})[0], "srresnet", *SEARCHER) is not None
 
 
 def test_counts_and_the_table(rows: dict[tuple, dict]) -> None:

@@ -78,16 +78,3 @@ def margin_logits(
     else:
         raise ValueError(f"{kind}: has no margin")
     return scale * jnp.where(right, target, cosine)
-
-
-def cross_entropy(logits: jax.Array, right: jax.Array, smoothing: float = 0.0) -> jax.Array:
-    """Mean cross-entropy (B, C) -> (); with label smoothing (Szegedy et al., arXiv:1512.00567, section 7).
-
-    Args:
-      logits: (B, C).
-      right: (B, C) bool, one class of each row.
-      smoothing: share of the target that is spread over all classes.
-    """
-    log_probabilities = jax.nn.log_softmax(logits)
-    wanted = right * (1.0 - smoothing) + smoothing / logits.shape[-1]
-    return -jnp.mean(jnp.sum(wanted * log_probabilities, axis=-1))

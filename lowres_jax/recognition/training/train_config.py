@@ -21,7 +21,6 @@ KEYS = session.KEYS | {
     "held_out_images": Key(
         0.0, "Share of everybody's images, for the accuracy among the people learned.", least=0, below=1
     ),
-    "balanced": Key(False, "Everybody as often as the person with most images, instead of every image once."),
     "size": Key(112, "Side of the input, in pixels.", least=32, most=1024),
     "flip": Key(True, "Mirror one crop in two."),
     "zoom": Key(

@@ -5,7 +5,7 @@ from typing import Any
 
 from lowres_jax.report.comparison import findings, wording
 from lowres_jax.report.comparison.findings import Mark
-from lowres_jax.report.comparison.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group, best
+from lowres_jax.report.comparison.table import CEILING, FLOOR, IDENTIFICATION, PAIRS, REFERENCES, SEARCHER, Group
 from lowres_jax.report.comparison.wording import Verdict
 
 _TONES = {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.NONE: "level", Verdict.UNKNOWN: "unknown"}
@@ -225,5 +225,4 @@ def _cell(group: Group, method: str, protocol: str, name: str, what: str) -> dic
         "kind": "value",
         "value": group.shown(method, protocol, name),
         "small": small,
-        "best": best(group, protocol, name) == method,
     }

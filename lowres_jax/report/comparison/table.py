@@ -139,25 +139,6 @@ def group_rows(results: Mapping[str, Any]) -> list[Group]:
     return [group for group in groups if group.methods or group.rows]
 
 
-def best(group: Group, protocol: str, name: str) -> str | None:
-    """The one method that is distinguishably best in a metric, or None where the intervals leave it open.
-
-    A method in whose loss the judge was is not called best by it. Two methods are told apart by their paired
-    difference where one of them is a reference; otherwise by differences to a common reference, or plain intervals,
-    that do not overlap (which is stricter than a paired difference).
-    """
-    sign = 1.0 if wording.metric(name).higher_is_better else -1.0
-    values = {method: group.value(method, protocol, name) for method in group.methods}
-    known = {method: value for method, value in values.items() if value is not None}
-    if len(known) < 2:
-        return None
-    leader = max(known, key=lambda method: sign * known[method])
-    if group.is_taught(leader) and protocol != "image_quality":
-        return None
-    others = [method for method in known if method != leader]
-    return leader if all(_beats(group, protocol, name, leader, other) for other in others) else None
-
-
 def print_table(results: Mapping[str, Any]) -> str:
     """The results as a table for the terminal: a block for each LR size and recognizer, rates in per cent.
 
@@ -174,7 +155,7 @@ def print_table(results: Mapping[str, Any]) -> str:
         return "No results."
     return "\n\n".join(blocks) + (
         "\n\nRates in per cent, with their 95 % interval. Differences are paired, in points, with their 95 % interval:"
-        "\n▲ better, ▼ worse only where it excludes zero. * best: told apart from every other method."
+        "\n▲ better, ▼ worse only where it excludes zero."
         "\naccepts: false accepts, a count."
         + (
             ""
@@ -234,7 +215,7 @@ def _cell(group: Group, method: str, column: tuple[str, str, str], reference: st
     interval = group.interval(method, protocol, name)
     if interval is not None and (protocol, name) in (IDENTIFICATION, PAIRS, SEARCHER):
         text += f" [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
-    return f"{text}{'*' if best(group, protocol, name) == method else ' '}"
+    return text
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -254,26 +235,6 @@ def _spread(titles: Sequence[str], widths: Sequence[int]) -> str:
             line = f"{line:<{start}}{title}"
         start += width + 2
     return line
-
-
-def _beats(group: Group, protocol: str, name: str, leader: str, other: str) -> bool:
-    paired = group.difference(leader, protocol, name, other)
-    if paired is not None:
-        return wording.verdict(name, paired) is Verdict.BETTER
-    paired = group.difference(other, protocol, name, leader)
-    if paired is not None:
-        return wording.verdict(name, paired) is Verdict.WORSE
-    sign = 1.0 if wording.metric(name).higher_is_better else -1.0
-    candidates = [
-        (group.difference(leader, protocol, name, reference), group.difference(other, protocol, name, reference))
-        for reference in REFERENCES
-    ]
-    candidates.append((group.interval(leader, protocol, name), group.interval(other, protocol, name)))
-    return any(
-        min(sign * bound for bound in first[-2:]) > max(sign * bound for bound in second[-2:])
-        for first, second in candidates
-        if first is not None and second is not None
-    )
 
 
 def _distinct(names: Any) -> list[str]:

@@ -20,8 +20,6 @@ class Model(nn.Module):
       head: "dense" flattens the features (SRGAN: one image size); "pooled" averages them over positions (5.2 million
         parameters, any image size).
       width: factor of all channels.
-      spectral_norm: divides each layer's kernel by its largest singular value (Miyato et al., arXiv:1802.05957) and
-        leaves batch normalization out.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training.
       dtype: dtype of the computation; parameters and statistics are float32.
@@ -29,7 +27,6 @@ class Model(nn.Module):
 
     head: Literal["dense", "pooled"] = "dense"
     width: float = 1.0
-    spectral_norm: bool = False
     momentum: float = 0.9
     axis_name: str | None = None
     dtype: jnp.dtype = jnp.float32
@@ -50,8 +47,8 @@ class Model(nn.Module):
             convolution = Conv(
                 self._scaled(channels), (3, 3), strides=stride, padding=1, dtype=self.dtype, name=f"conv_{number}"
             )
-            features = self._apply(convolution, features, train)
-            if number > 0 and not self.spectral_norm:
+            features = convolution(features)
+            if number > 0:
                 features = nn.BatchNorm(
                     use_running_average=not train,
                     momentum=self.momentum,
@@ -63,13 +60,8 @@ class Model(nn.Module):
         pooled = self.head == "pooled"
         features = features.mean(axis=(1, 2)) if pooled else features.reshape(features.shape[0], -1)
         dense = functools.partial(nn.Dense, dtype=self.dtype)
-        features = nn.leaky_relu(self._apply(dense(self._scaled(1024), name="dense_0"), features, train), 0.2)
-        return self._apply(dense(1, name="dense_1"), features, train)[:, 0].astype(jnp.float32)
+        features = nn.leaky_relu(dense(self._scaled(1024), name="dense_0")(features), 0.2)
+        return dense(1, name="dense_1")(features)[:, 0].astype(jnp.float32)
 
     def _scaled(self, channels: int) -> int:
         return max(1, round(self.width * channels))
-
-    def _apply(self, layer: nn.Module, inputs: jax.Array, train: bool) -> jax.Array:
-        if self.spectral_norm:
-            return nn.SpectralNorm(layer, name=f"{layer.name}_spectral")(inputs, update_stats=train)
-        return layer(inputs)

@@ -35,7 +35,7 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
         card = cards.load_card(config.start, "super_resolution")
         if not card.weights:
             raise UserError(f"config.start={config.start}: has no weights to start from")
-        found = cards.read_variables(card, config.start_weights)
+        found = cards.read_variables(card)
     size = train_config.lr_size(config)
     drawn = trainer.init_variables(module, streams.key(config.seed, trainer.GENERATOR), (1, size, size, 3))
     given, wanted = _flat(found), _flat(jax.device_get(drawn))

@@ -43,7 +43,6 @@ KEYS = session.KEYS | {
     "start": Key(
         None, "Model card, or workdir of another training, whose weights to start from; None: drawn.", kind=str
     ),
-    "start_weights": Key(None, "Weight file for that card instead of its own.", kind=str),
     "losses": {
         "pixel": {"weight": _weight(1.0), "kind": _DISTANCE, "scale": _SCALE},
         "perceptual": {
@@ -88,7 +87,6 @@ KEYS = session.KEYS | {
         "sees": Key("rgb", "What it is shown.", choices=("rgb", "rgb_and_edges")),
         "head": Key("dense", "SRGAN's two dense layers, or a mean over the picture.", choices=("dense", "pooled")),
         "width": Key(1.0, "Factor of its channels.", above=0, most=16),
-        "spectral_norm": Key(False, "Spectral instead of batch normalization."),
     },
     "optimizer": optimizers.KEYS,
     "discriminator_optimizer": optimizers.KEYS,
@@ -208,5 +206,5 @@ def build_discriminator(config: ConfigDict) -> nn.Module | None:
     if not config.losses.adversarial.weight:
         return None
     settings = config.discriminator
-    module = discriminator.Model(head=settings.head, width=settings.width, spectral_norm=settings.spectral_norm)
+    module = discriminator.Model(head=settings.head, width=settings.width)
     return networks.on_devices(module, config.compute_dtype)

@@ -148,7 +148,7 @@ class Trainer:
         """The discriminator's gradient, statistics and losses on the same images, which it sees in [0, 1].
 
         The gradient penalty, R1, is of the sum of the batch's logits. Batch normalization couples the images of a
-        batch, so the slope by an image holds what it does to the others' logits too; `spectral_norm` does not.
+        batch, so the slope by an image holds what it does to the others' logits too.
         """
         module, player, config = self.discriminator, state.networks[DISCRIMINATOR], self.config.losses.adversarial
         assert module is not None

@@ -95,7 +95,8 @@ def test_a_step_is_that_of_the_plain_loss(
                 logits = margins.margin_logits(
                     kind, cosine, right, settings.scale, settings.margin, lengths, mean, deviation
                 )
-            return margins.cross_entropy(logits, right, settings.smoothing), changed["batch_stats"]
+            wanted = right * (1.0 - settings.smoothing) + settings.smoothing / logits.shape[-1]
+            return -jnp.mean(jnp.sum(wanted * jax.nn.log_softmax(logits), axis=-1)), changed["batch_stats"]
 
         (value, stats), gradient = jax.value_and_grad(loss, has_aux=True)(params)
         losses.append(float(value))
@@ -250,22 +251,19 @@ def test_only_a_resnet_has_a_backbone_to_freeze() -> None:
 def test_learners_by_hand() -> None:
     labels = np.asarray([0, 0, 0, 1, 1, 2, 2, 2, 2, 3, 3])
     folders = [f"n{label:06d}" for label in labels]
-    found = splits.split_classes(labels, folders, 3, 0.0, 0.25, balanced=False, seed=0)
+    found = splits.split_classes(labels, folders, 3, 0.0, 0.25, seed=0)
     assert found.classes == 3
     assert found.class_of.tolist() == [0, 1, 2, -1]
     assert np.bincount(labels[found.validation]).tolist() == [1, 1, 1]
     assert sorted([*found.training, *found.validation]) == list(range(9))
-    balanced = splits.split_classes(labels, folders, 0, 0.0, 0.0, balanced=True, seed=0)
-    assert np.bincount(labels[balanced.training]).tolist() == [4, 4, 4, 4]
-    assert len(balanced.validation) == 0
-    half = splits.split_classes(labels, folders, 0, 0.5, 0.0, balanced=False, seed=0)
+    half = splits.split_classes(labels, folders, 0, 0.5, 0.0, seed=0)
     assert half.classes == 2
     assert set(np.unique(labels[half.training])) == set(np.flatnonzero(half.class_of >= 0))
     alone = np.asarray([0, 1, 1, 2]), ["Ann", "Bob", "Bob", "Cid"]
     with pytest.raises(UserError, match=r"2 of 3 people have too few images to hold one out: Ann, Cid; choose 0"):
-        splits.split_classes(*alone, 0, 0.0, 0.2, balanced=False, seed=0)
+        splits.split_classes(*alone, 0, 0.0, 0.2, seed=0)
     with pytest.raises(UserError, match="two people or more"):
-        splits.split_classes(labels, folders, 1, 0.0, 0.0, balanced=False, seed=0)
+        splits.split_classes(labels, folders, 1, 0.0, 0.0, seed=0)
 
 
 def test_rows_of_a_batch() -> None:

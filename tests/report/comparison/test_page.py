@@ -18,7 +18,7 @@ from lowres_jax.report.comparison import figures, findings, wording
 from lowres_jax.report.comparison.findings import Mark
 from lowres_jax.report.comparison.page import write_report
 from lowres_jax.report.comparison.report_data import GridFace, ReportData, TurnedPair
-from lowres_jax.report.comparison.table import best, group_rows, print_table
+from lowres_jax.report.comparison.table import group_rows, print_table
 from lowres_jax.report.comparison.wording import MINUS, Verdict
 
 IDENTIFICATION = "all_against_all"
@@ -287,27 +287,13 @@ def test_the_original_of_one_size_lends_its_differences_to_no_other():
     assert at_16.difference("none", IDENTIFICATION, DIR, "bicubic") is None
 
 
-def test_best_needs_intervals_that_tell_it_from_every_other():
-    group = group_rows(example())[0]
-    # SRResNet: better than bicubic and bilinear; its difference interval lies above SRGAN's.
-    assert best(group, IDENTIFICATION, DIR) == "srresnet"
-    rows = [*example()["rows"], row("edsr", IDENTIFICATION, {DIR: 0.8551}, {DIR: [0.0109, 0.004, 0.018]})]
-    assert best(group_rows({"rows": rows})[0], IDENTIFICATION, DIR) is None
-    assert best(group, "lfw", "accuracy") is None
-    quality = [
-        row("bicubic", "image_quality", {"psnr": 30.4}, interval={"psnr": [30.3, 30.5]}),
-        row("srgan", "image_quality", {"psnr": 31.9}, interval={"psnr": [31.8, 32.0]}),
-    ]
-    assert best(group_rows({"rows": quality})[0], "image_quality", "psnr") == "srgan"
-
-
 def test_table_in_the_terminal():
     lines = print_table(example()).splitlines()
     assert lines[0] == "32 px, SFace"
     cells = {line.split("  ")[0]: re.sub(r" {2,}", "  ", line) for line in lines[3:13]}
     assert cells["HR original"] == "HR original  92.63  +8.2 [7.5, 8.9] ▲  99.20"
     assert cells["SRResNet"].strip() == (
-        f"SRResNet  86.10 [85.0, 87.2]*  +1.7 [0.9, 2.4] ▲  97.22  128  98.65  {MINUS}0.1 [{MINUS}0.3, 0.2]  "
+        f"SRResNet  86.10 [85.0, 87.2]  +1.7 [0.9, 2.4] ▲  97.22  128  98.65  {MINUS}0.1 [{MINUS}0.3, 0.2]  "
         "31.92  0.915"
     )
     assert cells["SRGAN"] == f"SRGAN  81.31  {MINUS}3.1 [{MINUS}4.0, {MINUS}2.2] ▼  187"
@@ -316,8 +302,8 @@ def test_table_in_the_terminal():
     assert "16 px, SFace" in lines
     header = next(line for line in lines if "DIR at FAR 1 %" in line)
     value = next(line for line in lines if line.startswith("SRGAN"))
-    # Numbers are right-aligned under their heads, one blank kept for the star.
-    assert header.index("DIR at FAR 1 %") + len("DIR at FAR 1 %") == value.index("81.31") + len("81.31") + 1
+    # Numbers are right-aligned under their heads.
+    assert header.index("DIR at FAR 1 %") + len("DIR at FAR 1 %") == value.index("81.31") + len("81.31")
     assert print_table({"rows": []}) == "No results."
 
 

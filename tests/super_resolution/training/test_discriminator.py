@@ -1,11 +1,9 @@
 """The discriminator's size, and its parts against what they must do."""
 
-import functools
 from itertools import pairwise
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from lowres_jax.super_resolution.training import discriminator
@@ -45,24 +43,6 @@ def test_width_scales_all_channels() -> None:
     widths = (3, 8, 8, 16, 16, 32, 32, 64, 64)
     expected = sum(9 * a * b + b for a, b in pairwise(widths)) + 2 * sum(widths[2:])
     assert sizes(model) == expected + 64 * 128 + 128 + 128 + 1
-
-
-def test_spectral_norm_bounds_the_change_of_the_logit() -> None:
-    model = discriminator.Model(head="pooled", width=0.125, spectral_norm=True)
-    images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
-    variables = jax.jit(model.init)(jax.random.key(1), images)
-    # Kernels a hundred times as large change nothing: each is divided by its own norm.
-    large = jax.tree.map(lambda leaf: 100.0 * leaf if leaf.ndim > 1 else leaf, variables["params"])
-    outputs = []
-    train = jax.jit(functools.partial(model.apply, train=True, mutable=["batch_stats"]))
-    for params in (variables["params"], large):
-        stats = variables["batch_stats"]
-        for _ in range(30):  # power iterations
-            output, changed = train({"params": params, "batch_stats": stats}, images)
-            stats = changed["batch_stats"]
-        outputs.append(np.asarray(output))
-    np.testing.assert_allclose(outputs[0], outputs[1], rtol=1e-3, atol=1e-5)
-    assert not any("norm_" in name and "spectral" not in name for name in variables["params"])
 
 
 def test_bfloat16_computes_with_float32_parameters() -> None:
