@@ -11,29 +11,37 @@ install: $(VENV)/.installed
 $(VENV)/.installed: requirements.txt pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "lowres_jax needs Python 3.11 or newer; run: make PYTHON=python3.12"'
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
 
-# The whole job on the faces that come with the dependencies: prepare with both detectors, compare them, train a
-# few steps of the Canny model, compare upscalers, search and enlarge a clip.
+# The whole job on the faces that come with the dependencies; each step says what it does, the last line is the report.
 MAIN := $(RUN) -m lowres_jax.main
 demo: install
-	$(RUN) -m lowres_jax.pretrained.fetch portraits
-	$(MAIN) --config=configs/prepare_orl_faces.py
-	$(MAIN) --config=configs/prepare_orl_faces.py --config.detector=haar
-	$(MAIN) --config=configs/prepare_portraits.py
-	$(MAIN) --config=configs/prepare_portraits.py --config.detector=haar
-	$(MAIN) --config=configs/compare_detectors.py --workdir=workdirs/demo/detectors
-	$(MAIN) --config=configs/canny.py:smoke --workdir=workdirs/demo/training \
-		--config.steps=60 --config.evaluate_steps=30 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
-	$(MAIN) --config=configs/compare.py --workdir=workdirs/demo \
-		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan,identity@32,initial@32,canny_rgb@32,identity_x8@16
-	$(RUN) -m lowres_jax.clips.example workdirs/demo/clip
-	$(MAIN) --config=configs/identify.py --workdir=workdirs/demo/clip \
+	@echo "The demo takes some three minutes on two cores: 7 steps, then workdirs/demo/report.html."
+	@echo "1/7 Fetches seven portraits"
+	@$(RUN) -m lowres_jax.pretrained.fetch portraits
+	@echo "2/7 Finds and aligns faces by MTCNN and by Haar"
+	@$(MAIN) --config=prepare_orl_faces
+	@$(MAIN) --config=prepare_orl_faces --config.detector=haar
+	@$(MAIN) --config=prepare_portraits
+	@$(MAIN) --config=prepare_portraits --config.detector=haar
+	@echo "3/7 Compares the two detectors"
+	@$(MAIN) --config=compare_detectors --workdir=workdirs/demo/detectors
+	@echo "4/7 Trains a thin Canny model for 40 steps"
+	@$(MAIN) --config=canny:smoke --workdir=workdirs/demo/training \
+		--config.steps=40 --config.evaluate_steps=20 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
+	@echo "5/7 Compares eight upscalers (the longest step)"
+	@$(MAIN) --config=compare --workdir=workdirs/demo \
+		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan@32,identity@32,initial@32,canny_rgb@32,identity_x8@16
+	@echo "6/7 Follows two people in a clip, and names the one who is known"
+	@$(RUN) -m lowres_jax.clips.example workdirs/demo/clip
+	@$(MAIN) --config=identify --workdir=workdirs/demo/clip \
 		--config.gallery=workdirs/demo/clip/known --config.probe=workdirs/demo/clip/walk.mp4
-	$(MAIN) --config=configs/enhance.py --config.input=workdirs/demo/clip/walk.mp4 \
+	@echo "7/7 Enlarges a second of that clip"
+	@$(MAIN) --config=enhance --config.input=workdirs/demo/clip/walk.mp4 \
 		--config.output=workdirs/demo/clip/enlarged --config.stop=1 --config.overwrite=true
+	@echo workdirs/demo/report.html
 
 # Two at a time: half of the tests wait for programs of their own. A file's tests stay together, with what they share.
 # Most of the time goes into compiling what is run once; XLA is asked to try less hard.

@@ -1,5 +1,6 @@
 """What the other stages know of face detection: a face, a detector, and which of several faces is meant."""
 
+import functools
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,8 +51,9 @@ class Detector(Protocol):
         """`detect` for each of several images of any sizes."""
 
 
+@functools.cache
 def load_detector(name: str) -> Detector:
-    """Loads a detector: a module of this package with a class `Model`.
+    """Loads a detector, once a process: a module of this package with a class `Model`.
 
     Raises:
       UserError: there is no such detector.

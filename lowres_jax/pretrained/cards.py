@@ -8,10 +8,10 @@ import importlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,9 @@ from lowres_jax.pretrained import weights
 from lowres_jax.runtime import configuration, environment
 
 _FOLDER = Path(__file__).parent / "cards"
+_MOST_LOADED = 16  # networks that stay, the first ones go
+_loaded: dict[Hashable, Any] = {}
+Loaded = TypeVar("Loaded")
 
 
 def own_folder() -> Path:
@@ -209,6 +212,30 @@ def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...]
             f"{found.get(wrong[0], 'none')}, not {expected.get(wrong[0], 'none')} ({len(wrong)} such)"
         )
     return jax.device_put(variables)
+
+
+def loaded_once(card: Card, path: str | None, settings: Hashable, load: Callable[[], Loaded]) -> Loaded:
+    """What `load` gives: made once a process for a card, its weight file and some settings.
+
+    A network that was loaded before has its programs compiled already.
+
+    Args:
+      card: the model's.
+      path: a weight file instead of the card's own.
+      settings: whatever else the result depends on.
+      load: makes it.
+
+    Raises:
+      UserError: the weight file is missing or damaged.
+    """
+    file = weight_path(card, path) if card.weights else None
+    state = (str(file), file.stat().st_size, file.stat().st_mtime_ns) if file else ()
+    key = repr(card), state, settings, load.__qualname__
+    if key not in _loaded:
+        if len(_loaded) >= _MOST_LOADED:
+            del _loaded[next(iter(_loaded))]
+        _loaded[key] = load()
+    return _loaded[key]
 
 
 def _flat_shapes(variables: Any) -> dict[str, tuple[int, ...]]:

@@ -121,7 +121,7 @@ def load_recognizer(
 
 
 def load_network(name: str, weights: str | None = None, flip_sum: bool = False) -> NetworkRecognizer:
-    """`load_recognizer` of one that is a Flax module, and differentiable.
+    """`load_recognizer` of one that is a Flax module, and differentiable; once a process.
 
     Raises:
       UserError: as there; or it is none.
@@ -131,6 +131,10 @@ def load_network(name: str, weights: str | None = None, flip_sum: bool = False) 
         raise UserError(
             f"recognizer {name}: has no gradient, so that nothing can be trained against it; it judges only"
         )
-    module = cards.build_module(card)
-    variables = cards.load_variables(card, module, (1, card.input_size, card.input_size, 3), weights)
-    return NetworkRecognizer(name, module, variables, card.input_size, flip_sum)
+
+    def load() -> NetworkRecognizer:
+        module = cards.build_module(card)
+        variables = cards.load_variables(card, module, (1, card.input_size, card.input_size, 3), weights)
+        return NetworkRecognizer(name, module, variables, card.input_size, flip_sum)
+
+    return cards.loaded_once(card, weights, flip_sum, load)

@@ -69,13 +69,17 @@ def load_upscaler(name: str, weights: str | None = None, interpolation_scale: in
 
 
 def upscaler_of(card: cards.Card, weights: str | None = None, interpolation_scale: int = 4) -> Upscaler:
-    """`load_upscaler` of a card, which may lie anywhere."""
-    module = cards.build_module(card)
-    if isinstance(module, interpolation.Model):
-        module = dataclasses.replace(module, scale=interpolation_scale)
-        return Upscaler(card, module.scale, module)
-    variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
-    return Upscaler(card, module.scale, functools.partial(BatchedApply(module.apply), variables))
+    """`load_upscaler` of a card, which may lie anywhere; once a process."""
+
+    def load() -> Upscaler:
+        module = cards.build_module(card)
+        if isinstance(module, interpolation.Model):
+            module = dataclasses.replace(module, scale=interpolation_scale)
+            return Upscaler(card, module.scale, module)
+        variables = cards.load_variables(card, module, (1, 32, 32, 3), weights)
+        return Upscaler(card, module.scale, functools.partial(BatchedApply(module.apply), variables))
+
+    return cards.loaded_once(card, weights, interpolation_scale, load)
 
 
 class UpscalerBySize:

@@ -283,6 +283,9 @@ def run(
             state = newest
         if devices.is_lead_process():
             introduce(state)
+            print(
+                f"curves: python -m tensorboard.main --logdir {shlex.quote(str(workdir / 'tensorboard'))}", flush=True
+            )
         schedule = make_schedule(config.optimizer, steps)
         progress = Progress(
             workdir,

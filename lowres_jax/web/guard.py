@@ -3,6 +3,7 @@
 Headers are those of the OWASP Secure Headers Project.
 """
 
+import contextlib
 import hmac
 import ipaddress
 import json
@@ -99,11 +100,15 @@ class Guard:
                 raise TooLargeError
             return message
 
-        try:
-            await self.inner(scope, limited, guarded)
-        except TooLargeError:
-            if not begun:
-                await _answer(guarded, 413, f"over the {self._most / 1e6:.0f} MB that are taken")
+        async def within(message: Message) -> None:
+            # What the application makes of a body that broke off is not the reason.
+            if left >= 0 or begun:
+                await guarded(message)
+
+        with contextlib.suppress(TooLargeError):
+            await self.inner(scope, limited, within)
+        if left < 0 and not begun:
+            await _answer(guarded, 413, f"over the {self._most / 1e6:.0f} MB that are taken")
 
     def _refusal(self, scope: Scope, headers: Mapping[str, str]) -> tuple[int, str] | None:
         """Status and reason for who may not ask."""

@@ -1,8 +1,13 @@
 """`train` from the command line on real faces: stopped, killed, resumed, on two processes, and what it refuses."""
 
 import json
+import re
 import runpy
+import shlex
 import signal
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +83,7 @@ def test_a_run_says_what_it_does(straight: tuple[Path, str]) -> None:
     lines = output.splitlines()
     assert "generator 0.0335 million parameters; 1 cpu device in 1 process" in lines[0]
     assert lines[1].startswith("faces/made: 18 crops of 6 people to learn from (sharpness at least 0), 6 of 2 held out")
+    assert lines[2] == f"curves: python -m tensorboard.main --logdir {workdir}/tensorboard"
     assert [line.split()[1] for line in lines if "images/s" in line] == ["2/8", "4/8", "6/8", "8/8"]
     validations = [line for line in lines if "validation:" in line]
     assert [line.split()[1] for line in validations] == ["5", "8"]
@@ -105,6 +111,32 @@ def test_pictures_and_tensorboard(straight: tuple[Path, str]) -> None:
             offset += 16 + length
     assert {"train/pixel", "train/images_per_second", "validation/psnr", "validation/faces"} <= tags
     assert {"validation_bicubic/psnr", "train/learning_rate"} <= tags
+
+
+def test_tensorboard_of_this_environment_starts() -> None:
+    """Its modules are imported: what setuptools or protobuf lack ends it here."""
+    command = [sys.executable, "-m", "tensorboard.main", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"\d+\.\d+\.\d+", done.stdout.split()[-1])
+
+
+@pytest.mark.whole
+def test_the_curves_can_be_looked_at(straight: tuple[Path, str]) -> None:
+    """The command of a training's first lines, but for the port."""
+    (line,) = [line for line in straight[1].splitlines() if line.startswith("curves: ")]
+    command = shlex.split(line.removeprefix("curves: python "))
+    with subprocess.Popen(
+        [sys.executable, *command, "--port=0"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        while not (found := re.search(r"at (http://\S+?/) ", line)):
+            line = process.stderr.readline()
+            assert line, "TensorBoard has ended"
+        with urllib.request.urlopen(f"{found[1]}data/plugin/scalars/tags") as answer:
+            tags = json.load(answer)
+        process.terminate()
+    assert "train/pixel" in next(iter(tags.values()))
 
 
 @pytest.mark.parametrize(

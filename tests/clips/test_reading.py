@@ -1,6 +1,7 @@
 """Clips that are whole, turned, cut off, or no clips."""
 
 import shutil
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -60,6 +61,22 @@ def test_its_times_are_its_own(tmp_path: Path) -> None:
         for number, (seconds, pixels) in enumerate(zip(times, pictures(5), strict=True)):
             write(Frame(number, seconds, pixels), pixels)
     np.testing.assert_allclose([frame.seconds for frame in open_clip(path).read()], times, atol=1e-3)
+
+
+def test_seconds_count_from_the_first_frame(tmp_path: Path) -> None:
+    """The clock of this clip begins at four seconds."""
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number, pixels in enumerate(pictures(10)):
+            picture = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            picture.pts, picture.time_base = 100 + number, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    with av.open(str(path)) as container:
+        assert next(container.decode(video=0)).time == pytest.approx(4.0, abs=1e-3)
+    np.testing.assert_allclose([frame.seconds for frame in open_clip(path).read()], np.arange(10) / 25, atol=1e-3)
 
 
 def test_a_clip_that_ends_early_is_used_as_far_as_it_goes(tmp_path: Path) -> None:

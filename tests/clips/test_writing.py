@@ -61,6 +61,11 @@ def test_of_a_part_the_part_of_the_sound(with_sound: Path, tmp_path: Path) -> No
     # .8 seconds of 16,000 samples each, in packets of 1,024.
     assert abs(len(heard(path)) - 12_800) <= 2048
     assert [round(each.seconds, 2) for each in open_clip(path).read()][:3] == [0.0, 0.04, 0.08]
+    # And it begins with the picture, not .4 s later.
+    with av.open(str(path)) as container:
+        times = [float(each.time) for each in container.decode(audio=0)]
+    assert abs(times[0]) <= 1024 / 16_000
+    assert abs(times[-1] - 0.8) <= 2048 / 16_000
 
 
 def test_odd_sides_are_padded(tmp_path: Path) -> None:

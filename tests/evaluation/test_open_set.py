@@ -72,6 +72,13 @@ def test_a_tie_counts_against_the_right_person() -> None:
     assert searches.rates(np.ones((1, 6), np.int32), 1.0).tolist() == [0.0]
 
 
+def test_whoever_is_as_far_as_a_stranger_is_not_found() -> None:
+    """At a rate of 0 the threshold lies below the nearest stranger, at .5; one known face is there, one nearer."""
+    known, people = np.asarray([0.5, 0.4]), np.asarray([0, 1])
+    searches = Searches(known, np.asarray([True, True]), people, np.asarray([0.5, 0.9]), np.asarray([2, 3]))
+    assert searches.rates(np.ones((1, 4), np.int32), 0.0).tolist() == [0.5]
+
+
 def plain_verification(templates: np.ndarray, gallery: np.ndarray, people: np.ndarray, far: float) -> float:
     pairs = [(i, j) for i in range(len(people)) for j in range(len(people)) if i != j]
     scores = np.asarray([templates[i] @ gallery[j] for i, j in pairs], np.float64)

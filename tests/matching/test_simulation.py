@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lowres_jax.matching.simulation import assign, choose_images, recipe_of, simulate
+from lowres_jax.matching.simulation import assign, choose_images, fused, recipe_of, simulate
 
 ONE = ((0,),)
 
@@ -39,6 +39,27 @@ def test_who_is_searched_for_is_never_enrolled_and_no_picture_is_both() -> None:
         assert np.all(found.impostor == 1.0)
         assert np.all(found.genuine == 0.0)
     assert len(simulate({0: templates}, templates, labels, ONE, seed=3).genuine) == 6 * 3 * 2
+
+
+def test_nobody_is_searched_for_by_the_picture_that_is_enrolled() -> None:
+    """Of each person two pictures, 60 degrees apart: one is enrolled, the other one has a distance of one half."""
+    people_of = np.repeat(np.arange(4), 2)
+    templates = np.zeros((8, 8), np.float32)
+    templates[np.arange(8), 2 * people_of] = np.tile([1.0, 0.5], 4)
+    templates[1::2, 1::2] = np.sqrt(0.75) * np.eye(4)
+    for recipe in (ONE, ONE * 2, ONE * 3):
+        found = simulate({0: templates}, templates, people_of, recipe, seed=0)
+        np.testing.assert_allclose(found.genuine, 0.5, atol=1e-6)
+        np.testing.assert_allclose(found.impostor, 1.0, atol=1e-6)
+
+
+def test_a_track_is_made_of_different_pictures() -> None:
+    """Of two pictures each, orthogonal: both means are their sum, whichever comes first."""
+    labels = np.repeat(np.arange(20), 2)
+    means, positions = fused(np.eye(40, dtype=np.float32), labels, 2, seed=0)
+    expected = np.repeat(np.eye(20), 2, axis=0).repeat(2, axis=1) * 0.5**0.5
+    np.testing.assert_allclose(means, expected, atol=1e-6)
+    assert positions.tolist() == list(range(40))
 
 
 @pytest.mark.parametrize("pictures", [1, 2, 4, 6])

@@ -142,13 +142,18 @@ def test_too_large() -> None:
     answer = asked.post("/enhance", files=upload(b"x" * 1_100_000))
     assert (answer.status_code, answer.json()) == (413, {"detail": "over the 1 MB that are taken"})
 
-    def chunks() -> Any:
-        for _ in range(20):
+    def chunks(count: int) -> Any:
+        yield b'--b\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n\r\n'
+        for _ in range(count):
             yield b"x" * 100_000
+        yield b"\r\n--b--\r\n"
 
     # No length is announced: it is counted.
-    answer = asked.post("/enhance", content=chunks(), headers={"content-type": "multipart/form-data; boundary=b"})
-    assert answer.status_code in (400, 413)
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    answer = asked.post("/enhance", content=chunks(9), headers=headers)
+    assert answer.json() == {"bytes": 900_000, "large": False}
+    answer = asked.post("/enhance", content=chunks(11), headers=headers)
+    assert (answer.status_code, answer.json()) == (413, {"detail": "over the 1 MB that are taken"})
     assert asked.post("/enhance", files=upload(), headers={"content-length": "many"}).status_code in (400, 413)
 
 

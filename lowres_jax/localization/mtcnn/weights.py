@@ -1,9 +1,11 @@
 """The weights of MTCNN from the files of the package mtcnn: lists of arrays in layer order, by joblib under LZ4."""
 
+import io
 from pathlib import Path
 from typing import Any
 
 import joblib
+import lz4.frame
 import numpy as np
 
 from lowres_jax.errors import UserError
@@ -53,13 +55,15 @@ def to_variables(file: Path, order: list[str]) -> Any:
     """Reads a file's arrays into a tree: PReLUs take one array, other layers kernel and bias.
 
     Args:
-      file: a joblib file that is trusted.
+      file: a joblib file under LZ4 that is trusted.
       order: layers in the file's order; "prelu1" belongs to the first convolution.
 
     Raises:
       UserError: the file does not hold as many arrays as the layers need.
     """
-    arrays = [np.asarray(array, np.float32) for array in joblib.load(file)]
+    # Decompressed here: joblib's own reader stays open, which Python 3.13 complains of.
+    content = io.BytesIO(lz4.frame.decompress(file.read_bytes()))
+    arrays = [np.asarray(array, np.float32) for array in joblib.load(content)]
     needed = sum(1 if layer.startswith("prelu") else 2 for layer in order)
     if len(arrays) != needed:
         raise UserError(f"{file}: {len(arrays)} arrays, not the {needed} of this network; install mtcnn==1.0.0 again")

@@ -196,7 +196,7 @@ def test_weights_have_the_published_sizes():
 
 def test_weights_of_another_network_are_one_clear_line(tmp_path):
     file = tmp_path / "pnet.lz4"
-    joblib.dump([np.zeros(3)] * 5, file)
+    joblib.dump([np.zeros(3)] * 5, file, compress=("lz4", 3))
 
     with pytest.raises(UserError, match=r"pnet\.lz4: 5 arrays, not the 4 of this network"):
         mtcnn_weights.to_variables(file, ["conv1", "conv2"])
