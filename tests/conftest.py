@@ -1,8 +1,10 @@
 """What all tests share: eight simulated devices are set by the tests that need them; the compilation cache is on."""
 
+import os
 from pathlib import Path
 
 import cv2
+import jax
 import numpy as np
 import pytest
 import skimage.data
@@ -22,7 +24,14 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache() -> None:
-    environment.enable_compilation_cache()
+    """One folder for all runs of the tests and the programs they start, wherever a test has its cache folder.
+
+    Everything is kept, quick or not, which a run with a warm cache thanks by two thirds of its compiling.
+    """
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(environment.cache_folder() / "compiled_by_tests"))
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    jax.config.update("jax_compilation_cache_dir", folder)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 @pytest.fixture(scope="session")

@@ -47,12 +47,13 @@ def _cpu_devices(config: ConfigDict) -> int:
 
 
 def enable_compilation_cache() -> None:
-    """Keeps compiled programs between runs, unless the user's own JAX_COMPILATION_CACHE_DIR names another place."""
+    """Keeps compiled programs between runs, where JAX's own variables do not say otherwise."""
     import jax
 
     if not os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "compiled"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 def _be_patient() -> None:

@@ -22,6 +22,13 @@ from lowres_jax.utils.files import write_atomically
 RUN = "run.json"
 
 
+class _Manager(ocp.CheckpointManager):
+    """Orbax asks JAX's preemption service before each save, though it is off: `runtime.signals` does its work."""
+
+    def reached_preemption(self, step: int) -> bool:
+        return False
+
+
 class Checkpoints:
     """The checkpoints of one workdir.
 
@@ -61,7 +68,7 @@ class Checkpoints:
         with self._errors():
             if not read_only:
                 self.folder.mkdir(parents=True, exist_ok=True)
-            self._manager = ocp.CheckpointManager(
+            self._manager = _Manager(
                 self.folder,
                 item_handlers=ocp.StandardCheckpointHandler(multiprocessing_options=who),
                 options=ocp.CheckpointManagerOptions(read_only=True, create=False, multiprocessing_options=who)

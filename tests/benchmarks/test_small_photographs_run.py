@@ -34,6 +34,7 @@ def compare(folder: Path, *flags: str) -> None:
     small_photographs.main([str(folder), *small, *flags])
 
 
+@pytest.mark.whole
 def test_rows_of_every_way_at_every_size(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     compare(folder, "--sizes", "48", "12", "--before", "bicubic", "--output", str(tmp_path))
     content = json.loads((tmp_path / "photographs.json").read_text())

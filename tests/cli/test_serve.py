@@ -35,6 +35,7 @@ def test_a_missing_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         serve.run(config_keys.new(KEYS, "serve"), tmp_path)
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 def test_it_asks_others_for_the_token_and_ends_when_told(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "lowres_jax.main", "--config=serve"]

@@ -143,11 +143,15 @@ def test_the_curves_can_be_looked_at(straight: tuple[Path, str]) -> None:
     ("number", "status", "collecting", "place", "calls"),
     [
         (signal.SIGTERM, 143, False, "lowres_jax.training.loop:_Run.look", 3),
-        (signal.SIGINT, 130, True, "lowres_jax.training.loop:_Run.look", 7),
+        pytest.param(signal.SIGINT, 130, True, "lowres_jax.training.loop:_Run.look", 7, marks=pytest.mark.whole),
         # Between steps, while an evaluation runs.
-        (signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 2),
+        pytest.param(
+            signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 2, marks=pytest.mark.whole
+        ),
         # In the last evaluation, when all steps are done and saved.
-        (signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 3),
+        pytest.param(
+            signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 3, marks=pytest.mark.whole
+        ),
         # Nobody can save anything: goes on from the last whole checkpoint. The third save waits for the first.
         (signal.SIGKILL, -9, False, "lowres_jax.training.checkpoints:Checkpoints.save", 3),
     ],
@@ -218,6 +222,7 @@ def test_two_processes_give_what_one_gives(straight_plain: tuple[Path, str], dat
     np.testing.assert_allclose(np.asarray(figures[0], float), np.asarray(figures[1], float), rtol=2e-3)
 
 
+@pytest.mark.whole
 def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
     straight: tuple[Path, str], data: Path, tmp_path: Path
 ) -> None:
@@ -232,6 +237,7 @@ def test_when_one_of_two_processes_is_stopped_both_save_the_same_step(
     assert int(leaves(tmp_path)["step"]) > 2
 
 
+@pytest.mark.whole
 def test_processes_with_different_configs_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
     processes = start_together(arguments(data, tmp_path), arguments(data, tmp_path, seed=1))
     for process in processes:
@@ -241,6 +247,7 @@ def test_processes_with_different_configs_end_before_the_first_step(data: Path, 
         assert "step" not in output
 
 
+@pytest.mark.whole
 def test_processes_need_no_disk_that_they_share(straight_plain: tuple[Path, str], data: Path, tmp_path: Path) -> None:
     """As on the machines of a TPU pod: each has a workdir of its own, and only the first has anything to go on from."""
     each = [tmp_path / "first", tmp_path / "second"]
@@ -255,6 +262,7 @@ def test_processes_need_no_disk_that_they_share(straight_plain: tuple[Path, str]
     assert_close(leaves(each[0]), leaves(straight_plain[0]))
 
 
+@pytest.mark.whole
 def test_where_one_of_two_processes_is_killed_the_other_ends_in_a_line(data: Path, tmp_path: Path) -> None:
     first, second = start_together(arguments(data, tmp_path, steps=100_000, evaluate_steps=0, checkpoint_seconds=0.0))
     assert first.stdout is not None

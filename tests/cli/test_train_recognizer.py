@@ -4,6 +4,7 @@ import json
 import runpy
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lowres_jax.data.records import open_records
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.validation import bicubic
 from lowres_jax.pretrained import safetensors_weights
+from lowres_jax.recognition import resnet
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network, load_recognizer
 from lowres_jax.recognition.training import initial_weights, train_config
 from lowres_jax.tasks import export_weights, train_recognizer
@@ -73,15 +75,25 @@ def straight(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
+@pytest.fixture(scope="module")
+def thin(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Workdir of the same training of a ResNet-18 with two blocks of its eight."""
+    workdir = tmp_path_factory.mktemp("thin")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(resnet.DEPTHS, 18, ((1, 1, 0, 0), False))
+        train_recognizer.run(config_of(data), workdir)
+        yield workdir
+
+
 def test_a_recognizer_gets_a_name(
-    straight: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    thin: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluations = json.loads((straight / "evaluations.json").read_text())
+    evaluations = json.loads((thin / "evaluations.json").read_text())
     assert [each["step"] for each in evaluations] == [3, 6]
     assert all(0 <= each["figures"]["accuracy"] <= 1 for each in evaluations)
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.update({"training": str(straight), "name": "ours", "licence": "ours"})
+    config.update({"training": str(thin), "name": "ours", "licence": "ours"})
     export_weights.run(config, tmp_path)
     assert "--config.recognizers=sface,ours in compare" in capsys.readouterr().out
     recognizer = load_recognizer("ours")
@@ -90,28 +102,29 @@ def test_a_recognizer_gets_a_name(
     templates = recognizer.templates(crops)
     np.testing.assert_allclose(np.linalg.norm(templates, axis=1), 1, atol=1e-5)
     # What was kept is what was trained, but for half precision.
-    best = safetensors_weights.variables(straight / train_recognizer.BEST)
+    best = safetensors_weights.variables(thin / train_recognizer.BEST)
     np.testing.assert_allclose(
         recognizer.variables["params"]["embedding"]["kernel"],  # type: ignore[attr-defined]
         best["params"]["embedding"]["kernel"],
         atol=1e-3,
     )
     # A training may start from it; another network may not.
-    config = config_of(data, start=str(straight))
+    config = config_of(data, start=str(thin))
     found = initial_weights.variables(config, train_config.build(config))
-    assert f"starts from {straight}" in capsys.readouterr().out
+    assert f"starts from {thin}" in capsys.readouterr().out
     jax.tree.map(np.testing.assert_allclose, found["params"], best["params"])
     # Of templates of another length the backbone is taken.
-    config = config_of(data, start=str(straight), **{"model.fields.embedding": 16})
+    config = config_of(data, start=str(thin), **{"model.fields.embedding": 16})
     found = initial_weights.variables(config, train_config.build(config))
     jax.tree.map(np.testing.assert_array_equal, found["params"]["backbone"], best["params"]["backbone"])
-    assert found["params"]["embedding"]["kernel"].shape == (512, 16)
+    assert found["params"]["embedding"]["kernel"].shape == (128, 16)
     assert "drawn at random: embedding, norm_in, norm_out" in capsys.readouterr().out
-    config = config_of(data, start=str(straight), **{"model.fields.depth": 34})
-    with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block3_1_bn"):
+    config = config_of(data, start=str(thin), **{"model.fields.depth": 34})
+    with pytest.raises(UserError, match=r"another network than config\.model: batch_stats/backbone/conv2_block2_1_bn"):
         initial_weights.variables(config, train_config.build(config))
 
 
+@pytest.mark.whole
 def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:
     ended = run_signalled(
         *arguments(data, tmp_path),
@@ -125,6 +138,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_
     assert_equal(leaves(tmp_path), leaves(straight))
 
 
+@pytest.mark.whole
 def test_two_processes_give_what_one_gives(straight: Path, data: Path, tmp_path: Path) -> None:
     """Each has half of the classes, and writes it; the accuracy among all is evaluated by one of them."""
     first, second = start_together(arguments(data, tmp_path, shared_workdir=True))
@@ -150,6 +164,7 @@ def assert_close(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> No
     np.testing.assert_allclose(one[name], other[name], atol=1e-3)
 
 
+@pytest.mark.whole
 def test_processes_that_do_not_see_one_workdir_are_told(data: Path, tmp_path: Path) -> None:
     each = [arguments(data, tmp_path / name, shared_workdir=True) for name in ("first", "second")]
     for process in start_together(*each):
@@ -188,11 +203,12 @@ def test_the_best_evaluation_is_the_first_of_the_highest() -> None:
     assert train_recognizer.best_evaluation([evaluation(1, accuracy=0.9), evaluation(2, accuracy=0.1)])["step"] == 2
 
 
-def test_a_head_of_other_people_is_not_gone_on_with(straight: Path, data: Path) -> None:
+def test_a_head_of_other_people_is_not_gone_on_with(thin: Path, data: Path) -> None:
     with pytest.raises(UserError, match="identities"):
-        train_recognizer.run(config_of(data, identities=4), straight)
+        train_recognizer.run(config_of(data, identities=4), thin)
 
 
+@pytest.mark.whole
 def test_a_student_sees_in_small_faces_what_its_teacher_sees_in_good_ones(data: Path, tmp_path: Path) -> None:
     config = runpy.run_path(str(ROOT / "configs" / "recognizer_small.py"))["get_config"]()
     changes = {

@@ -52,6 +52,7 @@ def test_what_is_no_network(name: str, said: str) -> None:
         portable(name)
 
 
+@pytest.mark.whole
 @pytest.mark.slow
 def test_small_face_to_template() -> None:
     network = portable("identity+sface")

@@ -112,6 +112,7 @@ def test_a_border_is_tried_once_and_coordinates_are_the_pictures() -> None:
     assert face.turned == 0
 
 
+@pytest.mark.whole
 def test_a_large_photograph_is_reduced_and_keeps_its_small_faces(detector: Detector, photograph: np.ndarray) -> None:
     """25 megapixels with one face of 40 pixels."""
     large = np.full((4000, 6250, 3), 0.5, np.float32)

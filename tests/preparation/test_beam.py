@@ -67,6 +67,7 @@ def files(data_dir: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (made / "1.0.0").iterdir()}
 
 
+@pytest.mark.whole
 def test_workers_write_what_one_process_writes_though_one_of_them_dies(faces, by_one_process, tmp_path):
     flag, data_dir = tmp_path / "flag", tmp_path / "data"
     program = [sys.executable, str(Path(__file__).with_name("dying_worker.py")), str(faces), str(data_dir)]

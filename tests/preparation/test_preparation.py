@@ -263,7 +263,8 @@ def test_bad_settings_are_one_line_and_leave_nothing(config, settings, message, 
 
 
 @pytest.mark.parametrize(
-    ("signal_number", "status", "collecting"), [(signal.SIGTERM, 143, False), (signal.SIGINT, 130, True)]
+    ("signal_number", "status", "collecting"),
+    [(signal.SIGTERM, 143, False), pytest.param(signal.SIGINT, 130, True, marks=pytest.mark.whole)],
 )
 def test_an_interrupted_preparation_leaves_nothing_that_looks_complete(tmp_path, signal_number, status, collecting):
     for number in range(200):

@@ -76,6 +76,7 @@ def test_parameter_counts(module: resnet.Model, count: int) -> None:
     assert parameters(module) == count
 
 
+@pytest.mark.whole
 def test_kerass_own_resnet_gives_the_same_features(keras: Path) -> None:
     variables = resnet_weights.resnet50(keras / "weights.h5")
     variables["params"].pop("predictions")

@@ -106,12 +106,14 @@ def run_ncnn_graph(path: Path, image: np.ndarray) -> np.ndarray:
     return blobs["output"]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", ["srresnet", "srgan"])
 def test_srgan_as_its_layers_say(small: np.ndarray, name: str) -> None:
     expected = run_keras_layers(weight_file(name), small[0])
     np.testing.assert_allclose(load_upscaler(name)(small)[0], expected, atol=2e-5)
 
 
+@pytest.mark.whole
 def test_esrgan_as_its_graph_says(face: np.ndarray) -> None:
     # The size of the test below, so that the network is compiled once for both.
     small = cv2.resize(face, (16, 16), interpolation=cv2.INTER_AREA)[None]
@@ -126,7 +128,7 @@ def test_esrgan_as_its_graph_says(face: np.ndarray) -> None:
         ("bicubic", 25.519, 20.769),
         ("srresnet", 26.267, 21.954),
         ("srgan", 23.834, 20.357),
-        ("esrgan", 22.226, 19.812),
+        pytest.param("esrgan", 22.226, 19.812, marks=pytest.mark.whole),
     ],
 )
 def test_known_psnr(face: np.ndarray, name: str, at_32: float, at_16: float) -> None:

@@ -68,7 +68,7 @@ def test_the_recognizer_for_small_faces_is_sface() -> None:
         recognition_recipe.build(config)
 
 
-@pytest.mark.parametrize("name", ["edsr:x3", "esrgan", "canny:rgb", "identity"])
+@pytest.mark.parametrize("name", ["edsr:x3", pytest.param("esrgan", marks=pytest.mark.whole), "canny:rgb", "identity"])
 def test_a_small_variant_takes_a_step(name: str) -> None:
     config = get(name, smoke=True)
     config.hr_size = 48

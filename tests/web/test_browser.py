@@ -193,6 +193,7 @@ def test_a_clip_and_its_progress(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#enhance .status")).to_have_text("Removed.")
 
 
+@pytest.mark.whole
 def test_a_report_and_stopping_it(page: Page, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "faces.zip", "w") as archive:
         for person in range(1, 7):

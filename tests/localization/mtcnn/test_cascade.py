@@ -89,10 +89,12 @@ def assert_same_faces(detector: mtcnn.Model, pictures: dict[str, np.ndarray], fo
             assert face.score == pytest.approx(row[5], abs=0.01), name
 
 
+@pytest.mark.whole
 def test_finds_what_the_package_finds_on_the_embedded_faces(detector, tmp_path):
     assert_same_faces(detector, orl_pictures() | astronaut_pictures(), tmp_path)
 
 
+@pytest.mark.whole
 def test_finds_what_the_package_finds_on_lfw(detector, lfw_archive, tmp_path):
     assert_same_faces(detector, lfw_pictures(lfw_archive, 60), tmp_path)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
-from lowres_jax.super_resolution.training import losses, train_config, trainer
+from lowres_jax.super_resolution.training import discriminator, losses, train_config, trainer
 from lowres_jax.super_resolution.training.views import Views
 from lowres_jax.training import devices
 from lowres_jax.training.loss_networks import FrozenNetwork
@@ -18,7 +18,14 @@ pytestmark = pytest.mark.slow
 
 SIZE, SCALE, BATCH, STEPS = 16, 4, 4, 2
 RATE, PLAYER_RATE, DECAY = 0.05, 0.02, 0.9
+# A discriminator of two convolutions: what a step does does not depend on how many there are, compiling them does.
+LAYERS = ((64, 1), (128, 2))
 WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adversarial": 0.05}
+
+
+@pytest.fixture(autouse=True)
+def _two_convolutions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discriminator, "_LAYERS", LAYERS)
 
 
 def settings(sees: str = "rgb_and_edges", penalty: float = 0.0) -> ConfigDict:
