@@ -27,6 +27,7 @@ discriminator._LAYERS = ((64, 1), (128, 2))  # type: ignore[assignment]  # two c
 def made_trainer(adversarial: bool) -> trainer.Trainer:
     config = train_config.smoke(train_config.default_config())
     config.hr_size = 16
+    config.model.fields.update({"blocks": 1, "features": 4})
     config.losses.edge.weight = 1.0
     if adversarial:
         config.losses.adversarial.update({"weight": 0.1, "kind": "relativistic_average", "gradient_penalty": 0.1})

@@ -89,6 +89,15 @@ def assert_same_faces(detector: mtcnn.Model, pictures: dict[str, np.ndarray], fo
             assert face.score == pytest.approx(row[5], abs=0.01), name
 
 
+def test_finds_what_the_package_found_on_the_astronaut(detector):
+    """Box, score and landmarks as the package itself gave them, once."""
+    (face,) = detector.detect_batch([skimage.data.astronaut().astype(np.float32) / 255])[0]
+    np.testing.assert_allclose(face.box, [181.598, 63.726, 264.553, 171.079], atol=0.1)
+    assert face.score == pytest.approx(0.99912, abs=1e-4)
+    landmarks = [[203.54, 100.10], [245.41, 102.24], [224.22, 126.42], [201.79, 138.59], [244.39, 140.38]]
+    np.testing.assert_allclose(face.landmarks, landmarks, atol=0.1)
+
+
 @pytest.mark.whole
 def test_finds_what_the_package_finds_on_the_embedded_faces(detector, tmp_path):
     assert_same_faces(detector, orl_pictures() | astronaut_pictures(), tmp_path)

@@ -45,6 +45,18 @@ def test_width_scales_all_channels() -> None:
     assert sizes(model) == expected + 64 * 128 + 128 + 128 + 1
 
 
+def test_images_are_seen_from_minus_one_to_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first convolution that passes red on shows what it is given."""
+    monkeypatch.setattr(discriminator, "_LAYERS", ((64, 1),))
+    model = discriminator.Model(head="pooled", width=1 / 64)
+    images = jnp.asarray([0.0, 0.25, 0.5, 1.0])[:, None, None, None] * jnp.ones((4, 2, 2, 3))
+    variables = model.init(jax.random.key(0), images)
+    variables["params"]["conv_0"]["kernel"] = jnp.zeros((3, 3, 3, 1)).at[1, 1, 0].set(1.0)
+    _, state = model.apply(variables, images, capture_intermediates=True, mutable=["intermediates"])
+    (seen,) = state["intermediates"]["conv_0"]["__call__"]
+    assert seen[:, 0, 0, 0].tolist() == [-1.0, -0.5, 0.0, 1.0]
+
+
 def test_bfloat16_computes_with_float32_parameters() -> None:
     model = discriminator.Model(head="pooled", width=0.125, dtype=jnp.bfloat16)
     images = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3))
