@@ -77,6 +77,21 @@ def test_jpeg_is_that_of_opencv() -> None:
     np.testing.assert_allclose(Degradation(jpeg=(40, 40)).apply(crop, 16, generator()), expected, atol=1e-6)
 
 
+def test_blur_reduction_noise_and_compression_come_in_this_order() -> None:
+    crop = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
+    luck = generator(3)
+    angle = [luck.uniform() for _ in range(5)][2] * np.pi  # of two widths, the angle, the noise and the quality
+
+    image = cv2.filter2D(crop, -1, gaussian_kernel(2.0, 2.0, angle), borderType=cv2.BORDER_REPLICATE)
+    image = resize.downscale_area(image, 16, 16)
+    image = np.clip(image + luck.normal(0.0, 10.0 / 255, image.shape).astype(np.float32), 0, 1)
+    encoded = cv2.imencode(".jpg", np.rint(image[..., ::-1] * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 50])[1]
+    expected = cv2.imdecode(encoded, cv2.IMREAD_COLOR)[..., ::-1] / 255.0
+
+    degradation = Degradation(blur=(0.5, 0.5), noise=(10.0, 10.0), jpeg=(50, 50))
+    np.testing.assert_allclose(degradation.apply(crop, 16, generator(3)), expected, atol=1e-6)
+
+
 def test_one_seed_one_result_and_strengths_are_drawn_apart() -> None:
     crop = np.random.default_rng(0).random((64, 64, 3)).astype(np.float32)
     footage = Degradation(blur=(0.2, 1.0), anisotropic=True, noise=(1.0, 10.0), jpeg=(40, 95))
