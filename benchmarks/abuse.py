@@ -1,4 +1,4 @@
-"""What people and machines do to the program, thousands of times: each end must be the documented one.
+"""Abuse of the program by people and machines, thousands of times: each end must be the documented one.
 
     python benchmarks/abuse.py pictures --count 10000     # damaged pictures of every format: read, or one line
     python benchmarks/abuse.py page --count 10000         # damaged uploads, 50 at once, 50 who hang up
@@ -194,7 +194,7 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 
 
 def _half_written(folder: Path) -> list[str]:
-    """What a stopped run should not have left: temporary files, and files that cannot be read."""
+    """Files that a stopped run must not leave: temporary ones, and those that cannot be read."""
     wrong = []
     for path in folder.rglob("*"):
         if path.name.startswith(".") or ".incomplete" in path.name:
@@ -293,7 +293,7 @@ def _disturbed(config: str, workdir: Path, number: signal.Signals, duration: flo
 
 
 def trainings(given: argparse.Namespace) -> list[str]:
-    """Of each config an undisturbed run, and disturbed ones: do they leave the same behind, to the bit?"""
+    """Runs each config undisturbed and disturbed: do both leave the same files, to the bit?"""
     draw = random.Random(given.seed)
     wrong: list[str] = []
     # A shell's background job ignores Ctrl-C, and so would the programs that it starts.

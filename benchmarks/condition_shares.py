@@ -1,4 +1,4 @@
-"""What templates of small faces have in common, and which share of it to take away, for the cards that come along.
+"""Measures the mean of templates of small faces, and which share of it to take away, for the cards that come along.
 
     python benchmarks/condition_shares.py [--upscalers bicubic identity@24+32] [--write]
 

@@ -1,4 +1,4 @@
-"""Which upscaler is better, and whether `identify` keeps its promises; by a judge that no model was trained against.
+"""Compares upscalers, and tests the promises of `identify`; by a judge that no model was trained against.
 
     python -m lowres_jax.pretrained.fetch dlib && pip install 'lowres-jax[judges]'
     python benchmarks/quality.py view1 --size 32 bicubic srresnet identity

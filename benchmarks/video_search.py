@@ -1,4 +1,4 @@
-"""What several frames of a face are worth: stills enrolled, videos searched, one frame against all of them.
+"""Measures what several frames of a face are worth: stills enrolled, videos searched, one frame against all of them.
 
     lowres-jax --config=prepare_video_frames --config.source=FOLDER_OR_ZIP && lowres-jax --config=prepare_lfw ...
     python benchmarks/video_search.py --label_errors LFW/label_errors.json --leave_out Kristin_Scott
@@ -44,7 +44,7 @@ _REFERENCE = "one frame"
 
 @dataclass(frozen=True)
 class Videos:
-    """Which frames belong together.
+    """Groups the frames that belong together.
 
     Attributes:
       labels: (V,) identity of each video's person.

@@ -1,4 +1,4 @@
-"""Networks too thin to be of use, under names of their own: what a run does with networks does not depend on theirs.
+"""Networks too thin to be of use, under names of their own: a run treats them as it treats real ones.
 
 They lie in the user's own cards folder, so that programs which a test starts find them too.
 """

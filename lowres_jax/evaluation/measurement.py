@@ -159,7 +159,7 @@ def measure(
       measurements: by the recognizer's name.
       batch_size: images per call; the ragged last batch is padded by upscaler and recognizer.
       progress: told how many images each batch had.
-      degradation: what happens to a crop on its way to low resolution.
+      degradation: degradation of a crop on its way to low resolution.
     """
     batches = [indices[start : start + batch_size] for start in range(0, len(indices), batch_size)]
     saved = time.monotonic()

@@ -78,10 +78,10 @@ def measure_all(
       source: prepared crops of 128x128.
       images: (n,) positions to measure.
       folder: folder of the kept measurements of this set.
-      methods: what is done to the crops.
+      methods: ways to reduce and enlarge the crops.
       upscalers: by name, all that the methods name.
       recognizers: by name.
-      degradation: what happens to a crop on its way to low resolution.
+      degradation: degradation of a crop on its way to low resolution.
       batch_size: images at a time.
       flip_sum: whether the recognizers sum over mirrors, see `load_recognizer`.
       onnx: settings of the recognizer "onnx", if it is among them.

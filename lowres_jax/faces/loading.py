@@ -32,7 +32,7 @@ def load_reader(config: ConfigDict) -> FaceReader:
 
 
 def models(recognizer: Recognizer, upscalers: Sequence[Upscaler]) -> list[object]:
-    """What templates depend on: the networks and their weights."""
+    """All that templates depend on: the networks and their weights."""
     found = [cards.load_card(recognizer.name, "recognition"), *(each.card for each in upscalers)]
     return [(card.module, sorted(card.model.items()), card.weights.get("sha256")) for card in found]
 

@@ -53,7 +53,7 @@ class FaceView:
 
 @dataclass(frozen=True)
 class Picture:
-    """What was found in a file.
+    """Faces found in a file.
 
     Attributes:
       path: path of the file.
@@ -82,7 +82,7 @@ class FaceReader:
       recognizer: any.
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `rotated_search.detect`.
-      centering: what is taken from the templates of a condition.
+      centering: means to subtract from the templates of each condition.
     """
 
     def __init__(
@@ -193,7 +193,7 @@ class FaceReader:
 
 
 def unknown_face() -> np.ndarray:
-    """What is shown for a face whose picture is not there, (128, 128, 3) uint8."""
+    """Picture for a face whose own is not there, (128, 128, 3) uint8."""
     return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Where a prepared set lies: what is there already, and how a new one takes its place, whole or not at all."""
+"""The folder of a prepared set: reads what is there, and replaces it by a new one, whole or not at all."""
 
 import contextlib
 import json
@@ -25,11 +25,11 @@ class PreparedOtherwiseError(UserError):
 
 
 def is_there(place: Path, settings: Mapping[str, Any], companions: Sequence[Path]) -> bool:
-    """Whether the set is prepared already, which is printed.
+    """True if the set is prepared already, which is printed.
 
     Args:
       place: folder of the set.
-      settings: how photographs become crops, and their source and its content.
+      settings: settings of the cropping, the source, and its content.
       companions: files that are to lie beside the records.
 
     Raises:
@@ -75,7 +75,7 @@ def temporary_folder(data_dir: Path) -> Iterator[Path]:
         raise UserError(f"{data_dir}: cannot be written ({error.strerror})") from error
 
     def remove() -> None:
-        # Whoever writes into it meanwhile loses: what is there is not a whole set.
+        # A process that writes into it meanwhile loses: the folder holds no whole set.
         while folder.exists():
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -215,14 +215,14 @@ def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...]
 
 
 def loaded_once(card: Card, path: str | None, settings: Hashable, load: Callable[[], Loaded]) -> Loaded:
-    """What `load` gives: made once a process for a card, its weight file and some settings.
+    """The result of `load`, made once a process for a card, its weight file and some settings.
 
     A network that was loaded before has its programs compiled already.
 
     Args:
       card: the model's.
       path: a weight file instead of the card's own.
-      settings: whatever else the result depends on.
+      settings: all else that the result depends on.
       load: makes it.
 
     Raises:

@@ -57,7 +57,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
 
 def _of_the_processor(config: ConfigDict) -> dict[str, np.ndarray]:
-    """What a process that sees no accelerator computes, by name of the check.
+    """Results of a process that sees no accelerator, by name of the check.
 
     Raises:
       UserError: the process failed.

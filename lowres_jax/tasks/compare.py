@@ -53,10 +53,10 @@ class _Inputs:
       subjects: the images, people and pairs of it.
       corrected: the same without known label errors; None where no file of them is given.
       protocols: tests that every method is put to.
-      methods: what is done to the crops.
+      methods: ways to reduce and enlarge the crops.
       upscalers: by name, all that the methods name.
       recognizers: the judges, by name.
-      degradation: what happens to a crop on its way to low resolution.
+      degradation: degradation of a crop on its way to low resolution.
     """
 
     dataset: str
@@ -249,7 +249,7 @@ def _corrected(config: ConfigDict, inputs: _Inputs, measured: _Measured, workdir
 
 
 def _remarks(inputs: _Inputs) -> list[str]:
-    """What a reader of the figures has to know of the models."""
+    """Lines that a reader of the figures has to know about the models."""
     found = comparison_report.trained_against(list(inputs.upscalers), list(inputs.recognizers))
     for name, upscaler in inputs.upscalers.items():
         remark = size_remark(upscaler, {each.lr_size: () for each in inputs.methods if each.upscaler == name})

@@ -45,7 +45,7 @@ class _Known:
       enrolment: the people.
       thresholds: give a threshold for each size of a searched face.
       alike: similarity from which on two faces may be one person's.
-      remarks: what is to be said of gallery and thresholds.
+      remarks: lines about gallery and thresholds.
     """
 
     enrolment: Enrolled

@@ -1,4 +1,4 @@
-"""`check_accelerator`: what is right passes, what is wrong is named, and figures are written one by one."""
+"""`check_accelerator`: right values pass, wrong ones are named, and figures are written one by one."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What `follow` tells the tracker of a clip of which only some frames are looked at."""
+"""`follow`: tells the tracker of cuts, though only some frames are looked at."""
 
 from collections.abc import Iterator
 from pathlib import Path

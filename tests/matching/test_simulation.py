@@ -42,7 +42,7 @@ def test_who_is_searched_for_is_never_enrolled_and_no_picture_is_both() -> None:
 
 
 def test_nobody_is_searched_for_by_the_picture_that_is_enrolled() -> None:
-    """Of each person two pictures, 60 degrees apart: one is enrolled, the other one has a distance of one half."""
+    """Two pictures of each person, 60 degrees apart: one is enrolled, the other one has a distance of one half."""
     people_of = np.repeat(np.arange(4), 2)
     templates = np.zeros((8, 8), np.float32)
     templates[np.arange(8), 2 * people_of] = np.tile([1.0, 0.5], 4)
@@ -54,7 +54,7 @@ def test_nobody_is_searched_for_by_the_picture_that_is_enrolled() -> None:
 
 
 def test_a_track_is_made_of_different_pictures() -> None:
-    """Of two pictures each, orthogonal: both means are their sum, whichever comes first."""
+    """Two orthogonal pictures of each person: both means are their sum."""
     labels = np.repeat(np.arange(20), 2)
     means, positions = fused(np.eye(40, dtype=np.float32), labels, 2, seed=0)
     expected = np.repeat(np.eye(20), 2, axis=0).repeat(2, axis=1) * 0.5**0.5

@@ -20,7 +20,7 @@ _NAMED = 3
 
 
 class Mark(Enum):
-    """What a method does in a task, against the reference."""
+    """Result of a method in a task, against the reference."""
 
     HELPS = "helps"
     HARMS = "harms"
@@ -42,7 +42,7 @@ def mark(group: Group, method: str, protocol: str, name: str) -> Mark | None:
 
 
 def sentence(group: Group) -> str:
-    """What one size under one recognizer shows of super-resolution, in at most 20 words.
+    """Result of super-resolution at one size under one recognizer, in at most 20 words.
 
     A method that helps in one task and harms in another is one that harms.
     """

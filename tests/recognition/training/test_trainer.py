@@ -31,7 +31,7 @@ KINDS = ("softmax", "arcface", "adaface")
 
 @pytest.fixture(autouse=True)
 def _one_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ResNet-18 has one block of its eight: what a step does does not depend on how many there are."""
+    """ResNet-18 has one block instead of eight: a step does the same for any number."""
     monkeypatch.setitem(resnet.DEPTHS, 18, ((1, 0, 0, 0), False))
 
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 SIZE, SCALE, BATCH, STEPS = 16, 4, 4, 2
 RATE, PLAYER_RATE, DECAY = 0.05, 0.02, 0.9
-# A discriminator of two convolutions: what a step does does not depend on how many there are, compiling them does.
+# A discriminator of two convolutions: a step does the same for any number, and eight take longer to compile.
 LAYERS = ((64, 1), (128, 2))
 WEIGHTS = {"pixel": 0.7, "edge": 0.3, "perceptual": 0.2, "identity": 0.4, "adversarial": 0.05}
 
