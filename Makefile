@@ -18,14 +18,13 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 # The whole job on the faces that come with the dependencies; each step says what it does, the last line is the report.
 MAIN := $(RUN) -m lowres_jax.main
 demo: install
-	@echo "The demo takes some three minutes on two cores: 7 steps, then workdirs/demo/report.html."
+	@echo "The demo takes some three and a half minutes on two cores: 7 steps, then workdirs/demo/report.html."
 	@echo "1/7 Fetches seven portraits"
 	@$(RUN) -m lowres_jax.pretrained.fetch portraits
 	@echo "2/7 Finds and aligns faces by MTCNN and by Haar"
 	@$(MAIN) --config=prepare_orl_faces
 	@$(MAIN) --config=prepare_orl_faces --config.detector=haar
 	@$(MAIN) --config=prepare_portraits
-	@$(MAIN) --config=prepare_portraits --config.detector=haar
 	@echo "3/7 Compares the two detectors"
 	@$(MAIN) --config=compare_detectors --workdir=workdirs/demo/detectors
 	@echo "4/7 Trains a thin Canny model for 40 steps"
@@ -33,7 +32,7 @@ demo: install
 		--config.steps=40 --config.evaluate_steps=20 --config.log_steps=10 --config.optimizer.learning_rate=1e-3
 	@echo "5/7 Compares eight upscalers (the longest step)"
 	@$(MAIN) --config=compare --workdir=workdirs/demo \
-		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan@32,identity@32,initial@32,canny_rgb@32,identity_x8@16
+		--config.upscalers=bilinear,bicubic,srresnet,srgan,esrgan@16,identity@32,initial@32,canny_rgb@32,identity_x8@16
 	@echo "6/7 Follows two people in a clip, and names the one who is known"
 	@$(RUN) -m lowres_jax.clips.example workdirs/demo/clip
 	@$(MAIN) --config=identify --workdir=workdirs/demo/clip \
