@@ -20,7 +20,7 @@ from lowres_jax.faces.reader import FaceView
 
 
 class SeenFrames:
-    """The file of what was found."""
+    """The file of what was found; a context manager, which closes it."""
 
     def __init__(self, path: Path | None, made_by: str, dimension: int):
         """Opens the file; a damaged one is begun anew.
@@ -52,10 +52,11 @@ class SeenFrames:
     def _opened(path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = sqlite3.connect(path)
-        with contextlib.closing(file.cursor()) as cursor:
-            cursor.execute(
-                "CREATE TABLE IF NOT EXISTS seen (clip TEXT, frame INT, faces BLOB, PRIMARY KEY(clip,frame))"
-            )
+        try:
+            file.execute("CREATE TABLE IF NOT EXISTS seen (clip TEXT, frame INT, faces BLOB, PRIMARY KEY(clip,frame))")
+        except sqlite3.Error:
+            file.close()
+            raise
         return file
 
     def _refused(self, error: Exception) -> UserError:
@@ -99,8 +100,10 @@ class SeenFrames:
         except sqlite3.Error as error:
             raise self._refused(error) from error
 
-    def close(self) -> None:
-        """Closes the file."""
+    def __enter__(self) -> "SeenFrames":
+        return self
+
+    def __exit__(self, *error: object) -> None:
         if self._file is not None:
             self._file.close()
 

@@ -122,18 +122,17 @@ def _answers(
     upright = copy.copy(reader)
     upright.look_again = False
     kept = workdir / "seen.sqlite" if probes.clips and config.keep_templates else None
-    seen = SeenFrames(kept, reading(config, upright), reader.recognizer.dimension)
     enrolment, thresholds = known.enrolment, known.thresholds
-    everything = itertools.chain(
-        search(reader, probes.pictures, enrolment, thresholds, config.far, config.ranks, skipped),
-        search_clips(probes.clips, upright, enrolment, thresholds, config, skipped, known.alike, seen),
-    )
-    for answer in everything:
-        tqdm.write(wording.line(answer, config.ranks, reader.upscalers, pair, config.least_found))
-        # A folder may hold many faces: pictures are kept of those only that are shown.
-        shown = len(answers) < config.sheet_rows
-        answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
-    seen.close()
+    with SeenFrames(kept, reading(config, upright), reader.recognizer.dimension) as seen:
+        everything = itertools.chain(
+            search(reader, probes.pictures, enrolment, thresholds, config.far, config.ranks, skipped),
+            search_clips(probes.clips, upright, enrolment, thresholds, config, skipped, known.alike, seen),
+        )
+        for answer in everything:
+            tqdm.write(wording.line(answer, config.ranks, reader.upscalers, pair, config.least_found))
+            # A folder may hold many faces: pictures are kept of those only that are shown.
+            shown = len(answers) < config.sheet_rows
+            answers.append(answer if shown else replace(answer, view=answer.view.without_pictures()))
     for line in skipped.lines():
         print(line)
     if not answers:

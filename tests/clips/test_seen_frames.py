@@ -28,11 +28,14 @@ def view(x: float, quality: float | None, landmarks: bool) -> FaceView:
 
 def test_faces_are_the_same_again(clip: Clip, tmp_path: Path) -> None:
     path = tmp_path / "work" / "seen.sqlite"
-    seen = SeenFrames(path, "models", 2)
-    seen.put(clip, {0: [view(1.5, 0.25, True), view(7.0, None, False)], 5: []})
-    seen.close()
-    seen = SeenFrames(path, "models", 2)
-    found = seen.get(clip, [0, 1, 5])
+    with SeenFrames(path, "models", 2) as seen:
+        seen.put(clip, {0: [view(1.5, 0.25, True), view(7.0, None, False)], 5: []})
+    with SeenFrames(path, "models", 2) as seen:
+        found = seen.get(clip, [0, 1, 5])
+        # Another content under the same name: not seen.
+        file = tmp_path / "1.png"
+        file.write_bytes(b"another picture")
+        assert seen.get(open_frames(tmp_path, [file], 25.0), [0]) == {}
     assert sorted(found) == [0, 5]
     assert found[5] == []
     one, other = found[0]
@@ -43,38 +46,36 @@ def test_faces_are_the_same_again(clip: Clip, tmp_path: Path) -> None:
     assert (one.crop, one.cut) == (None, None)
     assert other.template.tolist() == one.template.tolist() == [np.float32(0.6), np.float32(0.8)]
     assert (other.face.landmarks, other.quality) == (None, None)
-    # Other models, or another content under the same name: not seen.
-    assert SeenFrames(path, "other models", 2).get(clip, [0]) == {}
-    file = tmp_path / "1.png"
-    file.write_bytes(b"another picture")
-    assert seen.get(open_frames(tmp_path, [file], 25.0), [0]) == {}
+    with SeenFrames(path, "other models", 2) as seen:
+        assert seen.get(clip, [0]) == {}
 
 
 def test_nothing_is_kept_without_a_path(clip: Clip) -> None:
-    seen = SeenFrames(None, "models", 2)
-    seen.put(clip, {0: []})
-    assert seen.get(clip, [0]) == {}
+    with SeenFrames(None, "models", 2) as seen:
+        seen.put(clip, {0: []})
+        assert seen.get(clip, [0]) == {}
 
 
 def test_a_damaged_file_is_begun_anew(clip: Clip, tmp_path: Path) -> None:
     path = tmp_path / "seen.sqlite"
     path.write_bytes(b"no database" * 1000)
-    seen = SeenFrames(path, "models", 2)
-    assert seen.get(clip, [0]) == {}
-    seen.put(clip, {0: []})
-    assert SeenFrames(path, "models", 2).get(clip, [0]) == {0: []}
+    with SeenFrames(path, "models", 2) as seen:
+        assert seen.get(clip, [0]) == {}
+        seen.put(clip, {0: []})
+    with SeenFrames(path, "models", 2) as seen:
+        assert seen.get(clip, [0]) == {0: []}
 
 
 def test_what_cannot_be_written_is_said(clip: Clip, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(UserError, match=r"file/seen\.sqlite: cannot be written .*config\.keep_templates=false"):
         SeenFrames(tmp_path / "file" / "seen.sqlite", "models", 2)
-    seen = SeenFrames(tmp_path / "seen.sqlite", "models", 2)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
-        with pytest.raises(UserError, match=r"seen\.sqlite: cannot be written"):
-            seen.put(clip, {number: [view(1.0, 0.5, True)] * 9 for number in range(20)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert seen.get(clip, list(range(20))) == {}
+    with SeenFrames(tmp_path / "seen.sqlite", "models", 2) as seen:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+            with pytest.raises(UserError, match=r"seen\.sqlite: cannot be written"):
+                seen.put(clip, {number: [view(1.0, 0.5, True)] * 9 for number in range(20)})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert seen.get(clip, list(range(20))) == {}
