@@ -1,6 +1,8 @@
 """What all tests share: eight simulated devices are set by the tests that need them; the compilation cache is on."""
 
+import hashlib
 import os
+import platform
 from pathlib import Path
 
 import cv2
@@ -19,16 +21,23 @@ from lowres_jax.pretrained import weights
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.runtime import environment
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache() -> None:
     """One folder for all runs of the tests and the programs they start, wherever a test has its cache folder.
 
-    Everything is kept, quick or not, which a run with a warm cache thanks by two thirds of its compiling.
+    Everything is kept, however quickly it compiled: a second run then needs half the time. Another lock or another
+    processor has another folder.
     """
-    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(environment.cache_folder() / "compiled_by_tests"))
+    flags = Path("/proc/cpuinfo")
+    lines = flags.read_text().splitlines() if flags.exists() else []
+    processor = next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
+    key = hashlib.sha256((ROOT / "requirements.txt").read_bytes() + processor.encode()).hexdigest()[:12]
+    folder = str(environment.cache_folder() / "compiled_by_tests" / key)
+    folder = os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", folder)
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
