@@ -50,6 +50,15 @@ def comparable(reader: FaceReader, weights: str | None = None) -> str:
     return fingerprint(_TEMPLATES_VERSION, made_by, file, reader.centering.described)
 
 
+def kept_identity(config: ConfigDict, reader: FaceReader) -> tuple[str, str]:
+    """Names all that a kept gallery's templates depend on, as a fingerprint and in words."""
+    of = {name: config[name] for name in ("detector", "small_face")}
+    words = (
+        f"{reader.recognizer.name}, {reader.upscalers.names}, detector={of['detector']}, small_face={of['small_face']}"
+    )
+    return fingerprint(comparable(reader, config.get("weights")), sorted(of.items())), words
+
+
 def reading(config: ConfigDict, reader: FaceReader) -> str:
     """Names all that what is read from a picture depends on but the picture."""
     made_by = comparable(reader, config.weights)

@@ -23,6 +23,7 @@ from lowres_jax.faces.loading import models
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
+from lowres_jax.matching.wrong_labels import WrongLabels, find_wrong_labels
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import environment
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
@@ -32,7 +33,7 @@ _VERSION = 1
 _BATCH_SIZE = 32
 # A set of fewer people tells of no rate, and one that would rest on fewer false accepts is not known.
 FEWEST_PEOPLE = 20
-_FEWEST_FALSE_ACCEPTS = 3
+FEWEST_FALSE_ACCEPTS = 10
 # A track of two frames or more has the threshold of as many photographs.
 TRACK_FRAMES = 4
 # At which a threshold lies that no rate is claimed for.
@@ -57,6 +58,7 @@ class Threshold:
       most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
       probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
       frames: how many pictures of each stranger were searched for as one.
+      reached: highest similarity of a search for somebody enrolled; None without any.
     """
 
     similarity: float
@@ -71,6 +73,12 @@ class Threshold:
     most_pictures: int
     probe_size: int
     frames: int = 1
+    reached: float | None = None
+
+    @property
+    def possible(self) -> bool:
+        """Whether a name is possible: the similarity is one that a search for somebody enrolled reached."""
+        return self.reached is None or self.similarity <= self.reached
 
     @property
     def gallery_size(self) -> int:
@@ -83,8 +91,9 @@ class Calibration:
 
     Attributes:
       name: name of the set, as "orl_faces/mtcnn".
-      labels: (n,) identities of the images used.
+      labels: (n,) identities of the images used, without wrong labels (`wrong_labels`).
       seed: seed of the draw of galleries.
+      remarks: wrong labels that were found, a line each.
     """
 
     def __init__(
@@ -132,7 +141,24 @@ class Calibration:
                 f"{directory}: a threshold needs crops of {CROP_SIZE}x{CROP_SIZE}; prepare the set with them"
             )
         self._templates: dict[int, np.ndarray] = {}
+        wrong = find_wrong_labels(self.templates(0), self.labels)
+        self.remarks = self._wrong_labels_in_words(wrong)
+        self._positions, self.labels = self._positions[wrong.kept], wrong.labels[wrong.kept]
+        self._templates = {0: self._templates[0][wrong.kept]}
         self._thresholds: dict[tuple[float, Recipe, int, int], Threshold] = {}
+        self._last: tuple[tuple[Recipe, int, int], simulation.Searches] | None = None
+
+    def _wrong_labels_in_words(self, wrong: WrongLabels) -> list[str]:
+        if not wrong.same and not wrong.shows:
+            return []
+        names = dict(zip(self.labels.tolist(), self._source.names[self._positions].tolist(), strict=True))
+        return [
+            *(f"{names[one]} and {names[other]} are one person ({alike:.2f})" for one, other, alike in wrong.same),
+            *(
+                f"{self._source.sources[int(self._positions[place])]} shows {names[label]} ({alike:.2f})"
+                for place, (label, alike) in wrong.shows.items()
+            ),
+        ]
 
     @property
     def people(self) -> int:
@@ -180,16 +206,21 @@ class Calibration:
         described = models(self._recognizer, [self._upscalers.of(size)] if size else [])
         return fingerprint(_VERSION, __version__, content, described, size)
 
-    def least_rate(self, gallery_size: int) -> float:
+    def least_rate(self, gallery_size: int, frames: int = 1) -> float:
         """The smallest false accept rate that the set can tell of; infinite if it shows too few people for any.
 
-        Every image can be searched for among everybody else once: of a gallery of G people, (people - 1) / G times. At
-        the least rate three of these searches give a name.
+        Every stranger can be searched for among everybody else once: of a gallery of G people, (people - 1) / G times.
+        At the least rate ten of these searches give a name.
+
+        Args:
+          gallery_size: people enrolled.
+          frames: pictures of a stranger that are searched for as one.
         """
         if self.people < FEWEST_PEOPLE:
             return float("inf")
-        distinct = len(self.labels) * max(1.0, (self.people - 1) / gallery_size)
-        return _FEWEST_FALSE_ACCEPTS / distinct
+        strangers = int(np.sum(np.unique(self.labels, return_counts=True)[1] // frames))
+        distinct = strangers * max(1.0, (self.people - 1) / gallery_size)
+        return FEWEST_FALSE_ACCEPTS / distinct if distinct else float("inf")
 
     def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
         """The lowest similarity at which at most a share of all searches for somebody not enrolled give a name.
@@ -208,13 +239,9 @@ class Calibration:
         fitting = tuple(recipe[int(place * step)] for place in range(min(len(recipe), self.people - 1)))
         key = far, fitting, probe_size, frames
         if key not in self._thresholds:
-            least = self.least_rate(len(fitting))
+            least = self.least_rate(len(fitting), frames)
             rate = max(far, min(least, _RATE_WITHOUT_CLAIM))
-            sizes = {size for own in fitting for size in own}
-            enrolled = {size: self.templates(size) for size in sizes}
-            searches = simulation.simulate(
-                enrolled, self.templates(probe_size), self.labels, fitting, self.seed, frames
-            )
+            searches = self._searches(fitting, probe_size, frames)
             distances = searches.impostor
             # Only the distances to others matter here: every search is for somebody who is not enrolled.
             statistics = identification.ProbeStatistics(
@@ -236,5 +263,15 @@ class Calibration:
                 most_pictures=int(np.unique(self.labels, return_counts=True)[1].max()),
                 probe_size=probe_size,
                 frames=frames,
+                reached=1.0 - float(searches.genuine.min()) if len(searches.genuine) else None,
             )
         return self._thresholds[key]
+
+    def _searches(self, recipe: Recipe, probe_size: int, frames: int) -> simulation.Searches:
+        """The last searches are kept, as several rates are asked for of one gallery."""
+        asked = recipe, probe_size, frames
+        if self._last is None or self._last[0] != asked:
+            enrolled = {size: self.templates(size) for size in {size for own in recipe for size in own}}
+            found = simulation.simulate(enrolled, self.templates(probe_size), self.labels, recipe, self.seed, frames)
+            self._last = asked, found
+        return self._last[1]

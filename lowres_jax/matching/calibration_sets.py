@@ -71,4 +71,5 @@ def choose(
             )
     if not usable:
         raise UserError("; ".join(remarks))
-    return min(usable, key=lambda each: max(each.least_rate(min(gallery_size, each.people - 1)), far)), remarks
+    chosen = min(usable, key=lambda each: max(each.least_rate(min(gallery_size, each.people - 1)), far))
+    return chosen, remarks + [f"{chosen.name}, label left out of the thresholds: {line}" for line in chosen.remarks]

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from lowres_jax.data.people import person_names
 from lowres_jax.data.picture_files import is_hidden
 from lowres_jax.utils import filenames
 
@@ -99,22 +100,25 @@ def mean_template(templates: np.ndarray) -> np.ndarray:
 
 
 def people_in(folder: Path, paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Which pictures show whom: a subfolder's name is its person, a file beside the subfolders is one of its own.
+    """Which pictures show whom, see `data.people`.
 
     Args:
       folder: the gallery, or the one picture that is it.
       paths: pictures in it.
 
     Returns:
-      name -> pictures, none for a subfolder without any; names in alphabetical order, one for all Unicode forms.
+      name -> pictures, none for a subfolder without any; names in alphabetical order.
+
+    Raises:
+      UserError: two names look the same.
     """
-    people: dict[str, list[Path]] = {}
-    if folder.is_dir():
-        subfolders = [each.name for each in folder.iterdir() if each.is_dir() and not is_hidden(each.name)]
-        people = {filenames.of_person(name): [] for name in subfolders}
-    for path in paths:
-        inside = path.relative_to(folder).parts if folder.is_dir() else (path.name,)
-        people.setdefault(filenames.of_person(inside[0] if len(inside) > 1 else path.stem), []).append(path)
+    relatives = [path.relative_to(folder) if folder.is_dir() else Path(path.name) for path in paths]
+    subfolders = folder.iterdir() if folder.is_dir() else ()
+    people: dict[str, list[Path]] = {
+        filenames.of_person(each.name): [] for each in subfolders if each.is_dir() and not is_hidden(each.name)
+    }
+    for path, name in zip(paths, person_names(relatives, folder), strict=True):
+        people.setdefault(name, []).append(path)
     return dict(sorted(people.items()))
 
 

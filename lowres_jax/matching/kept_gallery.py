@@ -1,55 +1,41 @@
 """A gallery that is kept in files: many people, of whom only templates are known, searched where they lie.
 
-A folder with the ending .gallery. Files grow at their ends, and who is removed is marked, so that nothing is written
-twice; what counts is said last, in gallery.json, whole or not at all, so that after whatever kind of stop the gallery
-is as it was before. Templates are mapped into memory and compared all, exactly: a million people are 512 MB, of which
-the operating system keeps in memory what there is room for. Templates are biometric data.
+A folder with the ending .gallery. `people.sqlite` says who is enrolled, and each person's row in `templates.f32`, which
+is mapped into memory and compared whole, exactly: a million people are 512 MB. A change is one transaction of SQLite,
+so that after whatever kind of stop the gallery is as it was before or as it was to be. A checksum of each name with its
+template is compared when the gallery is opened, and again before a name is given. Templates are biometric data: names
+and templates of who is removed or replaced are overwritten.
 """
 
+import contextlib
 import functools
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lowres_jax.data.people import told_apart
 from lowres_jax.errors import UserError
 from lowres_jax.faces.reader import FaceView
 from lowres_jax.matching.enrolment import POOR
 from lowres_jax.matching.gallery import Match, mean_template, most_similar
+from lowres_jax.matching.kept_files import (
+    DAMAGED,
+    FORMAT,
+    PEOPLE,
+    SCHEMA,
+    TEMPLATES,
+    checksum_of,
+    connected,
+    damage_in_words,
+    refuse_format_1,
+)
 from lowres_jax.matching.simulation import Recipe
-from lowres_jax.utils.files import locked, write_atomically
-
-ENDING = ".gallery"
-_FORMAT = 1
-_HEAD, _TEMPLATES, _NAMES, _ROWS = "gallery.json", "templates.f32", "names.txt", "people.bin"
-# Of each person: where the name ends, how many pictures, the side that the smallest was enlarged from (0: none was),
-# whether one is of poor quality, whether removed.
-_ROW = np.dtype([("name_end", "<u8"), ("pictures", "<u2"), ("size", "u1"), ("poor", "u1"), ("removed", "u1")])
-_DAMAGED = "damaged or cut short; make it anew with keep_gallery"
-
-
-@dataclass(frozen=True)
-class _Head:
-    """What gallery.json says.
-
-    Attributes:
-      made_by: names all that templates depend on but the pictures.
-      made_by_words: the models, for people.
-      dimension: length of a template.
-      count: rows, those of the removed too.
-      name_bytes: length of the names.
-      format: of the files.
-    """
-
-    made_by: str
-    made_by_words: str
-    dimension: int
-    count: int = 0
-    name_bytes: int = 0
-    format: int = _FORMAT
+from lowres_jax.utils import filenames
 
 
 @dataclass
@@ -57,230 +43,279 @@ class KeptGallery:
     """The people of a folder; see `enrolment.Enrolled` and `gallery.Searchable`.
 
     Attributes:
-      folder: the folder.
+      folder: path of the folder.
     """
 
     folder: Path
-    _head: _Head
-    _rows: np.ndarray = field(repr=False)
-    _templates: np.ndarray = field(repr=False)
+    _made_by: str
+    _changes: int = -1
+    _templates: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.float32), repr=False)
+    _enrolled: np.ndarray = field(default_factory=lambda: np.zeros(0, bool), repr=False)
     missing: Sequence[str] = ()
 
     @classmethod
     def create(cls, folder: Path, made_by: str, made_by_words: str, dimension: int) -> "KeptGallery":
-        """An empty one.
+        """An empty gallery; a folder that is empty, or whose making was stopped, is begun anew.
+
+        Args:
+          folder: path of the folder.
+          made_by: names all that templates depend on but the pictures.
+          made_by_words: the models and settings, for people.
+          dimension: length of a template.
 
         Raises:
-          UserError: the folder cannot be written.
+          UserError: the folder cannot be written, or is another version's gallery.
         """
-        head = _Head(made_by, made_by_words, dimension)
-        for name in (_TEMPLATES, _NAMES, _ROWS):
-            with write_atomically(folder / name):
-                pass
-        _write_head(folder, head)
+        refuse_format_1(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in (PEOPLE, f"{PEOPLE}-journal"):
+                (folder / name).unlink(missing_ok=True)
+            (folder / TEMPLATES).write_bytes(b"")
+            # SQLite makes a file that is missing, in a folder that is there.
+            with contextlib.closing(sqlite3.connect(folder / PEOPLE, isolation_level=None)) as made:
+                made.executescript(f"BEGIN; {SCHEMA}")
+                made.execute("INSERT INTO gallery VALUES (?, ?, ?, ?, 0)", (FORMAT, made_by, made_by_words, dimension))
+                made.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{folder}: cannot be written ({error})") from error
         return cls.open(folder, made_by)
 
     @classmethod
     def open(cls, folder: Path, made_by: str) -> "KeptGallery":
-        """Maps the files of a folder.
+        """Maps the templates of a folder and compares all checksums.
 
         Args:
-          folder: the folder.
-          made_by: what templates are compared with.
+          folder: path of the folder.
+          made_by: names what templates are compared with.
 
         Raises:
-          UserError: it is no gallery, made by other models, or cut short.
+          UserError: it is no gallery, made by other models or settings, or damaged.
         """
-        try:
-            head = _Head(**json.loads((folder / _HEAD).read_bytes()))
-        except OSError as error:
-            raise UserError(f"{folder}: is no kept gallery ({_HEAD}: {error.strerror or error})") from error
-        except (ValueError, TypeError) as error:
-            raise UserError(f"{folder / _HEAD}: {_DAMAGED}") from error
-        if head.format != _FORMAT:
-            raise UserError(f"{folder}: is of another version of the program; {_DAMAGED.partition('; ')[2]}")
-        if head.made_by != made_by:
-            raise UserError(
-                f"{folder}: its templates were made by other models or settings ({head.made_by_words}), and cannot be "
-                "compared with those of this search"
-            )
-        try:
-            rows = _mapped(folder / _ROWS, _ROW, (head.count,))
-            templates = _mapped(folder / _TEMPLATES, np.dtype("<f4"), (head.count, head.dimension))
-            if (folder / _NAMES).stat().st_size < head.name_bytes or (
-                head.count and int(rows["name_end"][-1]) != head.name_bytes
-            ):
-                raise ValueError
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder}: {_DAMAGED}") from error
-        return cls(folder, head, rows, templates)
+        refuse_format_1(folder)
+        found = cls(folder, made_by)
+        found._refresh()
+        return found
 
-    def add(self, people: Mapping[str, Sequence[FaceView]]) -> "KeptGallery":
-        """Enrolls people at the end; who has the name of one that is enrolled takes the place of that one.
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sqlite3.Connection]:
+        """The people, as they are at one moment.
+
+        Raises:
+          UserError: there are none, or they are damaged.
+        """
+        file = self.folder / PEOPLE
+        if not file.is_file():
+            raise UserError(f"{self.folder}: is no kept gallery (without {PEOPLE}); keep_gallery makes one")
+        try:
+            with connected(file) as people:
+                people.execute("BEGIN")
+                yield people
+        except sqlite3.Error as error:
+            raise UserError(f"{file}: {damage_in_words(error)}") from error
+
+    def _refresh(self) -> None:
+        """Reads who is enrolled, where that changed."""
+        with self._read() as people:
+            head = people.execute("SELECT format, made_by, made_by_words, dimension, changes FROM gallery").fetchone()
+            if head is None or head[0] != FORMAT:
+                raise UserError(f"{self.folder}: is of another version of the program; make it anew with keep_gallery")
+            _, made_by, words, dimension, changes = head
+            if made_by != self._made_by:
+                raise UserError(
+                    f"{self.folder}: its templates were made by other models or settings ({words}), and cannot be "
+                    "compared with those of this search"
+                )
+            if changes == self._changes:
+                return
+            self._templates = self._mapped(dimension)
+            self._enrolled = np.zeros(len(self._templates), bool)
+            for place, name, checksum in people.execute("SELECT place, name, checksum FROM people"):
+                if not 0 <= place < len(self._templates) or self._checksum(place, name) != checksum:
+                    raise UserError(f"{self.folder}: the template or the name of {name!r} is {DAMAGED}")
+                self._enrolled[place] = True
+            self._changes = changes
+        for known in ("recipe", "_counts"):
+            self.__dict__.pop(known, None)
+
+    def _mapped(self, dimension: int) -> np.ndarray:
+        """The templates, mapped; an unfinished one at the end was never said to count."""
+        path = self.folder / TEMPLATES
+        try:
+            rows = path.stat().st_size // (4 * dimension)
+            # Nothing cannot be mapped.
+            return np.memmap(path, "<f4", "r", shape=(rows, dimension)) if rows else np.zeros((0, dimension), "<f4")
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+    def _checksum(self, place: int, name: str) -> int:
+        return checksum_of(self._templates[place], name)
+
+    def add(self, people: Mapping[str, Sequence[FaceView]]) -> None:
+        """Enrolls people, within `changing`; who has the name of one that is enrolled takes the place of that one.
 
         Args:
           people: name -> the faces.
 
-        Returns:
-          The gallery with them.
+        Raises:
+          UserError: the disk is full, or a name cannot be told apart from one that is enrolled; nothing is changed.
+        """
+        told_apart(list(people), self.folder)
+        means = [mean_template(np.stack([view.template for view in own])) for own in people.values()]
+        places = self._write(np.asarray(means, "<f4"))
+        rows = []
+        for place, mean, (name, own) in zip(places, means, people.items(), strict=True):
+            size = min((view.cut_size for view in own if view.cut_size), default=0)
+            poor = any(view.quality is not None and view.quality < POOR for view in own)
+            checksum = checksum_of(np.asarray(mean, "<f4"), name)
+            rows.append((int(place), name, filenames.look(name), len(own), size, poor, checksum))
+        with self._read() as table:
+            for look, name in ((row[2], row[1]) for row in rows):
+                known = table.execute("SELECT name FROM people WHERE look = ?", (look,)).fetchone()
+                if known is not None and known[0] != name:
+                    raise UserError(
+                        f"{self.folder}: {name!a} cannot be told apart from {known[0]!a}, who is enrolled; rename one"
+                    )
+            table.executemany("DELETE FROM people WHERE look = ?", [(row[2],) for row in rows])
+            table.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._commit(table)
+
+    def has(self, name: str) -> bool:
+        """Whether somebody of a name, in any Unicode form, is enrolled."""
+        with self._read() as table:
+            return bool(table.execute("SELECT 1 FROM people WHERE look = ?", (filenames.look(name),)).fetchone())
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Removes people, within `changing`: all of them, or nobody.
+
+        Args:
+          names: names in any Unicode form.
 
         Raises:
-          UserError: the disk is full, or another process writes.
+          UserError: nobody of a name is enrolled.
         """
-        with locked(self.folder):
-            self = KeptGallery.open(self.folder, self._head.made_by)
-            before = self._rows_of(people)
-            names = [_one_line(name).encode() for name in people]
-            rows = np.zeros(len(people), _ROW)
-            rows["name_end"] = self._head.name_bytes + np.cumsum([len(name) for name in names], dtype=np.uint64)
-            views = list(people.values())
-            rows["pictures"] = [min(len(own), 65_535) for own in views]
-            rows["size"] = [min((view.cut_size for view in own if view.cut_size), default=0) for own in views]
-            rows["poor"] = [any(view.quality is not None and view.quality < POOR for view in own) for own in views]
-            templates = [mean_template(np.stack([view.template for view in own])) for own in views]
-            head = self._head
-            _append(self.folder / _TEMPLATES, head.count * head.dimension * 4, np.asarray(templates, "<f4").tobytes())
-            _append(self.folder / _NAMES, head.name_bytes, b"".join(names))
-            _append(self.folder / _ROWS, head.count * _ROW.itemsize, rows.tobytes())
-            added = {"count": head.count + len(rows), "name_bytes": int(head.name_bytes + sum(map(len, names)))}
-            _write_head(self.folder, _Head(**{**asdict(head), **added}))
-            self._mark(before)
-        return KeptGallery.open(self.folder, head.made_by)
+        looks = {filenames.look(name): name for name in names}
+        with self._read() as table:
+            for look, name in looks.items():
+                if table.execute("DELETE FROM people WHERE look = ?", (look,)).rowcount == 0:
+                    raise UserError(
+                        f"{self.folder}: nobody of the name {name!r} is enrolled; nobody was removed (a comma within a "
+                        r"name is written \,)"
+                    )
+            self._commit(table)
 
-    def remove(self, names: Iterable[str]) -> int:
-        """Marks people as removed; how many there were."""
-        with locked(self.folder):
-            found = self._rows_of(names)
-            self._mark(found)
-        return len(found)
+    def _commit(self, table: sqlite3.Connection) -> None:
+        """Makes a change count, then overwrites the templates of nobody."""
+        table.execute("UPDATE gallery SET changes = changes + 1")
+        table.execute("COMMIT")
+        self._refresh()
+        self._erase()
 
-    def _mark(self, rows: np.ndarray) -> None:
-        if len(rows):
-            written = np.memmap(self.folder / _ROWS, _ROW, "r+", shape=(int(rows.max()) + 1,))
-            written["removed"][rows] = 1
-            written.flush()
-            for known in ("_living", "_removed", "recipe"):
-                self.__dict__.pop(known, None)
+    def _write(self, templates: np.ndarray) -> np.ndarray:
+        """Writes templates into rows of nobody, and at the end; returns the rows. They do not count yet."""
+        self._erase()
+        free = np.flatnonzero(~self._enrolled)[: len(templates)]
+        count = len(self._enrolled)
+        places = np.concatenate([free, np.arange(count, count + len(templates) - len(free))])
+        self._put(places, templates)
+        return places
 
-    def _rows_of(self, names: Iterable[str]) -> np.ndarray:
-        wanted = {_one_line(name).encode() for name in names}
-        ends = self._rows["name_end"].astype(np.int64)
-        content = (self.folder / _NAMES).read_bytes()
-        starts = np.concatenate([[0], ends[:-1]]).astype(np.int64) if len(ends) else ends
-        living = np.flatnonzero(self._rows["removed"] == 0)
-        return np.asarray([row for row in living if content[starts[row] : ends[row]] in wanted], np.int64)
+    def _erase(self) -> None:
+        """Overwrites templates of who was removed, and those of a stopped change."""
+        free = np.flatnonzero(~self._enrolled)
+        free = free[self._templates[free].any(axis=1)]
+        self._put(free, np.zeros((len(free), self._templates.shape[1]), "<f4"))
 
-    @functools.cached_property
-    def _living(self) -> np.ndarray:
-        """(N,) bool."""
-        return self._rows["removed"] == 0
+    def _put(self, places: np.ndarray, templates: np.ndarray) -> None:
+        if not len(places):
+            return
+        path, length = self.folder / TEMPLATES, templates.shape[1] * 4
+        try:
+            with path.open("r+b") as file:
+                for place, template in zip(places.tolist(), templates, strict=True):
+                    file.seek(place * length)
+                    file.write(np.ascontiguousarray(template, "<f4").tobytes())
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise UserError(f"{path}: cannot be written ({error.strerror or error}); nobody was enrolled") from error
 
     @functools.cached_property
-    def _removed(self) -> np.ndarray:
-        """Rows of who was removed."""
-        return np.flatnonzero(self._rows["removed"])
+    def _counts(self) -> list[tuple[int, int, int]]:
+        """Pictures, size and how many people have these; those with most pictures first."""
+        with self._read() as people:
+            return people.execute(
+                "SELECT pictures, size, count(*) FROM people GROUP BY pictures, size ORDER BY pictures DESC, size"
+            ).fetchall()
 
     @property
     def people(self) -> int:
         """How many are enrolled."""
-        return len(self._rows) - len(self._removed)
+        return int(np.count_nonzero(self._enrolled))
 
     @property
     def most_pictures(self) -> int:
-        """Of one of them."""
-        return int(self._rows["pictures"][self._living].max(initial=0))
+        """Most pictures of one person."""
+        return max((pictures for pictures, _, _ in self._counts), default=0)
 
     @functools.cached_property
     def recipe(self) -> Recipe:
         """How the gallery is built; see `simulation`."""
-        kinds, counts = np.unique(self._rows[["pictures", "size"]][self._living], return_counts=True)
         found: list[tuple[int, ...]] = []
-        for (pictures, size), count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        for pictures, size, count in self._counts:
             found += [(size,) * pictures] * count
-        return tuple(reversed(found))
+        return tuple(found)
 
     @property
     def poor(self) -> list[str]:
-        """Names of people with a picture whose face is of poor quality."""
-        return [self.name(int(row)) for row in np.flatnonzero(self._living & (self._rows["poor"] > 0))[:1000]]
+        """Names of people with a picture whose face is of poor quality, the first thousand."""
+        with self._read() as people:
+            return [name for (name,) in people.execute("SELECT name FROM people WHERE poor LIMIT 1000")]
 
     @property
     def enlarged(self) -> int:
-        """How many people have a small face that was enlarged."""
-        return int(np.count_nonzero(self._living & (self._rows["size"] > 0)))
+        """Number of people who have a small face that was enlarged."""
+        return sum(count for _, size, count in self._counts if size)
 
     @property
     def sizes(self) -> dict[int, list[str]]:
         """Sides from which enrolled faces were enlarged, without names: of pictures nothing is kept."""
-        return {int(size): [] for size in np.unique(self._rows["size"][self._living])}
+        return {size: [] for _, size, _ in self._counts}
 
     @property
     def described(self) -> dict[str, Any]:
         """What results say of it, as JSON."""
         return {"kept": str(self.folder), "people": self.people}
 
-    def name(self, row: int) -> str:
-        """The name of a row."""
-        start = int(self._rows["name_end"][row - 1]) if row else 0
-        with (self.folder / _NAMES).open("rb") as file:
-            file.seek(start)
-            return file.read(int(self._rows["name_end"][row]) - start).decode()
-
     def gallery(self) -> "KeptGallery":
         """Itself."""
         return self
 
     def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
-        """See `gallery.Gallery.search`; exact."""
-        # What this takes is reading all templates from memory: other ways, in blocks or threads, are slower.
-        similarities = self._templates @ np.asarray(template, np.float32)
-        similarities[self._removed] = -np.inf
-        order = most_similar(similarities, min(ranks, self.people), similarity)
-        return [Match(self.name(int(row)), float(similarities[row])) for row in order]
+        """See `gallery.Gallery.search`; exact, among who is enrolled now.
+
+        Raises:
+          UserError: the gallery is damaged, or was made anew by other models.
+        """
+        for _ in range(3):
+            self._refresh()
+            # What this takes is reading all templates from memory: other ways, in blocks or threads, are slower.
+            similarities = self._templates @ np.asarray(template, np.float32)
+            similarities[~self._enrolled] = -np.inf
+            order = most_similar(similarities, min(ranks, self.people), similarity)
+            with self._read() as people:
+                found = [self._match(people, int(place), float(similarities[place])) for place in order]
+            if None not in found:
+                return [match for match in found if match is not None]
+        raise UserError(f"{self.folder}: {DAMAGED}, or it is changed all the time")
+
+    def _match(self, people: sqlite3.Connection, place: int, similarity: float) -> Match | None:
+        """The person of a row; None where another template lies there by now, as when that person was replaced."""
+        row = people.execute("SELECT name, checksum FROM people WHERE place = ?", (place,)).fetchone()
+        return Match(row[0], similarity) if row and self._checksum(place, row[0]) == row[1] else None
 
     def same_picture(self, template: np.ndarray) -> None:
         """Of pictures nothing is kept."""
 
     def nearest_picture(self, name: str, template: np.ndarray) -> None:
         """Of pictures nothing is kept."""
-
-
-def is_kept(path: Path) -> bool:
-    """Whether a path is that of a kept gallery."""
-    return path.suffix == ENDING
-
-
-def _mapped(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    """A file's beginning, mapped; what lies behind it was never said to count.
-
-    Raises:
-      ValueError: the file is shorter.
-    """
-    if path.stat().st_size < int(np.prod(shape)) * dtype.itemsize:
-        raise ValueError(path)
-    # Nothing cannot be mapped.
-    return np.memmap(path, dtype, "r", shape=shape) if shape[0] else np.zeros(shape, dtype)
-
-
-def _append(path: Path, end: int, content: bytes) -> None:
-    """Writes at the end of what counts.
-
-    Raises:
-      UserError: it cannot be written.
-    """
-    try:
-        with path.open("r+b") as file:
-            file.seek(end)
-            file.write(content)
-            file.truncate()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error}); the gallery is as it was") from error
-
-
-def _write_head(folder: Path, head: _Head) -> None:
-    with write_atomically(folder / _HEAD) as file:
-        file.write(json.dumps(asdict(head)).encode() + b"\n")
-
-
-def _one_line(name: str) -> str:
-    return " ".join(name.split())

@@ -37,7 +37,9 @@ class Answer:
 
     @property
     def accepted(self) -> list[Match]:
-        """Those who reach the threshold."""
+        """Those who reach the threshold; nobody where no name is possible."""
+        if not self.threshold.possible:
+            return []
         return [match for match in self.matches if match.similarity >= self.threshold.similarity]
 
 

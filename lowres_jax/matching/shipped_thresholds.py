@@ -1,11 +1,13 @@
 """Thresholds of the models that come with the program, measured on LFW before: a first search needs to measure nothing.
 
-`thresholds.json` (benchmarks/shipped_thresholds.py) has them for galleries of 1 to 500 people with 1 to 4 pictures
-each; between these the similarity is interpolated in the logarithms of both. It holds rates, no faces or templates.
+`thresholds.json` (benchmarks/shipped_thresholds.py) has them for galleries of 1 to 500 people with 1 to 8 pictures
+each, enrolled from faces of every size; between these the similarity is interpolated in the logarithms of both. What
+is not covered gets a stricter threshold, and `remarks` says so. The file holds rates, no faces or templates.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ import numpy as np
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.faces.centering import Centering
 from lowres_jax.faces.loading import models
-from lowres_jax.matching.calibration import Threshold
+from lowres_jax.matching.calibration import FEWEST_FALSE_ACCEPTS, Threshold
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
@@ -22,7 +24,14 @@ from lowres_jax.super_resolution.upscaler import UpscalerBySize
 FILE = Path(__file__).parent / "thresholds.json"
 # A threshold is extended by the growth over the last so manieth part of the measured galleries.
 _REACH = 5
-_RATES = ("similarity", "far", "searches", "false_accepts", "genuine", "different")
+# What a row has, in this order.
+COLUMNS = ("enrolled_size", "probe_size", "frames", "pictures", "people", "asked")
+_RATES = ("similarity", "far", "searches", "false_accepts", "genuine", "different", "reached")
+_VALUES = ("similarity", "genuine", "different", "reached")
+# Where no name is possible: more than any similarity.
+_IMPOSSIBLE = 1.01
+
+Row = dict[str, Any]
 
 
 class Thresholds(Protocol):
@@ -56,16 +65,20 @@ class ShippedThresholds:
     """The thresholds of a file; see `Thresholds`."""
 
     def __init__(self, content: dict[str, Any]):
-        """Takes what the file has."""
+        """Takes the usable rows of what the file has, see `usable`."""
         self.name: str = content["set"]
         self.people: int = content["people"]
         self.images: int = content["images"]
-        self._most_pictures: int = content["most_pictures"]
-        # (false accept rate, probe size, frames) -> people, pictures each -> rates.
-        self._tables: dict[tuple[float, int, int], dict[tuple[int, int], dict[str, Any]]] = {}
-        for row in content["thresholds"]:
-            table = self._tables.setdefault((row["asked"], row["probe_size"], row["frames"]), {})
-            table[row["people"], row["pictures"]] = row
+        # (rate, enrolled size, probe size, frames) -> pictures of each person -> rows by number of people.
+        self._tables: dict[tuple[float, int, int, int], dict[int, list[Row]]] = {}
+        for values in content["rows"]:
+            row = dict(zip((*COLUMNS, *_RATES), values, strict=True))
+            table = self._tables.setdefault((row["asked"], row["enrolled_size"], row["probe_size"], row["frames"]), {})
+            table.setdefault(row["pictures"], []).append(row)
+        self._tables = {
+            key: {pictures: rows for pictures, every in sorted(table.items()) if (rows := usable(every))}
+            for key, table in self._tables.items()
+        }
 
     @classmethod
     def load(cls, made_for: str, file: Path = FILE) -> "ShippedThresholds | None":
@@ -75,114 +88,153 @@ class ShippedThresholds:
                 return cls(content)
         return None
 
-    def covers(self, far: float, recipe: Recipe) -> bool:
-        """Whether galleries of that kind were measured: as large, with as many pictures, of faces not enlarged."""
-        return self.extends(far, recipe) and len(recipe) <= max(people for people, _ in self._tables[far, 0, 1])
+    @property
+    def _rates(self) -> list[float]:
+        return sorted({far for far, _, _, _ in self._tables})
 
-    def extends(self, far: float, recipe: Recipe) -> bool:
-        """Whether galleries of that kind were measured, but for the number of people."""
-        table = self._tables.get((far, 0, 1))
-        kinds = set(recipe)  # of a million people few
-        if table is None or any(size for own in kinds for size in own):
-            return False
-        return max(map(len, kinds)) <= max(pictures for _, pictures in table)
+    def covers(self, far: float) -> bool:
+        """Whether a threshold for a false accept rate is known: one for that rate, or for a smaller one."""
+        return any(rate <= far for rate in self._rates)
 
-    def extension(self, far: float, people: int) -> str:
-        """What a threshold for more people than were measured is worth."""
-        most = max(each for each, _ in self._tables[far, 0, 1])
-        return (
-            f"Thresholds were measured in galleries of up to {most} people; for {people:,} they are extended along "
-            f"their growth with the logarithm of the number. Extended so from {most // _REACH} people on, those for "
-            f"{most} would be up to {self._extension_error(far):.3f} too low: there may be more false names than told."
-        )
+    def _rate(self, far: float) -> float:
+        """The largest known rate that is not above one."""
+        return max(rate for rate in self._rates if rate <= far)
 
-    def _extension_error(self, far: float) -> float:
-        """By how much an extension to the largest galleries from those of a fifth would fall short, at most."""
-        worst = 0.0
-        for table in [table for (asked, _, _), table in self._tables.items() if asked == far]:
-            for own in {pictures for _, pictures in table}:
-                people = np.asarray(sorted(each for each, pictures in table if pictures == own))
-                values = np.asarray([table[each, own]["similarity"] for each in people])
-                before = people <= people[-1] // _REACH
-                extended = _extended(people[before], values[before], int(people[-1]))
-                worst = max(worst, float(values[-1]) - extended)
-        return worst
+    def remarks(self, far: float, recipe: Recipe) -> list[str]:
+        """Lines on how the thresholds for a gallery are stricter, or less sure, than measured ones."""
+        found = []
+        if (rate := self._rate(far)) < far:
+            found.append(f"No thresholds come along for config.far={far:g}: the stricter ones for {rate:g} are used.")
+        sizes = {size for own in set(recipe) for size in own}
+        if len(sizes) > 1:
+            found.append(
+                "The gallery has faces of several sizes, enlarged ones among them: each threshold is the strictest of "
+                "galleries of one size."
+            )
+        tables = [self._tables[rate, size, 0, 1] for size in sorted(sizes) if self._tables.get((rate, size, 0, 1))]
+        most_pictures = max((max(table) for table in tables), default=0)
+        if max(map(len, set(recipe))) > most_pictures:
+            found.append(
+                f"Thresholds were measured with up to {most_pictures} pictures of each person; for more they are "
+                "extended by the growth of the last doubling."
+            )
+        most = min((max(rows[-1]["people"] for rows in table.values()) for table in tables), default=0)
+        if len(recipe) > most:
+            error = max((_extension_error(rows) for table in tables for rows in table.values()), default=0.0)
+            found.append(
+                f"Thresholds at a rate of {rate:g} were measured in galleries of up to {most} people; for "
+                f"{len(recipe):,} they are extended along their growth with the logarithm of the number. Extended so "
+                f"from {most // _REACH} people on, those for {most} would be up to {error:.3f} too low: there may be "
+                "more false names than told."
+            )
+        return found
 
     def threshold(self, far: float, recipe: Recipe, probe_size: int, frames: int = 1) -> Threshold:
-        """The threshold for a gallery that is covered; rates are those of the nearest one that was measured.
+        """The threshold for a gallery; rates are those of the nearest one that was measured.
 
-        Of one that has more people, see `extension`: it is not claimed, and of whom it finds nothing is known.
+        Of faces of several sizes it is the strictest. Of more people than were measured, see `remarks`: it is not
+        claimed, and of whom it finds nothing is known. Where nothing usable was measured, no name is possible.
         """
-        table = self._tables[far, probe_size, frames]
-        people = sorted({each for each, _ in table})
-        pictures = sorted({each for _, each in table})
-        mean = float(np.mean([len(own) for own in recipe]))
-        values: dict[str, float | None] = {}
-        for name in ("similarity", "genuine", "different"):
-            grid = [[table[a, b][name] for a in people] for b in pictures]
-            values[name] = _interpolated(np.log(people), np.log(pictures), grid, np.log(len(recipe)), np.log(mean))
-        nearest = table[
-            min(people, key=lambda each: abs(np.log(each / len(recipe)))),
-            min(pictures, key=lambda each: abs(np.log(each / mean))),
+        rate, pictures = self._rate(far), float(np.mean([len(own) for own in recipe]))
+        every = [
+            self._of_one_size(self._tables.get((rate, size, probe_size, frames), {}), pictures, len(recipe))
+            for size in sorted({size for own in set(recipe) for size in own})
         ]
-        beyond = len(recipe) > people[-1]
-        if beyond:
-            own = min(pictures, key=lambda each: abs(np.log(each / mean)))
-            known = np.asarray([table[each, own]["similarity"] for each in people])
-            values = dict.fromkeys(values)
-            values["similarity"] = _extended(np.asarray(people), known, len(recipe))
-        assert values["similarity"] is not None
-        return Threshold(
-            similarity=values["similarity"],
-            asked=far,
-            claimed=not beyond,
-            far=nearest["far"],
-            searches=nearest["searches"],
-            false_accepts=nearest["false_accepts"],
-            genuine=values["genuine"],
-            different=values["different"],
-            recipe=recipe,
-            most_pictures=self._most_pictures,
-            probe_size=probe_size,
-            frames=frames,
-        )
+        strictest = max(every, key=lambda each: each.similarity)
+        return replace(strictest, asked=far, recipe=recipe, probe_size=probe_size, frames=frames)
+
+    def _of_one_size(self, table: dict[int, list[Row]], pictures: float, people: int) -> Threshold:
+        if not table:
+            return _threshold({"similarity": _IMPOSSIBLE, "reached": 0.0}, None, 0, claimed=False)
+        known = sorted(table)
+        by_pictures = [_at(table[each], people) for each in known]
+        values: dict[str, float | None] = {}
+        for name in _VALUES:
+            values[name] = _interpolated(np.log(known), [each[name] for each in by_pictures], float(np.log(pictures)))
+        if pictures > known[-1] and len(known) > 1:
+            # Each doubling adds half of what the last one did: all further ones together as much as that.
+            last, before = (by_pictures[place]["similarity"] or 0.0 for place in (-1, -2))
+            values["similarity"] = last + max(last - before, 0.0)
+        rows = table[min(known, key=lambda each: abs(np.log(each / pictures)))]
+        nearest = min(rows, key=lambda row: abs(np.log(row["people"] / people)))
+        return _threshold(values, nearest, known[-1], claimed=people <= rows[-1]["people"])
 
 
-def _extended(people: np.ndarray, similarity: np.ndarray, to: int) -> float:
-    """A similarity for more people, along the growth from a fifth of the most measured to these."""
-    fifth = float(np.interp(np.log(people[-1] / _REACH), np.log(people), similarity))
-    growth = (float(similarity[-1]) - fifth) / np.log(_REACH)
-    return float(similarity[-1]) + growth * float(np.log(to / people[-1]))
+def usable(rows: Sequence[Row]) -> list[Row]:
+    """Rows of one kind of gallery by number of people, without those that tell of nothing.
 
-
-def row(threshold: Threshold, people: int, pictures: int) -> dict[str, Any]:
-    """A threshold as the file has it."""
-    found: dict[str, Any] = {"asked": threshold.asked, "probe_size": threshold.probe_size, "frames": threshold.frames}
-    found |= {"people": people, "pictures": pictures}
-    for name in _RATES:
-        value = getattr(threshold, name)
-        found[name] = round(value, 5) if isinstance(value, float) else value
+    Left out is a threshold that is lower than one for fewer people, rests on fewer than ten false accepts, or is higher
+    than every search for somebody enrolled: wrong labels or too few searches decide it.
+    """
+    found: list[Row] = []
+    for row in sorted(rows, key=lambda each: int(each["people"])):
+        few = row["false_accepts"] < FEWEST_FALSE_ACCEPTS
+        if few or not row["genuine"] or (found and row["similarity"] < found[-1]["similarity"]):
+            continue
+        found.append(row)
     return found
 
 
-def _interpolated(
-    columns: np.ndarray, rows: np.ndarray, grid: Sequence[Sequence[float | None]], column: float, row: float
-) -> float | None:
-    """Linear in both directions; None where one of the neighbors that count is."""
-    total = 0.0
-    for own, weight in _weights(rows, row):
-        for other, factor in _weights(columns, column):
-            value = grid[own][other]
-            if value is None:
-                return None
-            total += weight * factor * value
-    return total
+def _threshold(values: dict[str, Any], nearest: Row | None, most_pictures: int, claimed: bool) -> Threshold:
+    return Threshold(
+        similarity=values["similarity"],
+        asked=0.0,
+        claimed=claimed,
+        far=nearest["far"] if nearest else 0.0,
+        searches=nearest["searches"] if nearest else 0,
+        false_accepts=nearest["false_accepts"] if nearest else 0,
+        genuine=values.get("genuine") if nearest else 0.0,
+        different=values.get("different"),
+        recipe=(),
+        most_pictures=most_pictures,
+        probe_size=0,
+        reached=values["reached"],
+    )
 
 
-def _weights(places: np.ndarray, at: float) -> list[tuple[int, float]]:
-    """The neighbors of a place on an axis, and how much each counts; those that count nothing are left out."""
+def _at(rows: Sequence[Row], people: int) -> dict[str, float | None]:
+    """Rows of galleries with equally many pictures, interpolated in the logarithm of people; beyond them extended."""
+    places = np.log([row["people"] for row in rows])
+    values = {name: _interpolated(places, [row[name] for row in rows], float(np.log(people))) for name in _VALUES}
+    if people > rows[-1]["people"]:
+        # Of whom a threshold finds that was not measured, nothing is known.
+        values |= {"similarity": _extended(rows, people), "genuine": None, "different": None}
+    return values
+
+
+def _extended(rows: Sequence[Row], people: int) -> float:
+    """A similarity for more people, along the growth from a fifth of the most measured to these."""
+    places, values = np.log([row["people"] for row in rows]), [row["similarity"] for row in rows]
+    fifth = float(np.interp(places[-1] - np.log(_REACH), places, values))
+    growth = (float(values[-1]) - fifth) / np.log(_REACH)
+    return float(values[-1]) + growth * float(np.log(people) - places[-1])
+
+
+def _extension_error(rows: Sequence[Row]) -> float:
+    """By how much an extension to the largest gallery from those of a fifth of it falls short."""
+    before = [row for row in rows if row["people"] <= rows[-1]["people"] // _REACH]
+    if not before:
+        return 0.0
+    return max(float(rows[-1]["similarity"]) - _extended(before, rows[-1]["people"]), 0.0)
+
+
+def row(threshold: Threshold, enrolled_size: int, people: int, pictures: int) -> list[Any]:
+    """A threshold as the file has it: `COLUMNS`, then its rates."""
+    place = [enrolled_size, threshold.probe_size, threshold.frames, pictures, people, threshold.asked]
+    rates = [getattr(threshold, name) for name in _RATES]
+    return [*place, *(round(value, 5) if isinstance(value, float) else value for value in rates)]
+
+
+def _interpolated(places: np.ndarray, values: Sequence[float | None], at: float) -> float | None:
+    """Linear between the two neighbors, the last ones' beyond; None where a neighbor that counts is None."""
     after = int(np.clip(np.searchsorted(places, at), 1, max(len(places) - 1, 1)))
     if len(places) == 1:
-        return [(0, 1.0)]
+        return values[0]
     share = float(np.clip((at - places[after - 1]) / (places[after] - places[after - 1]), 0.0, 1.0))
-    return [(place, weight) for place, weight in ((after - 1, 1.0 - share), (after, share)) if weight > 1e-9]
+    total = 0.0
+    for value, weight in ((values[after - 1], 1.0 - share), (values[after], share)):
+        if weight > 1e-9:
+            if value is None:
+                return None
+            total += weight * value
+    return total

@@ -112,24 +112,20 @@ def fused(probes: np.ndarray, labels: np.ndarray, frames: int, seed: int) -> tup
       seed: seed of the draw.
 
     Returns:
-      (m, D) unit vectors, one for each picture of the people who have as many pictures, and the positions (m,) of
-      these.
+      (m, D) unit vectors, each of pictures that no other one has, so that none is counted twice, and the positions (m,)
+      of each one's first picture.
     """
     if frames == 1:
         return probes, np.arange(len(labels))
     generator = np.random.default_rng(seed)
-    means, positions = [], []
+    groups = [np.empty((0, frames), np.int64)]
     for person in np.unique(labels):
-        own = np.flatnonzero(labels == person)
-        if len(own) < frames:
-            continue
-        for place in range(len(own)):
-            others = np.delete(own, place)
-            chosen = generator.permutation(others)[: frames - 1]
-            total = probes[own[place]] + probes[chosen].sum(axis=0)
-            means.append(total / max(float(np.linalg.norm(total)), 1e-12))
-            positions.append(own[place])
-    return np.asarray(means, probes.dtype).reshape(-1, probes.shape[1]), np.asarray(positions, np.int64)
+        own = generator.permutation(np.flatnonzero(labels == person))
+        groups.append(own[: len(own) // frames * frames].reshape(-1, frames))
+    chosen = np.concatenate(groups)
+    total = probes[chosen].sum(axis=1)
+    means = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return means.astype(probes.dtype), chosen[:, 0]
 
 
 def _pairs(

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from lowres_jax.data import picture_files
+from lowres_jax.data import people, picture_files
 from lowres_jax.data.picture_files import PictureFiles
 from lowres_jax.errors import UserError
-from lowres_jax.preparation.photographs import Photographs, person
+from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.utils import filenames
 
 # Name, where it leads if it is a link, and what reads it.
@@ -24,12 +24,11 @@ File = tuple[str, str, Callable[[], bytes]]
 _MAX_LINKS = 40
 
 
-def open_archive(path: Path, parts: int = 2) -> Photographs:
+def open_archive(path: Path) -> Photographs:
     """Opens a .zip, or a tar archive of any compression.
 
     Args:
       path: path of the archive.
-      parts: how many of a name's last parts a photograph's source has, as person/picture.
 
     Raises:
       UserError: it is neither, damaged, encrypted, or has no pictures.
@@ -52,8 +51,8 @@ def open_archive(path: Path, parts: int = 2) -> Photographs:
     if not pictures.paths:
         ignored = "; ".join(pictures.remarks(path)) or "it is empty"
         raise UserError(f"{path}: no pictures in the archive ({ignored})")
-    relatives = [PurePosixPath(*member.parts[-parts:]) for member in map(PurePosixPath, map(str, pictures.paths))]
-    names = [person(relative) for relative in relatives]
+    relatives = people.without_wrapper([PurePosixPath(str(each)) for each in pictures.paths])
+    names = people.person_names(relatives, path)
     sources = [filenames.printable(str(relative)) for relative in relatives]
     return Photographs(names, sources, places, contents, remarks=pictures.remarks(path))
 

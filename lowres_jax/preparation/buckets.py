@@ -16,9 +16,10 @@ from typing import Any
 
 import fsspec
 
+from lowres_jax.data import people
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.archives import pictures_among
-from lowres_jax.preparation.photographs import Photographs, person
+from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.utils import filenames
 
 # Pictures that are asked for together; the store answers them at the same time.
@@ -49,7 +50,8 @@ def open_bucket(address: str) -> Photographs:
     remarks, found = pictures.remarks(address), [PurePosixPath(path) for path in pictures.paths]
     if not found:
         raise UserError(f"{address}: no pictures there ({'; '.join(remarks) or 'nothing of that name, or empty'})")
-    names, sources = [person(file) for file in found], [filenames.printable(str(file)) for file in found]
+    relatives = people.without_wrapper(found)
+    names, sources = people.person_names(relatives, address), [filenames.printable(str(file)) for file in relatives]
     places = [f"{root}/{file}" for file in found]
     return Photographs(names, sources, places, functools.partial(_contents, address), remarks=remarks)
 

@@ -3,10 +3,8 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-
-from lowres_jax.utils import filenames
 
 
 @dataclass(frozen=True)
@@ -70,11 +68,6 @@ def read_files(files: Sequence[Path]) -> Iterator[bytes]:
             yield file.read_bytes()
         except OSError:
             yield b""
-
-
-def person(relative: PurePosixPath) -> str:
-    """Whose picture it is: the name of its folder."""
-    return filenames.of_person(relative.parent.name or relative.stem)
 
 
 def natural_order(name: str) -> tuple[tuple[tuple[int, int | str], ...], str]:

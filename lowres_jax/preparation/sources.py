@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lowres_jax.data import people
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.preparation import buckets
 from lowres_jax.preparation.archives import is_compressed_tar, open_archive, tar_damage
-from lowres_jax.preparation.photographs import Photographs, person, read_files
+from lowres_jax.preparation.photographs import Photographs, read_files
 from lowres_jax.preparation.record_io import open_record_io
 from lowres_jax.utils import filenames
 
@@ -19,13 +20,13 @@ _ARCHIVES = (".tgz", ".tar.gz", ".tar", ".zip")
 _RECORDS = "train.rec"
 
 
-def open_photographs(source: str | Path, parts: int = 2) -> Photographs:
+def open_photographs(source: str | Path) -> Photographs:
     """Opens a set whose pictures lie in one folder a person, unpacked or in an archive, or InsightFace's RecordIO.
 
     Args:
-      source: a folder `person/picture.jpg` at any depth, or its address as gs://bucket/folder; a .tar, .tgz, .tar.gz or
-        .zip of one; a folder with `train.rec` and `train.idx`, or the .rec file itself.
-      parts: see `archives.open_archive`.
+      source: a folder `person/picture.jpg`, see `data.people`, or its address as gs://bucket/folder; a .tar, .tgz,
+        .tar.gz or .zip of one; a folder with `train.rec` and `train.idx`, or the .rec file itself. Folders around all
+        people are left out.
 
     Raises:
       UserError: there is nothing at the path, or no pictures in it, or the archive is damaged.
@@ -37,7 +38,7 @@ def open_photographs(source: str | Path, parts: int = 2) -> Photographs:
         raise UserError(f"{path}: no such file or folder; give the data set's own with --config.source=PATH")
     if path.suffix == ".rec" or (path / _RECORDS).is_file():
         return open_record_io(path if path.is_file() else path / _RECORDS)
-    return _folder(path) if path.is_dir() else open_archive(path, parts)
+    return _folder(path) if path.is_dir() else open_archive(path)
 
 
 def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None:
@@ -95,8 +96,8 @@ def _folder(folder: Path) -> Photographs:
         if not archives:
             raise
         raise UserError(f"{error}; an archive is given itself: --config.source={archives[0]}") from error
-    relatives = [PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths]
-    names, sources = [person(each) for each in relatives], [filenames.printable(str(each)) for each in relatives]
+    relatives = people.without_wrapper([PurePosixPath(file.relative_to(folder).as_posix()) for file in found.paths])
+    names, sources = people.person_names(relatives, folder), [filenames.printable(str(each)) for each in relatives]
     return Photographs(names, sources, found.paths, read_files, remarks=found.remarks(folder))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.faces.reader import FaceView
-from lowres_jax.matching.calibration import Threshold
+from lowres_jax.matching.calibration import FEWEST_FALSE_ACCEPTS, Threshold
 from lowres_jax.matching.enrolment import POOR, Enrolled, Enrolment
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
@@ -15,8 +15,6 @@ from lowres_jax.utils import filenames
 
 # Of pictures made in one studio: everyday ones are found less often.
 _EASY_SET = "orl_faces"
-# A rate that rests on fewer false accepts is hardly known.
-_FEW_FALSE_ACCEPTS = 10
 _NAMED = 5
 
 
@@ -29,6 +27,7 @@ class Verdict(enum.Enum):
     SAME = "likely the same person"
     UNCERTAIN = "cannot tell"
     DIFFERENT = "likely different people"
+    NO_NAME = "no name is possible here"
 
 
 def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
@@ -40,6 +39,8 @@ def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
       least_found: share of the enrolled who have to be named at that size, lest a face be too small to tell.
     """
     threshold = answer.threshold
+    if not threshold.possible:
+        return Verdict.NO_NAME
     if answer.accepted:
         return Verdict.SAME if pair else Verdict.MATCH
     if threshold.genuine is not None and threshold.genuine < least_found:
@@ -55,6 +56,8 @@ def said(answer: Answer, pair: bool, least_found: float) -> str:
     found = verdict(answer, pair, least_found)
     if found is Verdict.MATCH:
         return answer.matches[0].name
+    if found is Verdict.NO_NAME:
+        return f"{found.value} (no search for somebody enrolled reached the threshold when it was measured)"
     if found is Verdict.TOO_SMALL or (found is Verdict.UNCERTAIN and _is_too_small(answer, least_found)):
         rate = f"at this size {answer.threshold.genuine:.0%} of the enrolled are named"
         return f"{found.value} ({rate})"
@@ -143,6 +146,16 @@ def key_of(threshold: Threshold) -> tuple[int, int]:
 
 def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: UpscalerBySize) -> str:
     """What the thresholds are and what they rest on, in one paragraph."""
+    impossible = [each for each in found if not each.possible]
+    found = [each for each in found if each.possible]
+    none = [
+        f"For {'tracks' if each.frames > 1 else 'faces'} {_condition([each.probe_size], upscalers)} no name is "
+        f"possible at a false accept rate of {each.asked:.3%}: not one search for somebody enrolled would give it. A "
+        "larger config.far, larger pictures or a smaller gallery may."
+        for each in impossible
+    ]
+    if not found:
+        return " ".join(none)
     first = found[0]
     pictures = sorted({len(own) for own in first.recipe})
     pair = first.gallery_size == 1 and pictures == [1]
@@ -180,7 +193,7 @@ def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: U
             f"Below {first.different:.3f}, as {first.asked:.1%} of pairs of one person are, two faces likely show "
             "different people; between the two nothing can be told."
         )
-    return " ".join(parts)
+    return " ".join([*parts, *none])
 
 
 def _rates(threshold: Threshold, strangers: str, enrolled: str) -> str:
@@ -228,8 +241,8 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresh
             f"Somebody is enrolled from {most} pictures, but the set that the threshold was measured on has at most "
             f"{found_thresholds[0].most_pictures} of anybody: false names may be a little more frequent than stated."
         )
-    fewest = min(threshold.false_accepts for threshold in found_thresholds)
-    if fewest < _FEW_FALSE_ACCEPTS:
+    fewest = min((each.false_accepts for each in found_thresholds if each.possible), default=FEWEST_FALSE_ACCEPTS)
+    if fewest < FEWEST_FALSE_ACCEPTS:
         found.append(
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "
             "more config.calibration_images."
@@ -291,7 +304,9 @@ def itself(answers: Sequence[Answer]) -> list[str]:
 
 def caution(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds, pair: bool) -> str:
     """What a match is worth, in plain words and measured numbers."""
-    worst = max(distinct_thresholds(answers), key=lambda threshold: threshold.far)
+    worst = max(distinct_thresholds(answers), key=lambda threshold: (threshold.possible, threshold.far))
+    if not worst.possible:
+        return "What this is worth: nothing, as no name is possible here."
     question = "pairs of different people" if pair else "searches for somebody who is not enrolled"
     said = "passed as one person" if pair else "were still given a name"
     often = (

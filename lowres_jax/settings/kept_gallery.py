@@ -11,7 +11,9 @@ KEYS = {
         "Folder of people to enroll, a subfolder with pictures for each, or one file each; None: nobody.",
         kind=str,
     ),
-    "remove": Key(None, "Names, separated by commas, of people to remove.", kind=str),
+    "remove": Key(
+        None, "Names of people to remove, separated by commas; a comma within a name is written \\,.", kind=str
+    ),
     **{
         name: identify.KEYS[name]
         for name in ("detector", "look_again", "enrol", "upscaler", "weights", "small_face", "recognizer", "centering")

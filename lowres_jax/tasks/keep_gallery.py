@@ -1,5 +1,6 @@
 """Enrolls people into a gallery that is kept in files, or removes some; `identify` searches it."""
 
+import re
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -7,11 +8,12 @@ from ml_collections import ConfigDict
 from lowres_jax import config_keys
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
-from lowres_jax.faces.loading import comparable, load_reader
-from lowres_jax.matching.enrolment import KeptTemplates, enrol
+from lowres_jax.faces.loading import kept_identity, load_reader
+from lowres_jax.faces.reader import FaceReader
+from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, enrol
 from lowres_jax.matching.gallery import people_in
-from lowres_jax.matching.kept_gallery import ENDING, KeptGallery, is_kept
-from lowres_jax.runtime import configuration
+from lowres_jax.matching.kept_files import ENDING, changing, is_begun, is_kept
+from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.settings.kept_gallery import KEYS
 
 
@@ -22,33 +24,56 @@ def run(config: ConfigDict, workdir: Path) -> None:
       UserError: there is nothing to do, nobody can be enrolled, or the gallery is another's or damaged.
     """
     config_keys.check(config, KEYS)
-    folder, removed = Path(config.gallery), configuration.names(config.remove or "")
+    folder = Path(config.gallery)
     if not is_kept(folder):
         raise UserError(f"config.gallery={folder}: the name of a kept gallery ends with {ENDING}")
-    if not config.source and not removed:
+    if not config.source and not config.remove:
         raise UserError("nothing to do: give --config.source=DIR with people to enroll, or --config.remove=NAMES")
-    reader = load_reader(config)
-    made_by = comparable(reader, config.weights)
-    if not folder.exists() and not config.source:
+    if not config.source and not folder.exists():
         raise UserError(f"{folder}: there is no such gallery")
-    gallery = KeptGallery.open(folder, made_by) if folder.exists() else None
-    if removed:
+    # Another process that changes it is told of before the models are loaded and the pictures are read.
+    with changing(folder):
+        reader = load_reader(config)
+        made_by, words = kept_identity(config, reader)
+        gallery = KeptGallery.open(folder, made_by) if is_begun(folder) else None
+        if config.remove:
+            if gallery is None:
+                raise UserError(f"{folder}: nobody is enrolled")
+            names = names_to_remove(config.remove, gallery)
+            gallery.remove(names)
+            print(f"removed: {', '.join(names)}")
+        if config.source:
+            enrolment = _enrolled(config, reader)
+            gallery = gallery or KeptGallery.create(folder, made_by, words, reader.recognizer.dimension)
+            gallery.add({name: [view for _, view in own] for name, own in enrolment.faces.items()})
+            print(f"{enrolment.people} people enrolled from {config.source}; {enrolment.skipped}")
         assert gallery is not None
-        print(f"{gallery.remove(removed)} of {len(removed)} people removed")
-    if config.source:
-        source = Path(config.source)
-        files = find_pictures(source)
-        for line in files.remarks(source):
-            print(line)
-        nothing_kept = KeptTemplates(None, "", reader.recognizer.dimension)
-        enrolment = enrol(reader, people_in(source, files.paths), config.enrol, nothing_kept)
-        for line in enrolment.skipped.lines():
-            print(line)
-        if not enrolment.faces:
-            raise UserError(f"{source}: nobody could be enrolled ({enrolment.skipped})")
-        if gallery is None:
-            words = f"{reader.recognizer.name}, {reader.upscalers.names}"
-            gallery = KeptGallery.create(folder, made_by, words, reader.recognizer.dimension)
-        gallery.add({name: [view for _, view in own] for name, own in enrolment.faces.items()})
-        print(f"{enrolment.people} people enrolled from {source}; {enrolment.skipped}")
-    print(f"{folder}: {KeptGallery.open(folder, made_by).people:,} people")
+        print(f"{folder}: {gallery.people:,} people")
+
+
+def names_to_remove(given: str, gallery: KeptGallery) -> list[str]:
+    r"""Names separated by commas; a comma within a name is written "\,", or the text is one name as a whole."""
+    whole = given.replace("\\,", ",").strip()
+    if gallery.has(whole):
+        return [whole]
+    parts = re.split(r"(?<!\\),", given)
+    return [name for part in parts if (name := part.replace("\\,", ",").strip())]
+
+
+def _enrolled(config: ConfigDict, reader: FaceReader) -> Enrolment:
+    """The people of `config.source`.
+
+    Raises:
+      UserError: nobody can be enrolled.
+    """
+    source = Path(config.source)
+    files = find_pictures(source)
+    for line in files.remarks(source):
+        print(line)
+    nothing_kept = KeptTemplates(None, "", reader.recognizer.dimension)
+    enrolment = enrol(reader, people_in(source, files.paths), config.enrol, nothing_kept)
+    for line in enrolment.skipped.lines():
+        print(line)
+    if not enrolment.faces:
+        raise UserError(f"{source}: nobody could be enrolled ({enrolment.skipped})")
+    return enrolment

@@ -17,6 +17,11 @@ def of_person(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
 
 
+def look(name: str) -> str:
+    """What a name looks like: names of one look cannot be told apart by who reads them."""
+    return " ".join(of_person(name).split())
+
+
 def fitting(path: Path, reserve: int) -> Path:
     """A path whose parts the file system takes: too long ones are cut, and told apart by a digest of the whole.
 

@@ -16,6 +16,7 @@ from lowres_jax.clips.reading import SUFFIXES, open_clip
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
+from lowres_jax.utils import filenames
 from lowres_jax.web.engine import Engine, Upload
 from lowres_jax.web.guard import Guard
 from lowres_jax.web.jobs import Jobs
@@ -153,12 +154,13 @@ def _comparison(folder: Path, content: bytes, most_megapixels: int) -> tuple[lis
                 # Pictures are compressed already.
                 if count > _MOST_ARCHIVED or size > 2 * len(content) + 1_000_000:
                     raise UserError(f"the archive has more than {_MOST_ARCHIVED} pictures, or unpacks to too much")
-                # Names of its own: none of an archive's is a path here.
-                person = uploaded / "".join(each if each.isalnum() or each in " -_" else "_" for each in parts[-2][:60])
                 picture = archive.read(entry)
                 if 0 < images.pixel_count(picture) <= most_megapixels * 1_000_000:
-                    person.mkdir(parents=True, exist_ok=True)
-                    (person / f"{count}{Path(parts[-1]).suffix.lower()[:6]}").write_bytes(picture)
+                    # Folders are named as in the archive, people by them; each is one part of a path below this one.
+                    ending = Path(parts[-1]).suffix.lower()[:6]
+                    path = filenames.fitting(uploaded.joinpath(*parts[:-1], f"{count}{ending}"), 0)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(picture)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
         raise UserError(f"the archive cannot be read ({error}): give a zip file with a folder a person") from error
     if not uploaded.is_dir():

@@ -13,7 +13,7 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import jax
@@ -23,19 +23,21 @@ from PIL import Image
 
 from lowres_jax import config_keys
 from lowres_jax.data import images, resize
+from lowres_jax.data.people import person_names
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.enhancement import enlarging, faults
 from lowres_jax.enhancement.enlarging import EnlargedFace
 from lowres_jax.enhancement.job import CAUTION
 from lowres_jax.errors import UserError
-from lowres_jax.faces.loading import comparable, load_reader
+from lowres_jax.faces.loading import kept_identity, load_reader
 from lowres_jax.faces.quality import quality, templates_and_lengths
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
 from lowres_jax.matching.gallery import people_in
-from lowres_jax.matching.kept_gallery import KeptGallery, is_kept
+from lowres_jax.matching.kept_files import is_kept
+from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording
@@ -89,7 +91,7 @@ class Engine:
         )
         self._gallery: Enrolled | None = None
         if config.gallery and is_kept(Path(config.gallery)):
-            self._gallery = KeptGallery.open(Path(config.gallery), comparable(self._reader))
+            self._gallery = KeptGallery.open(Path(config.gallery), kept_identity(settings, self._reader)[0])
             if not self._gallery.people:
                 raise UserError(f"{config.gallery}: nobody is enrolled; keep_gallery enrolls people")
         elif config.gallery:
@@ -200,8 +202,8 @@ class Engine:
 
         Args:
           picture: the photograph.
-          known: pictures of known people; the folder in a picture's name, or else its name, is the person's; one
-            picture: the other of two; none: those of `config.gallery` are searched.
+          known: pictures of known people, whose names say the person as paths do, see `data.people`; one picture: the
+            other of two; none: those of `config.gallery` are searched.
 
         Raises:
           UserError: something is no picture, nobody can be enrolled or searched for.
@@ -214,7 +216,8 @@ class Engine:
             unreadable: list[str] = []
             if known:
                 people: dict[str, list[Path]] = {}
-                for number, each in enumerate(known):
+                names = person_names([_relative(each.name) for each in known], "the pictures of known people")
+                for number, (each, name) in enumerate(zip(known, names, strict=True)):
                     try:
                         self._decoded(each)
                     except images.UnreadableImageError as error:
@@ -224,18 +227,15 @@ class Engine:
                         continue
                     path = folder / f"{number}_{_file_name(each.name)}"
                     path.write_bytes(each.content)
-                    people.setdefault(_person(each.name), []).append(path)
+                    people.setdefault(name, []).append(path)
                 enrolment = self._enrolled(dict(sorted(people.items())))
             assert enrolment is not None
-            far, recipe, notes = self._config.far, enrolment.recipe, []
-            ready = self._thresholds is not None and self._thresholds.covers(far, recipe)
-            if not ready and not known and self._thresholds is not None and self._thresholds.extends(far, recipe):
-                ready, notes = True, [self._thresholds.extension(far, enrolment.people)]
-            if self._thresholds is None or not ready:
+            if self._thresholds is None or not self._thresholds.covers(self._config.far):
                 raise UserError(
-                    "there are no ready thresholds for such a search: known faces below 64 px, or more people or "
-                    "pictures than were measured; lowres-jax --config=identify measures them"
+                    "there are no ready thresholds for these models or this rate; lowres-jax --config=identify "
+                    "measures them"
                 )
+            notes = self._thresholds.remarks(self._config.far, enrolment.recipe)
             self._forget_programs(self._decoded(picture).rgb.shape)
             probe = folder / _file_name(picture.name)
             probe.write_bytes(picture.content)
@@ -301,12 +301,10 @@ def _told(upload: Upload) -> str:
     return "".join(each if each.isprintable() else "?" for each in text) or "the upload"
 
 
-def _person(name: str) -> str:
-    """Who a picture of the known shows: its folder, or itself."""
-    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    # "known/anna/1.jpg" of a chosen folder: the folder's own name comes first.
-    person = parts[-2] if len(parts) > 2 else Path(parts[-1]).stem if parts else "?"
-    return filenames.of_person(filenames.printable(person[:100])) or "?"
+def _relative(name: str) -> PurePosixPath:
+    """Where a picture of the known lies below the folder that was sent; never a path here."""
+    parts = [part[:100] for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return PurePosixPath(*parts or ["?"])
 
 
 def _file_name(name: str) -> str:

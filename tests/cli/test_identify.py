@@ -134,7 +134,8 @@ def test_names_unknowns_and_what_was_skipped(run, gallery, tmp_path, capsys):
     (threshold,) = found["calibration"]["thresholds"]
     assert (found["calibration"]["people"], found["calibration"]["images"]) == (22, 66)
     assert threshold["gallery_size"] == 3
-    assert 0 < threshold["far"] <= 0.01
+    # The least rate that ten false accepts tell of: 66 pictures, each among 21 / 3 galleries of others.
+    assert 0 < threshold["far"] <= 10 / (66 * 21 / 3)
     for face in found["faces"]:
         similarities = [match["similarity"] for match in face["ranked"]]
         assert len(similarities) == 3

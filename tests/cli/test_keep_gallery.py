@@ -1,8 +1,10 @@
 """`keep_gallery` and `identify` with what it keeps: the same answers as from the pictures, and every refusal a line."""
 
+import contextlib
 import json
 import runpy
 import shutil
+import sqlite3
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +16,7 @@ from made_scenes import orl, png, scene
 from lowres_jax.errors import UserError
 from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
+from lowres_jax.matching.kept_files import changing
 from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.tasks import identify, keep_gallery
 
@@ -72,8 +75,10 @@ def test_the_answers_are_those_from_the_pictures(
 def test_people_come_and_go(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gallery = tmp_path / "people.gallery"
     shutil.copytree(place / "people.gallery", gallery)
-    run(keep_gallery, tmp_path, gallery=str(gallery), remove="anna,nobody")
-    assert "1 of 2 people removed" in capsys.readouterr().out
+    with pytest.raises(UserError, match="nobody of the name 'nobody' is enrolled"):
+        run(keep_gallery, tmp_path, gallery=str(gallery), remove="anna,nobody")
+    run(keep_gallery, tmp_path, gallery=str(gallery), remove="anna")
+    assert "removed: anna\n" in capsys.readouterr().out
     run(identify, tmp_path / "work", gallery=str(gallery), probe=str(place / "scene.png"))
     assert [face["match"] for face in faces(tmp_path / "work")] == [None, None]
     run(keep_gallery, tmp_path, gallery=str(gallery), source=str(place / "known" / "anna"))
@@ -81,12 +86,35 @@ def test_people_come_and_go(place: Path, tmp_path: Path, capsys: pytest.CaptureF
     assert f"{gallery}: 4 people" in capsys.readouterr().out
 
 
+def test_names_to_remove() -> None:
+    class Enrolled:
+        def has(self, name: str) -> bool:
+            return name in ("Doe, Jane", "anna")
+
+    def names(given: str) -> list[str]:
+        return keep_gallery.names_to_remove(given, Enrolled())  # type: ignore[arg-type]
+
+    assert names("Doe, Jane") == ["Doe, Jane"]
+    assert names(r"Doe\, Jane, anna") == ["Doe, Jane", "anna"]
+    assert names("anna, bert") == ["anna", "bert"]
+
+
+def test_another_process_is_told_of_before_pictures_are_read(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keep_gallery, "load_reader", lambda config: pytest.fail("models were loaded"))
+    gallery = tmp_path / "people.gallery"
+    with changing(gallery), pytest.raises(UserError, match="changes this gallery; wait for it, stop it, or choose"):
+        run(keep_gallery, tmp_path, gallery=str(gallery), source=str(place / "known"))
+
+
 def test_more_people_than_were_measured(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gallery = tmp_path / "people.gallery"
     shutil.copytree(place / "people.gallery", gallery)
-    head = json.loads((gallery / "gallery.json").read_text())
-    kept, generator = KeptGallery.open(gallery, head["made_by"]), np.random.default_rng(0)
-    vectors = generator.normal(size=(600, head["dimension"])).astype(np.float32)
+    with contextlib.closing(sqlite3.connect(gallery / "people.sqlite")) as people:
+        made_by, dimension = people.execute("SELECT made_by, dimension FROM gallery").fetchone()
+    kept, generator = KeptGallery.open(gallery, made_by), np.random.default_rng(0)
+    vectors = generator.normal(size=(600, dimension)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     somewhere = Face(np.zeros(4, np.float32), 1.0)
     kept.add({f"stranger {number}": [FaceView(somewhere, 99, 0, each)] for number, each in enumerate(vectors)})
@@ -107,6 +135,8 @@ def test_refusals(place: Path, tmp_path: Path) -> None:
         ({"gallery": gallery}, "nothing to do"),
         ({"gallery": str(tmp_path / "none.gallery"), "remove": "anna"}, "there is no such gallery"),
         ({"gallery": gallery, "upscaler": ("srresnet",), "remove": "anna"}, "made by other models or settings"),
+        ({"gallery": gallery, "small_face": 16, "remove": "anna"}, r"settings \(sface, .*small_face=64\)"),
+        ({"gallery": gallery, "detector": "haar", "remove": "anna"}, "made by other models or settings"),
     ):
         with pytest.raises(UserError, match=said):
             run(keep_gallery, tmp_path, **changes)

@@ -92,6 +92,7 @@ def test_thresholds_are_of_centered_templates(
 
     class Source:
         directory, labels, detected = tmp_path / "set", np.arange(4), np.ones(4, bool)
+        names, sources = np.asarray(list("abcd")), list("abcd")
 
         def __len__(self) -> int:
             return 4

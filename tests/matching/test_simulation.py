@@ -53,13 +53,15 @@ def test_nobody_is_searched_for_by_the_picture_that_is_enrolled() -> None:
         np.testing.assert_allclose(found.impostor, 1.0, atol=1e-6)
 
 
-def test_a_track_is_made_of_different_pictures() -> None:
-    """Two orthogonal pictures of each person: both means are their sum."""
-    labels = np.repeat(np.arange(20), 2)
-    means, positions = fused(np.eye(40, dtype=np.float32), labels, 2, seed=0)
-    expected = np.repeat(np.eye(20), 2, axis=0).repeat(2, axis=1) * 0.5**0.5
-    np.testing.assert_allclose(means, expected, atol=1e-6)
-    assert positions.tolist() == list(range(40))
+def test_a_track_is_made_of_pictures_that_no_other_one_has() -> None:
+    """Five orthogonal pictures of each of 20 people, two a track: two tracks each, and one picture is left over."""
+    labels = np.repeat(np.arange(20), 5)
+    means, positions = fused(np.eye(100, dtype=np.float32), labels, 2, seed=0)
+    assert np.bincount(labels[positions]).tolist() == [2] * 20
+    assert (np.isclose(means, 0.5**0.5, atol=1e-6).sum(axis=1) == 2).all()
+    # No picture is counted twice, and nobody's picture in another one's track.
+    assert (means > 0).sum(axis=0).max() == 1
+    np.testing.assert_array_equal((means > 0) @ labels, 2 * labels[positions])
 
 
 @pytest.mark.parametrize("pictures", [1, 2, 4, 6])

@@ -182,7 +182,7 @@ def test_archives_are_refused_for_the_true_reason(tmp_path):
 
 
 def test_names_that_are_no_text_and_unicode_forms(tmp_path):
-    for name in (os.fsdecode(b"M\xfcller"), "Andre\N{COMBINING ACUTE ACCENT}", "André"):
+    for name in (os.fsdecode(b"M\xfcller"), "Andre\N{COMBINING ACUTE ACCENT}"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "1.jpg").write_bytes(b"x")
     found = open_photographs(tmp_path)

@@ -57,15 +57,13 @@ def test_the_whole_photograph(engine: Engine, pictures: Path) -> None:
 
 
 def test_who_is_it(engine: Engine, pictures: Path) -> None:
-    known = [
-        upload(path, f"known/{path.parent.name}/{path.name}") for path in sorted((pictures / "known").rglob("*.png"))
-    ]
-    known.append(Upload("known/dora/text.png", b"no picture"))
+    known = [upload(path, f"{path.parent.name}/{path.name}") for path in sorted((pictures / "known").rglob("*.png"))]
+    known.append(Upload("dora/text.png", b"no picture"))
     found = engine.identify(upload(pictures / "scene.png"), known)
     assert found["known"] == 3
     assert found["pair"] is False
     assert len(found["unreadable"]) == 1
-    assert found["unreadable"][0].startswith("known/dora/text.png")
+    assert found["unreadable"][0].startswith("dora/text.png")
     small, large = found["faces"]
     assert (small["answer"], small["said"]) == ("match", "anna")
     assert small["nearest"][0]["name"] == "anna"
@@ -74,6 +72,17 @@ def test_who_is_it(engine: Engine, pictures: Path) -> None:
     assert "one in" in found["caution"]
     # Nothing of this machine is told.
     assert tempfile.gettempdir() not in str(found)
+
+
+def test_names_are_the_first_folders(engine: Engine, pictures: Path) -> None:
+    """As the documentation says; once both of "anna/1.jpg, bert/1.jpg" were one person, "1"."""
+    one, other = (pictures / "known" / name / "1.png" for name in ("anna", "bert"))
+    known = [upload(one, "anna/2019/1.png"), upload(other, "bert/2019/1.png")]
+    found = engine.identify(upload(pictures / "scene.png"), known)
+    assert found["known"] == 2
+    assert {each["name"] for each in found["faces"][0]["nearest"]} == {"anna", "bert"}
+    with pytest.raises(UserError, match="cannot be told apart"):
+        engine.identify(upload(pictures / "scene.png"), [upload(one, "a b/1.png"), upload(other, "a  b/1.png")])
 
 
 def test_the_same_person(engine: Engine, pictures: Path) -> None:

@@ -1,13 +1,11 @@
 """Frames of videos of known people, cut around the face: PERSON/VIDEO/FRAME.jpg. For evaluation only."""
 
-import dataclasses
 from pathlib import PurePosixPath
 
 from lowres_jax.errors import UserError
 from lowres_jax.preparation.builders.aligned_faces import AlignedFaces
 from lowres_jax.preparation.photographs import Photographs
 from lowres_jax.preparation.sources import open_photographs
-from lowres_jax.utils import filenames
 
 
 class Builder(AlignedFaces):
@@ -25,18 +23,13 @@ def photographs(source: str | None) -> Photographs:
     """
     if not source:
         raise UserError("config.source is empty: where are the frames? --config.source=DIR (PERSON/VIDEO/FRAME.jpg)")
-    found = open_photographs(source, parts=3)
+    found = open_photographs(source)
     for each in found.sources:
         if len(PurePosixPath(each).parts) < 3:
             raise UserError(f"{source}: {each} lies in no video's folder; frames are PERSON/VIDEO/FRAME.jpg")
-
-    return dataclasses.replace(found, names=[_person(each) for each in found.sources])
+    return found
 
 
 def video_of(source: str) -> str:
     """Of a record's source the video: its folder."""
     return str(PurePosixPath(source).parent)
-
-
-def _person(source: str) -> str:
-    return filenames.of_person(PurePosixPath(source).parent.parent.name)

@@ -209,7 +209,7 @@ async function identify(section, result) {
   if (among !== "server" && !known.length) throw new Error("choose the known people first");
   say(section, "Searching …");
   for (const each of known.filter((one) => !one.name.startsWith("."))) {
-    body.append("known", await reduced(each), each.webkitRelativePath || each.name);
+    body.append("known", await reduced(each), each.webkitRelativePath.split("/").slice(1).join("/") || each.name);
   }
   const found = await (await ask("identify", { method: "POST", body })).json();
   const named = found.faces.filter((face) => face.answer === "match").length;
