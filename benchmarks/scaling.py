@@ -244,11 +244,11 @@ def by_people(given: argparse.Namespace) -> None:
             vectors = centers[draw.integers(5000, size=count)] + draw.normal(size=(count, 128))
             vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
             people = {f"person {start + row}": [FaceView(place, 99, 0, each)] for row, each in enumerate(vectors)}
-            gallery = gallery.add(people)
+            gallery.add(people)
         size = sum(path.stat().st_size for path in folder.iterdir()) / 1e6
         print(f"{gallery.people:,} people enrolled in {time.perf_counter() - begin:.0f} s, {size:.0f} MB of files")
         found: dict[str, float] = {}
-        gallery = timed(found, "added", lambda: gallery.add({"one more": next(iter(people.values()))}))
+        timed(found, "added", lambda: gallery.add({"one more": next(iter(people.values()))}))
         timed(found, "removed", lambda: gallery.remove(["one more"]))
         print(f"one more added in {found['added']:.2f} s, removed in {found['removed']:.2f} s")
         done = subprocess.run([sys.executable, "-c", _SEARCH, str(folder)], capture_output=True, text=True, check=True)

@@ -23,6 +23,7 @@ from lowres_jax.super_resolution.upscaler import UpscalerBySize
 
 # Deviation, in seconds, of the smoothing of a face's place.
 _SMOOTHING_SECONDS = 0.1
+_SAME_TIME = 1e-6  # seconds
 # Shares of the frames before and after in what the network gets.
 NEIGHBORS = 0.25
 # Faces go through the network together for so many frames.
@@ -34,23 +35,25 @@ class Path2D:
     """Where a track's aligned crop is in every frame.
 
     Attributes:
-      first: number of the first frame.
-      matrices: (n, 2, 3) similarities, frame -> crop, of the frames from `first` on.
+      seconds: (n,) times, evenly spaced.
+      matrices: (n, 2, 3) similarities, frame -> crop, at these times.
       size: side of the crop in pixels.
     """
 
-    first: int
+    seconds: np.ndarray
     matrices: np.ndarray
     size: int
 
-    def at(self, frame: int) -> np.ndarray | None:
-        """The similarity of a frame; None where the track is not seen."""
-        place = frame - self.first
-        return self.matrices[place] if 0 <= place < len(self.matrices) else None
+    def at(self, seconds: float) -> np.ndarray | None:
+        """The similarity (2, 3) at a time; None where the track is not seen."""
+        if not self.seconds[0] - _SAME_TIME <= seconds <= self.seconds[-1] + _SAME_TIME:
+            return None
+        entries = self.matrices.reshape(-1, 6)
+        return np.stack([np.interp(seconds, self.seconds, entries[:, each]) for each in range(6)]).reshape(2, 3)
 
 
 def path_of(track: Track, shape: tuple[int, ...], rate: float, smooth: bool = True) -> Path2D:
-    """Where a track's crop is: between the frames looked at on a straight line, and smoothed.
+    """Where a track's crop is: in the time between the frames looked at on a straight line, and smoothed.
 
     Similarities are added entry by entry: a mean of two is the similarity that takes each point to the mean of its two
     images.
@@ -58,17 +61,17 @@ def path_of(track: Track, shape: tuple[int, ...], rate: float, smooth: bool = Tr
     Args:
       track: seen at least once.
       shape: shape of the frames, height and width first.
-      rate: frames a second.
+      rate: mean number of frames a second.
       smooth: whether it is smoothed.
     """
     size = track.size
     known = np.stack([align.crop_transform(each.view.face, shape, size) for each in track.sightings]).reshape(-1, 6)
-    frames = [each.frame for each in track.sightings]
-    every = np.arange(frames[0], frames[-1] + 1)
-    entries = np.stack([np.interp(every, frames, known[:, entry]) for entry in range(6)], axis=1)
+    seen = [each.seconds for each in track.sightings]
+    every = np.linspace(seen[0], seen[-1], round((seen[-1] - seen[0]) * rate) + 1)
+    entries = np.stack([np.interp(every, seen, known[:, entry]) for entry in range(6)], axis=1)
     if smooth and len(every) > 1:
         entries = gaussian_filter1d(entries, _SMOOTHING_SECONDS * rate, axis=0, mode="nearest")
-    return Path2D(frames[0], entries.reshape(-1, 2, 3), size)
+    return Path2D(every, entries.reshape(-1, 2, 3), size)
 
 
 def enlarged_crops(
@@ -108,6 +111,7 @@ def write_enlarged(
     stop: float | None,
     tile: int,
     overlap: int,
+    mark: str = "",
 ) -> None:
     """Writes the clip enlarged, with its sound.
 
@@ -121,12 +125,13 @@ def write_enlarged(
       stop: seconds; None: to the end.
       tile: see `tiling.upscale_tiled`.
       overlap: likewise.
+      mark: text at the end of the file's comment.
 
     Raises:
       UserError: it cannot be written.
     """
     paths: list[Path2D] = []
-    comment = f"Enlarged {scale} times, faces by {upscalers.names}; the detail that adds is invented."
+    comment = f"Enlarged {scale} times, faces by {upscalers.names}; the detail that adds is invented. {mark}"
 
     def frames() -> Iterator[Frame]:
         for frame in clip.read(start, stop):
@@ -136,14 +141,14 @@ def write_enlarged(
 
     total = clip.expected(start, stop) or None
     with (
-        writing(path, clip.rate, clip.path, start, comment) as write,
+        writing(path, clip.rate, clip, start, comment) as write,
         tqdm(total=total, desc=f"enlarge {clip.path.name}", unit="frame", dynamic_ncols=True) as progress,
     ):
         for frame, faces in enlarged_crops(frames(), paths, upscalers, tile, overlap):
             height, width = frame.pixels.shape[:2]
             large = images.to_uint8(resize.resize(frame.image, height * scale, width * scale))
             for number, crop in faces.items():
-                size, matrix = paths[number].size, paths[number].at(frame.number)
+                size, matrix = paths[number].size, paths[number].at(frame.seconds)
                 assert matrix is not None
                 face = resize.resize(crop, size * scale, size * scale)
                 paste.paste(large, face, paste.enlarged_transform(matrix, scale))
@@ -162,7 +167,7 @@ def _averaged(
         cuts = {
             number: align.warp(image, matrix, path.size)
             for number, path in enumerate(paths)
-            if (matrix := path.at(frame.number)) is not None
+            if (matrix := path.at(frame.seconds)) is not None
         }
         if current is not None:
             yield current[0], _mixed(before, current[1], cuts, neighbors)

@@ -43,9 +43,7 @@ def find_probes(config: ConfigDict) -> Probes:
     if config.stop is not None and config.stop <= config.start:
         raise UserError(f"config.stop={config.stop:g}: is not after config.start={config.start:g}")
     if config.frames_per_second:
-        files = find_pictures(place)
-        frames = sorted(files.paths, key=lambda path: natural_order(path.name))
-        return Probes([], [open_frames(place, frames, config.frames_per_second)], files.remarks(place))
+        return _numbered_frames(place, config.frames_per_second)
     files, paths = pictures_and_clips(place)
     clips, remarks = [], []
     for path in paths:
@@ -56,6 +54,28 @@ def find_probes(config: ConfigDict) -> Probes:
                 raise
             remarks.append(f"skipped: {error}")
     return Probes(files.paths, clips, [*remarks, *files.remarks(place)])
+
+
+def _numbered_frames(place: Path, rate: float) -> Probes:
+    """The pictures of a folder as one clip, those of each of its subfolders as another one.
+
+    Raises:
+      UserError: there are none, or clips are among them.
+    """
+    if clips := clips_in(place):
+        raise UserError(
+            f"config.frames_per_second={rate:g}: is the rate of numbered pictures; {clips[0]} is a clip, which has its "
+            "own times: leave the key out, or give a folder of pictures alone"
+        )
+    files = find_pictures(place)
+    folders: dict[Path, list[Path]] = {}
+    for path in files.paths:
+        folders.setdefault(path.parent if place.is_dir() else place, []).append(path)
+    found = [
+        open_frames(folder, sorted(own, key=lambda path: natural_order(path.name)), rate)
+        for folder, own in sorted(folders.items())
+    ]
+    return Probes([], found, files.remarks(place))
 
 
 def pictures_and_clips(place: Path) -> tuple[PictureFiles, list[Path]]:

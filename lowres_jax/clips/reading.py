@@ -1,7 +1,7 @@
 """Frames of clips, one after the other, upright and with their time; whatever the length, few are in memory.
 
-Decoding is PyAV's (FFmpeg's libraries). A frame's time is its own timestamp, so that a variable frame rate and a start
-in the middle are right; the rotation that telephones write beside the picture is applied.
+Decoding is PyAV's (FFmpeg's libraries). A frame's time is that of its timestamp (`clock`); its colors and its shape
+are as the file says (`color`).
 """
 
 import contextlib
@@ -14,6 +14,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from lowres_jax.clips.clock import ENOUGH_OF_PACKETS, Clock, clock_of
+from lowres_jax.clips.color import Tags, upright
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.runtime.signals import interruptible
@@ -25,6 +27,10 @@ SUFFIXES = frozenset(
 )
 # Formats in which FFmpeg reads pictures.
 _STILL = frozenset(("image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif"))
+# Of a slow clip more frames are looked at: who walks by is seen twice.
+_LONGEST_STEP = 0.5
+_LEAST_STEP = 1e-3  # from one frame to the next, in seconds
+_LEAST_ASPECT = 0.2  # of pixels; others are an error in the file
 # A frame of more pixels is no video's: 8192 x 8192.
 _MOST_PIXELS = 1 << 26
 
@@ -54,13 +60,15 @@ class Clip(ABC):
 
     Attributes:
       path: path of the file, or of the folder of frames.
-      rate: frames a second, as the file says.
-      frames: how many frames there are, as the file says or as its length tells; 0: it says neither.
+      rate: mean number of frames a second.
+      frames: number of the frames.
+      seconds: time from the first frame to the end of the last one.
+      tags: what the file says of its colors.
       problem: what went wrong while it was read, "" as long as nothing did: what was read before is whole.
     """
 
-    def __init__(self, path: Path, rate: float, frames: int):
-        self.path, self.rate, self.frames = path, rate, frames
+    def __init__(self, path: Path, rate: float, frames: int, seconds: float, tags: Tags):
+        self.path, self.rate, self.frames, self.seconds, self.tags = path, rate, frames, seconds, tags
         self.problem = ""
 
     def read(self, start: float = 0.0, stop: float | None = None) -> Iterator[Frame]:
@@ -72,9 +80,17 @@ class Clip(ABC):
                 yield frame
 
     def expected(self, start: float, stop: float | None) -> int:
-        """About how many frames `read` yields; 0: not known."""
-        end = self.frames if stop is None else min(round(stop * self.rate), self.frames or round(stop * self.rate))
-        return max(end - round(start * self.rate), 0) if end else 0
+        """About how many frames `read` yields."""
+        end = self.seconds if stop is None else min(stop, self.seconds)
+        return min(max(round((end - start) * self.rate), 0), self.frames)
+
+    def step(self, every: int) -> int:
+        """Of how many frames one is looked at: `every`, or fewer where these take longer than half a second."""
+        return max(min(every, int(_LONGEST_STEP * self.rate + 1e-6)), 1)
+
+    def sound(self) -> Clock | None:
+        """The clock of the file whose sound goes with the frames; None without one."""
+        return None
 
     @property
     @abstractmethod
@@ -89,19 +105,27 @@ class Clip(ABC):
 class _File(Clip):
     """A video file."""
 
+    def __init__(self, path: Path, clock: Clock, aspect: float, tags: Tags):
+        super().__init__(path, 1.0 / clock.step, clock.frames, clock.seconds, tags)
+        self._clock, self._aspect = clock, aspect
+
     @property
     def identity(self) -> tuple[tuple[str, int, int], ...]:
-        return (_identity(self.path),)
+        return (file_identity(self.path),)
+
+    def sound(self) -> Clock | None:
+        return self._clock
 
     def _all(self) -> Iterator[Frame]:
-        number, first, last = 0, None, 0.0
+        number, last, times = 0, -self._clock.step, self._clock.times()
         shape: tuple[int, ...] = ()
+        self.problem = ""
         try:
-            with av.open(str(self.path)) as container:
+            with opened(self.path) as container:
                 stream = container.streams.video[0]
                 stream.thread_type = "AUTO"
                 for decoded in container.decode(stream):
-                    pixels = upright(decoded)
+                    pixels = upright(decoded, self._aspect)
                     shape = shape or pixels.shape
                     if pixels.shape != shape:
                         self.problem = (
@@ -109,15 +133,16 @@ class _File(Clip):
                             f"{pixels.shape[0]} after {number} frames; what comes before is used"
                         )
                         return
-                    # Without a timestamp of its own a frame follows the one before.
-                    seconds = last + 1.0 / self.rate if decoded.time is None else float(decoded.time)
-                    first = seconds if first is None else first
-                    last = seconds
-                    yield Frame(number, max(seconds - first, 0.0), pixels)
+                    # Without a timestamp of its own a frame follows the one before; time does not go back.
+                    seconds = last + self._clock.step if decoded.time is None else times.seconds(float(decoded.time))
+                    last = max(seconds, last + _LEAST_STEP) if number else max(seconds, 0.0)
+                    yield Frame(number, last, pixels)
                     number += 1
         except (av.FFmpegError, OSError, ValueError) as error:
             self.problem = f"ends early, after {number} frames ({reason(error)}); what comes before is used"
-        if self.frames and number < 0.95 * self.frames and not self.problem:
+            return
+        self.problem = self._clock.announced
+        if number < ENOUGH_OF_PACKETS * self.frames and not self.problem:
             self.problem = f"ends early, after {number} of {self.frames} frames; what comes before is used"
 
 
@@ -125,12 +150,12 @@ class _Folder(Clip):
     """A folder of numbered frames."""
 
     def __init__(self, path: Path, rate: float, files: Sequence[Path]):
-        super().__init__(path, rate, len(files))
+        super().__init__(path, rate, len(files), len(files) / rate, Tags())
         self._files = files
 
     @functools.cached_property
     def identity(self) -> tuple[tuple[str, int, int], ...]:
-        return tuple(map(_identity, self._files))
+        return tuple(map(file_identity, self._files))
 
     def _all(self) -> Iterator[Frame]:
         shape: tuple[int, ...] = ()
@@ -147,12 +172,20 @@ class _Folder(Clip):
             yield Frame(number, number / self.rate, pixels)
 
 
-def _identity(path: Path) -> tuple[str, int, int]:
+def file_identity(path: Path) -> tuple[str, int, int]:
+    """Path, bytes and time of change in nanoseconds of a file."""
     try:
         facts = path.stat()
     except OSError:
         return str(path), 0, 0  # gone
     return str(path.resolve()), facts.st_size, facts.st_mtime_ns
+
+
+def comment_of(path: Path) -> str:
+    """What a clip says of itself; "" for nothing, or where it cannot be read."""
+    with contextlib.suppress(av.FFmpegError, OSError, ValueError), opened(path) as container:
+        return container.metadata.get("comment", "")
+    return ""
 
 
 def is_clip(path: Path) -> bool:
@@ -168,33 +201,44 @@ def clips_in(path: Path) -> list[Path]:
     return [path] if path.is_file() and is_clip(path) else []
 
 
-def open_clip(path: Path) -> Clip:
+def opened(path: Path) -> av.container.InputContainer:
+    """Opens a file, whatever its name: "a:b.mp4" is no address."""
+    return av.open(f"file:{path}")
+
+
+def open_clip(path: Path, most_pixels: int = _MOST_PIXELS) -> Clip:
     """Opens a video file.
 
+    Args:
+      path: path of the file.
+      most_pixels: largest frame, which is looked at before one is decoded.
+
     Raises:
-      UserError: it cannot be read, has no video stream, or not one frame.
+      UserError: it cannot be read, has no video stream, too large frames, or not one frame.
     """
     try:
-        with av.open(str(path)) as container:
+        with opened(path) as container:
             if not container.streams.video:
                 raise UserError(f"{path}: has no video stream")
             stream = container.streams.video[0]
             if stream.codec_context is None:
                 raise UserError(f"{path}: no decoder for its codec; convert it first, to H.264 say")
-            rate = float(stream.average_rate or stream.guessed_rate or 25)
-            frames = int(stream.frames)
-            if not frames and container.duration:
-                frames = int(container.duration / av.time_base * rate)
+            width, height = stream.codec_context.width, stream.codec_context.height
+            if width * height > most_pixels:
+                raise UserError(
+                    f"{path}: frames of {width}x{height} pixels are too large, over {most_pixels / 1e6:.0f} megapixels"
+                )
+            if container.format.name in _STILL:
+                raise UserError(f"{path}: is a still picture with a clip's name; give it its own ending")
             first = next(container.decode(stream), None)
             if first is None:
                 raise UserError(f"{path}: has no frames")
-            if first.width * first.height > _MOST_PIXELS:
-                raise UserError(f"{path}: frames of {first.width}x{first.height} pixels are too large")
-            if container.format.name in _STILL:
-                raise UserError(f"{path}: is a still picture with a clip's name; give it its own ending")
+            aspect, tags = float(stream.sample_aspect_ratio or 1), Tags.of(first)
+        with opened(path) as container:
+            clock = clock_of(container)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read as a clip ({reason(error)})") from error
-    return _File(path, rate, frames)
+    return _File(path, clock, aspect if _LEAST_ASPECT < aspect < 1 / _LEAST_ASPECT else 1.0, tags)
 
 
 def open_frames(path: Path, files: Sequence[Path], rate: float) -> Clip:
@@ -206,13 +250,6 @@ def open_frames(path: Path, files: Sequence[Path], rate: float) -> Clip:
     if not files:
         raise UserError(f"{path}: has no frames")
     return _Folder(path, rate, files)
-
-
-def upright(decoded: av.VideoFrame) -> np.ndarray:
-    """A decoded frame as it is to be shown, (H, W, 3) uint8 RGB."""
-    pixels = decoded.to_ndarray(format="rgb24")
-    quarters = round(getattr(decoded, "rotation", 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarters)) if quarters else pixels
 
 
 def reason(error: BaseException) -> str:

@@ -68,14 +68,15 @@ def follow(
     Args:
       clip: the clip.
       reader: finds faces and makes templates.
-      every: of so many frames one is searched for faces.
+      every: of so many frames one is searched for faces; see `Clip.step`.
       start: seconds from which on.
       stop: seconds before which; None: to the end.
       least_sightings: a track that was seen in fewer frames is passed over.
       same: see `Tracker`.
       seen: has what was found in frames before, and gets what is found now; None: nothing is kept.
     """
-    tracker, scenes, seen = Tracker(same), Scenes(), seen or SeenFrames(None, "", 0)
+    every = clip.step(every)
+    tracker, scenes, seen = Tracker(same, every / clip.rate), Scenes(), seen or SeenFrames(None, "", 0)
     read = looked = known = 0
 
     def frames() -> Iterator[tuple[Frame, bool]]:
@@ -140,7 +141,7 @@ def search_clips(
         if clip.problem:
             tqdm.write(f"{name}: {clip.problem}")
         if not followed.tracks:
-            skipped.without_face.append(clip.path)
+            (skipped.passed_over if followed.passed_over else skipped.without_face).append(clip.path)
         read, looked, known = followed.frames
         before = f", {known} of these by an earlier search" if known else ""
         passed = f"; passed over, in too few frames: {followed.passed_over}" if followed.passed_over else ""

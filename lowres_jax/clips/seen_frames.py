@@ -7,6 +7,8 @@ biometric data: without a path nothing is kept.
 import contextlib
 import io
 import sqlite3
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +19,9 @@ from lowres_jax.errors import UserError
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.faces.packed_views import packed, unpacked
 from lowres_jax.faces.reader import FaceView
+
+# All that numpy says of arrays that are none, cut short, or of another kind.
+_DAMAGED = (KeyError, ValueError, OSError, EOFError, TypeError, IndexError, zipfile.BadZipFile, zlib.error)
 
 
 class SeenFrames:
@@ -43,10 +48,18 @@ class SeenFrames:
             except sqlite3.DatabaseError as error:
                 if isinstance(error, sqlite3.OperationalError):
                     raise
-                path.unlink()
-                self._file = self._opened(path)
+                self._begin_anew()
         except (sqlite3.Error, OSError) as error:
             raise self._refused(error) from error
+
+    def _begin_anew(self) -> None:
+        """Replaces a damaged file: what it had is found again."""
+        assert self._path is not None
+        if self._file is not None:
+            self._file.close()
+        for path in (self._path, self._path.with_name(f"{self._path.name}-journal")):
+            path.unlink(missing_ok=True)
+        self._file = self._opened(self._path)
 
     @staticmethod
     def _opened(path: Path) -> sqlite3.Connection:
@@ -54,6 +67,7 @@ class SeenFrames:
         file = sqlite3.connect(path)
         try:
             file.execute("CREATE TABLE IF NOT EXISTS seen (clip TEXT, frame INT, faces BLOB, PRIMARY KEY(clip,frame))")
+            file.execute("SELECT clip, frame, faces FROM seen LIMIT 1")
         except sqlite3.Error:
             file.close()
             raise
@@ -77,7 +91,7 @@ class SeenFrames:
         except sqlite3.Error:
             return {}
         for frame, content in rows:
-            with contextlib.suppress(KeyError, ValueError, OSError), np.load(io.BytesIO(content)) as arrays:
+            with contextlib.suppress(*_DAMAGED), np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 found[frame] = unpacked(arrays)
         return found
 
@@ -95,10 +109,20 @@ class SeenFrames:
             np.savez(content, allow_pickle=False, **packed(views, self._dimension))
             rows.append((self._key(clip), frame, content.getvalue()))
         try:
-            with self._file:
-                self._file.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
+            try:
+                self._insert(rows)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):
+                    raise
+                self._begin_anew()
+                self._insert(rows)
+        except (sqlite3.Error, OSError) as error:
             raise self._refused(error) from error
+
+    def _insert(self, rows: Sequence[tuple[str, int, bytes]]) -> None:
+        assert self._file is not None
+        with self._file:
+            self._file.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", rows)
 
     def __enter__(self) -> "SeenFrames":
         return self

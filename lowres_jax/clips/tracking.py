@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment
 
 from lowres_jax.faces.reader import FaceView
 
-# A track nobody was seen of for so long has ended.
-_AWAY_SECONDS = 1.0
+# A track nobody was seen of for so long has ended; of slow clips, for so many steps from one look to the next.
+_AWAY_SECONDS, _AWAY_STEPS = 1.0, 2.5
 # Of a pair's worth the likeness counts as much as the place. Below the least sum a face begins a track of its own.
 _LEAST_WORTH = 0.35
 # From which similarity of SFace's templates on two faces of a clip may be one person's: of pairs of one video, frames
@@ -101,13 +101,13 @@ class Track:
         sizes, counts = np.unique([each.view.cut_size for each in self.sightings], return_counts=True)
         return int(sizes[np.argmax(counts)])
 
-    def box_at(self, frame: int) -> np.ndarray | None:
-        """(4,) the box in any frame between first and last sighting, between two of these on a straight line."""
-        frames = [each.frame for each in self.sightings]
-        if not frames[0] <= frame <= frames[-1]:
+    def box_at(self, seconds: float) -> np.ndarray | None:
+        """(4,) the box at any time between first and last sighting, between two of these on a straight line."""
+        times = [each.seconds for each in self.sightings]
+        if not times[0] <= seconds <= times[-1]:
             return None
         boxes = np.stack([each.view.face.box for each in self.sightings])
-        return np.asarray([np.interp(frame, frames, boxes[:, side]) for side in range(4)], np.float32)
+        return np.asarray([np.interp(seconds, times, boxes[:, side]) for side in range(4)], np.float32)
 
     def expected_box(self, seconds: float) -> np.ndarray:
         """(4,) where its box should be by now, by the speed of the last two sightings."""
@@ -131,14 +131,15 @@ class Tracker:
       tracks: all so far.
     """
 
-    def __init__(self, same: float = SAME_BY_SFACE) -> None:
+    def __init__(self, same: float = SAME_BY_SFACE, step: float = 0.0) -> None:
         """Begins.
 
         Args:
           same: similarity from which on two faces may be one person's.
+          step: mean time in seconds from one frame that is given to the next.
         """
         self.tracks: list[Track] = []
-        self._same = same
+        self._same, self._away = same, max(_AWAY_SECONDS, _AWAY_STEPS * step)
         self._cut = False
 
     def add(self, frame: int, seconds: float, found: Sequence[FaceView], cut: bool = False) -> list[Track]:
@@ -154,7 +155,7 @@ class Tracker:
           The track of each face.
         """
         self._cut |= cut
-        alive = [track for track in self.tracks if seconds - track.last.seconds <= _AWAY_SECONDS]
+        alive = [track for track in self.tracks if seconds - track.last.seconds <= self._away]
         worth = np.asarray(
             [[self._worth(track, view, seconds) for view in found] for track in alive], np.float64
         ).reshape(len(alive), len(found))

@@ -39,23 +39,35 @@ class Skipped:
     Attributes:
       without_face: in which the detector finds none.
       unreadable: what is wrong with files that could not be read, each with its path.
+      passed_over: clips whose faces were found in too few frames.
     """
 
     without_face: list[Path] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
 
     def __str__(self) -> str:
-        return f"{len(self.without_face)} pictures without a face, {len(self.unreadable)} unreadable"
+        passed = f", {len(self.passed_over)} clips with faces in too few frames" if self.passed_over else ""
+        return f"{len(self.without_face)} pictures without a face, {len(self.unreadable)} unreadable{passed}"
 
     @property
     def described(self) -> dict[str, Any]:
         """The same as JSON."""
-        return {"without_face": [str(path) for path in self.without_face], "unreadable": self.unreadable}
+        found: dict[str, Any] = {"without_face": [str(path) for path in self.without_face]}
+        if self.passed_over:
+            found["passed_over"] = [str(path) for path in self.passed_over]
+        return found | {"unreadable": self.unreadable}
 
     def lines(self) -> list[str]:
         """One line for each, as the terminal shows them."""
-        return [f"unreadable: {problem}" for problem in self.unreadable] + [
-            f"no face: {path}" for path in self.without_face
+        return [
+            *(f"unreadable: {problem}" for problem in self.unreadable),
+            *(f"no face: {path}" for path in self.without_face),
+            *(
+                f"passed over: {path}: its faces are in too few frames; config.least_sightings=1 searches them, a "
+                "smaller config.every looks at more frames"
+                for path in self.passed_over
+            ),
         ]
 
 

@@ -106,7 +106,7 @@ def _mean(templates: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _own_likeness(templates: np.ndarray, labels: np.ndarray, place: int) -> float:
-    """Mean similarity of a picture to its label's others; 0 without any."""
+    """Mean similarity of a picture to its label's others; 1 without any, as nothing speaks against it."""
     others = np.flatnonzero(labels == labels[place])
     others = others[others != place]
-    return float((templates[others] @ templates[place]).mean()) if len(others) else 0.0
+    return float((templates[others] @ templates[place]).mean()) if len(others) else 1.0

@@ -38,7 +38,9 @@ def write_annotated(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigD
     for answer in tracks:
         by_clip.setdefault(answer.path, []).append(answer)
     if config.frames_per_second:
-        results = {path: folder / path.name for path in by_clip}
+        # Folders of frames: that of the probe, and below it those of its subfolders.
+        probe = Path(config.probe)
+        results = {path: folder / probe.name / path.relative_to(probe) for path in by_clip}
     else:
         results = output_paths.assign(list(by_clip), Path(config.probe), folder, len(".mp4"))
     written = []
@@ -59,14 +61,14 @@ def _write(path: Path, answers: Sequence[TrackAnswer], config: ConfigDict) -> No
     ]
     total = clip.expected(config.start, config.stop) or None
     with (
-        writing(path, clip.rate, clip.path, config.start) as write,
+        writing(path, clip.rate, clip, config.start) as write,
         tqdm(total=total, desc=f"draw {clip.path.name}", unit="frame", dynamic_ncols=True, leave=False) as progress,
     ):
         for frame in clip.read(config.start, config.stop):
             shown = [
                 (box, label, COLOURS[number % len(COLOURS)])
                 for number, (answer, label) in enumerate(zip(answers, labels, strict=True))
-                if (box := answer.track.box_at(frame.number)) is not None
+                if (box := answer.track.box_at(frame.seconds)) is not None
             ]
             write(frame, drawn(frame.pixels, shown))
             progress.update()

@@ -8,10 +8,10 @@ from pathlib import Path
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
-from lowres_jax import config_keys
+from lowres_jax import __version__, config_keys
 from lowres_jax.clips.enlarging import write_enlarged
 from lowres_jax.clips.probes import pictures_and_clips
-from lowres_jax.clips.reading import open_clip
+from lowres_jax.clips.reading import comment_of, file_identity, open_clip
 from lowres_jax.clips.search import follow
 from lowres_jax.data import output_paths
 from lowres_jax.enhancement import before_after, enlarging
@@ -19,6 +19,7 @@ from lowres_jax.enhancement.job import CAUTION, Job
 from lowres_jax.enhancement.ledger import NAME, Ledger
 from lowres_jax.enhancement.writing import ending
 from lowres_jax.errors import UserError
+from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.faces.reader import FaceReader
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.recognition.recognizer import load_recognizer
@@ -96,15 +97,24 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
     tiling.check(config.tile, config.overlap)
     results = output_paths.assign(list(paths), source, output, len("_x8.mp4"))
     names = {path: output_paths.with_ending(results[path], f"_x{config.clip_scale}.mp4") for path in paths}
-    there = [name for name in names.values() if name.exists()]
-    if there and not config.overwrite:
-        raise UserError(f"{there[0]}: is there already; --config.overwrite=true replaces it")
+    marks = {path: _mark_of(path, config) for path in paths}
+    made_before = {path for path in paths if names[path].exists() and comment_of(names[path]).endswith(marks[path])}
+    others = [names[path] for path in paths if names[path].exists() and path not in made_before]
+    if others and not config.overwrite:
+        raise UserError(
+            f"{others[0]}: is there already, made of another clip or with other settings; --config.overwrite=true "
+            "replaces it"
+        )
     try_folder(output)
     if licence := upscalers.licence_remark():
         print(licence)
     reader = FaceReader(load_detector(config.detector), upscalers, recognizer, small_face=0, look_again=False)
     made = 0
     for path in interruptible(paths):
+        if path in made_before:
+            made += 1
+            print(f"{names[path]}: made before")
+            continue
         try:
             clip = open_clip(path)
         except UserError as error:
@@ -122,7 +132,8 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
             span = f"{wording.time_of(track.first.seconds)} to {wording.time_of(track.last.seconds)}"
             print(f"{path} track {number}, {span}: {track.size} px, by {upscalers.of(track.size).name}")
         if not followed.tracks:
-            print(f"{path}: no face found; it is enlarged all the same")
+            found = "faces in too few frames, none of them is enlarged" if followed.passed_over else "no face found"
+            print(f"{path}: {found}; it is enlarged all the same")
         write_enlarged(
             names[path],
             clip,
@@ -133,12 +144,20 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
             config.stop,
             config.tile,
             config.overlap,
+            marks[path],
         )
         made += 1
         print(names[path])
     if not made:
         raise UserError(f"{source}: not one clip could be enlarged")
     print(CAUTION)
+
+
+def _mark_of(path: Path, config: ConfigDict) -> str:
+    """What the result of a clip says of itself, by which a run that was stopped is gone on with."""
+    aside = config_keys.without_effect(KEYS)
+    settings = sorted((name, repr(value)) for name, value in config.to_dict().items() if name not in aside)
+    return f"[{fingerprint(__version__, file_identity(path), settings)[:16]}]"
 
 
 def _existing(results: dict[Path, Path], endings: dict[Path, str], aligned: bool) -> list[Path]:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from lowres_jax.clips import example
-from lowres_jax.clips.reading import open_clip
+from lowres_jax.clips.reading import Frame, open_clip
+from lowres_jax.clips.writing import writing
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.faces.reader import FaceReader, FaceView
@@ -159,8 +160,68 @@ def test_enlarging_a_clip(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixt
         # Faces by bicubic too: reduced again the frame is the same, but for the averaging of neighbors.
         again = large.pixels.reshape(360, 2, 640, 2, 3).mean(axis=(1, 3))
         assert np.abs(again - small.pixels).mean() < 4.0
-    with pytest.raises(UserError, match=r"walk_x2\.mp4: is there already; --config\.overwrite=true replaces it"):
+    # A second run goes on: what is made is left, and what is of other settings is not replaced.
+    written = (tmp_path / "walk_x2.mp4").stat().st_mtime_ns
+    enhance.run(config, tmp_path)
+    assert "walk_x2.mp4: made before" in capsys.readouterr().out
+    assert (tmp_path / "walk_x2.mp4").stat().st_mtime_ns == written
+    config.stop = 0.2
+    with pytest.raises(UserError, match=r"walk_x2\.mp4: is there already, made of another clip or with other settings"):
         enhance.run(config, tmp_path)
+
+
+def test_a_folder_of_clips_goes_on_where_it_was_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, output = tmp_path / "clips", tmp_path / "out"
+    folder.mkdir()
+    for name in ("a:1", "b"):
+        example.write(folder / f"{name}.mp4", example.frames([], seconds=0.12, height=90))
+    config = runpy.run_path(str(ROOT / "configs" / "enhance.py"))["get_config"]()
+    config.update({"input": str(folder), "output": str(output), "upscaler": ("bicubic",)})
+    enhance.run(config, tmp_path)
+    (output / "b_x2.mp4").unlink()
+    capsys.readouterr()
+    enhance.run(config, tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert f"{output / 'a:1_x2.mp4'}: made before" in lines
+    assert str(output / "b_x2.mp4") in lines
+    assert sorted(path.name for path in output.iterdir()) == ["a:1_x2.mp4", "b_x2.mp4"]
+
+
+def slowed(clip: Path, path: Path, rate: float) -> Path:
+    """Every fifth frame of a clip, so many a second."""
+    with writing(path, rate) as write:
+        for number, frame in enumerate(list(open_clip(clip).read())[::5]):
+            write(Frame(number, number / rate, frame.pixels), frame.pixels)
+    return path
+
+
+@pytest.mark.parametrize("rate", [4.0, 2.0, 1.0])
+def test_people_in_slow_clips_are_found(clip: Path, gallery: Path, tmp_path: Path, rate: float) -> None:
+    """Two people in full view once were "no face"."""
+    run(gallery, slowed(clip, tmp_path / "slow.mp4", rate), tmp_path / "work")
+    found = json.loads((tmp_path / "work" / "identify.json").read_text())
+    assert "anna" in {track["match"] for track in found["faces"]}
+
+
+def test_passed_over_is_not_no_face(clip: Path, gallery: Path, tmp_path: Path, capsys) -> None:
+    with pytest.raises(UserError, match=r"no face to search for .* 1 clips with faces in too few frames"):
+        run(gallery, clip, tmp_path, stop=0.02)
+    out = capsys.readouterr().out
+    assert "no face:" not in out
+    assert "its faces are in too few frames; config.least_sightings=1 searches them" in out
+
+
+def test_frames_of_two_folders_are_two_clips(clip: Path, gallery: Path, tmp_path: Path) -> None:
+    for camera, part in (("cam1", (0.0, 0.3)), ("cam2", (1.0, 1.3))):
+        for number, frame in enumerate(open_clip(clip).read(*part)):
+            images.write_image(tmp_path / "cams" / camera / f"{number}.png", frame.image)
+    run(gallery, tmp_path / "cams", tmp_path / "work", frames_per_second=25.0)
+    found = json.loads((tmp_path / "work" / "identify.json").read_text())
+    assert {Path(track["file"]).name for track in found["faces"]} == {"cam1", "cam2"}
+    assert sorted(path.name for path in (tmp_path / "work" / "clips" / "cams").iterdir()) == ["cam1.mp4", "cam2.mp4"]
+    shutil.copy(clip, tmp_path / "cams" / "walk.mp4")
+    with pytest.raises(UserError, match=r"frames_per_second=25: is the rate of numbered pictures; .*walk\.mp4 is a cl"):
+        run(gallery, tmp_path / "cams", tmp_path / "work", frames_per_second=25.0)
 
 
 def test_a_search_goes_on_where_it_was_stopped(

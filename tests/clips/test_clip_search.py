@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lowres_jax.clips import search
+from lowres_jax.clips.color import Tags
 from lowres_jax.clips.reading import Clip, Frame
 
 
@@ -38,7 +39,8 @@ def test_a_cut_between_two_frames_that_are_looked_at_is_not_forgotten(monkeypatc
             return int(pixels[0, 0, 0]) == 4
 
     class Tracker:
-        def __init__(self, same: float):
+        def __init__(self, same: float, step: float):
+            assert step == pytest.approx(0.3)
             self.tracks: list[Any] = []
 
         def add(self, number: int, seconds: float, faces: list[Any], cut: bool) -> list[Any]:
@@ -47,5 +49,5 @@ def test_a_cut_between_two_frames_that_are_looked_at_is_not_forgotten(monkeypatc
 
     monkeypatch.setattr(search, "Scenes", Scenes)
     monkeypatch.setattr(search, "Tracker", Tracker)
-    search.follow(Made(Path("made"), 10.0, 10), Nobody(), 3, 0.0, None, 2)  # type: ignore[arg-type]
+    search.follow(Made(Path("made"), 10.0, 10, 1.0, Tags()), Nobody(), 3, 0.0, None, 2)  # type: ignore[arg-type]
     assert told == [(0, 0.0, False), (3, 0.3, False), (6, 0.6, True), (9, 0.9, False)]

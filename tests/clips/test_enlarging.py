@@ -29,12 +29,14 @@ def track(lefts: list[float], every: int = 2) -> Track:
 def test_between_two_frames_looked_at_the_place_lies_between() -> None:
     path = path_of(track([10.0, 20.0]), (200, 300), 25.0, smooth=False)
     ends = [align.crop_transform(Face(np.asarray([left, 50, left + 40, 90]), 1.0), (200, 300), 48) for left in (10, 20)]
-    assert (path.first, path.size, len(path.matrices)) == (0, 48, 3)
-    np.testing.assert_allclose(path.at(0), ends[0])
-    np.testing.assert_allclose(path.at(2), ends[1])
-    np.testing.assert_allclose(path.at(1), (ends[0] + ends[1]) / 2)
-    assert path.at(3) is None
-    assert path.at(-1) is None
+    assert (path.seconds[0], path.size, len(path.matrices)) == (0.0, 48, 3)
+    np.testing.assert_allclose(path.at(0.0), ends[0])
+    np.testing.assert_allclose(path.at(0.08), ends[1])
+    # By the time, however the frames lie in it.
+    np.testing.assert_allclose(path.at(0.04), (ends[0] + ends[1]) / 2)
+    np.testing.assert_allclose(path.at(0.02), 0.75 * ends[0] + 0.25 * ends[1])
+    assert path.at(0.09) is None
+    assert path.at(-0.01) is None
 
 
 def test_a_trembling_place_is_steadied_and_a_still_one_stays() -> None:
@@ -54,7 +56,7 @@ def frames(levels: list[float]) -> Iterator[Frame]:
 @pytest.mark.parametrize(("neighbors", "levels"), [(0.0, [40, 80, 200, 40]), (0.25, [50, 100, 130, 80])])
 def test_neighbors_are_averaged_by_hand(neighbors: float, levels: list[float]) -> None:
     """.25 of the frame before, .5 of its own, .25 of the one after; at an end the frame's own share is .75."""
-    path = Path2D(0, np.stack([IDENTITY] * 4), 16)
+    path = Path2D(np.arange(4) / 25, np.stack([IDENTITY] * 4), 16)
     upscalers = load_upscaler_by_size(["bicubic"])
     made = list(enlarged_crops(frames([40, 80, 200, 40]), [path], upscalers, 128, 32, neighbors))
     assert [frame.number for frame, _ in made] == [0, 1, 2, 3]
@@ -63,6 +65,6 @@ def test_neighbors_are_averaged_by_hand(neighbors: float, levels: list[float]) -
 
 
 def test_a_face_is_there_as_long_as_its_track() -> None:
-    path = Path2D(1, np.stack([IDENTITY] * 2), 16)
+    path = Path2D(np.asarray([1, 2]) / 25, np.stack([IDENTITY] * 2), 16)
     made = list(enlarged_crops(frames([10] * 11), [path], load_upscaler_by_size(["bicubic"]), 128, 32))
     assert [list(crops) for _, crops in made] == [[], [0], [0], *[[]] * 8]

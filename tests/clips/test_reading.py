@@ -7,9 +7,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from made_clips import BARS, bars, make, turned
 from PIL import Image
 
-from lowres_jax.clips.reading import Frame, clips_in, open_clip, open_frames, upright
+from lowres_jax.clips.color import upright
+from lowres_jax.clips.reading import Frame, clips_in, open_clip, open_frames
 from lowres_jax.clips.writing import writing
 from lowres_jax.errors import UserError
 
@@ -36,7 +38,7 @@ def clip(tmp_path: Path) -> Path:
 
 def test_what_is_written_is_read(clip: Path) -> None:
     opened = open_clip(clip)
-    assert (opened.rate, opened.frames) == (25.0, 30)
+    assert (opened.rate, opened.frames) == (pytest.approx(25.0), 30)
     frames = list(opened.read())
     assert [frame.number for frame in frames] == list(range(30))
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(30) / 25, atol=1e-3)
@@ -79,6 +81,95 @@ def test_seconds_count_from_the_first_frame(tmp_path: Path) -> None:
     np.testing.assert_allclose([frame.seconds for frame in open_clip(path).read()], np.arange(10) / 25, atol=1e-3)
 
 
+def test_a_clock_that_begins_anew_goes_on(tmp_path: Path) -> None:
+    """Two recordings joined, as `cat a.ts b.ts` does: the second one follows the first."""
+    one, two = make(tmp_path / "one.ts", np.arange(37) / 25), make(tmp_path / "two.ts", np.arange(38) / 25)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(one.read_bytes() + two.read_bytes())
+    opened = open_clip(joined)
+    np.testing.assert_allclose([frame.seconds for frame in opened.read()], np.arange(75) / 25, atol=1e-3)
+    assert (opened.frames, opened.problem) == (75, "")
+    assert opened.seconds == pytest.approx(3.0)
+
+
+def test_as_browsers_record(tmp_path: Path) -> None:
+    """A variable rate in milliseconds, which FFmpeg takes for 1,000 frames a second."""
+    steps = np.random.default_rng(1).choice([0.033, 0.034, 0.05, 0.017, 0.067], 40)
+    times = np.concatenate([[0.0], np.cumsum(steps)])
+    opened = open_clip(make(tmp_path / "a.webm", times, codec="libvpx", matrix=None))
+    np.testing.assert_allclose([frame.seconds for frame in opened.read()], times, atol=1e-3)
+    assert opened.rate == pytest.approx(40 / times[-1], rel=1e-2)
+    assert (opened.frames, opened.expected(0.0, None), opened.problem) == (41, 41, "")
+
+
+def test_a_gap_is_in_time_and_in_no_rate(tmp_path: Path) -> None:
+    times = [*np.arange(20) / 20, *(9.0 + np.arange(20) / 20)]
+    opened = open_clip(make(tmp_path / "a.mp4", times))
+    np.testing.assert_allclose([frame.seconds for frame in opened.read()], times, atol=1e-3)
+    assert opened.rate == pytest.approx(20.0)
+
+
+def test_sound_that_is_longer_is_no_early_end(tmp_path: Path) -> None:
+    opened = open_clip(make(tmp_path / "a.mkv", np.arange(50) / 25, sound="aac", sound_seconds=6.0))
+    assert len(list(opened.read())) == 50
+    assert opened.problem == ""
+    assert opened.seconds == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "every", "step"), [(25, 5, 5), (25, 20, 12), (5, 5, 2), (4, 5, 2), (2, 5, 1), (1, 5, 1), (1000, 5, 5)]
+)
+def test_of_slow_clips_more_frames_are_looked_at(tmp_path: Path, rate: float, every: int, step: int) -> None:
+    assert open_frames(tmp_path, [tmp_path / "1.jpg"], rate).step(every) == step
+
+
+@pytest.mark.parametrize(
+    ("matrix", "aspect", "full"), [(1, None, False), (6, None, False), (None, Fraction(64, 45), False), (1, None, True)]
+)
+def test_colors_and_shape(tmp_path: Path, matrix: int | None, aspect: Fraction | None, full: bool) -> None:
+    path = make(tmp_path / "a.mp4", [0.0, 0.04], matrix=matrix, aspect=aspect, full=full)
+    frame = next(open_clip(path).read())
+    np.testing.assert_allclose(bars(frame.pixels), BARS, atol=2)
+    assert frame.pixels.shape == (128, 319 if aspect else 224, 3)
+
+
+def test_hd_without_tags_is_bt709(tmp_path: Path) -> None:
+    path = make(tmp_path / "a.mp4", [0.0], height=720, width=1280)
+    content = path.read_bytes()
+    # The tags are in the header of MP4 (`colr`) and in that of H.264, which decoders use.
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    assert int(frame.colorspace) == 1
+    frame.colorspace = 2
+    np.testing.assert_allclose(bars(upright(frame)), BARS, atol=2)
+    assert content[4:8] == b"ftyp"
+
+
+@pytest.mark.parametrize("across", [-1, 1])
+@pytest.mark.parametrize("down", [-1, 1])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_turned_and_mirrored_as_telephones_do(tmp_path: Path, across: int, down: int, transposed: bool) -> None:
+    """(x, y) is shown at (a x + c y, b x + d y) (ISO/IEC 14496-12, 6.2.2)."""
+    path = make(tmp_path / "a.mp4", [0.5])
+    plain = next(open_clip(path).read()).pixels
+    turned(path, (0, down, across, 0) if transposed else (across, 0, 0, down))
+    found = next(open_clip(path).read()).pixels
+    expected = plain.swapaxes(0, 1) if transposed else plain
+    np.testing.assert_array_equal(found, expected[::down, ::across])
+
+
+def test_names_with_colons_are_files(tmp_path: Path) -> None:
+    path = make(tmp_path / "http:cam 1:2.mp4", [0.0, 0.04])
+    assert open_clip(path).frames == 2
+
+
+def test_large_frames_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = make(tmp_path / "a.mp4", [0.0])
+    monkeypatch.setattr(av.container.InputContainer, "decode", lambda *_: pytest.fail("decoded"), raising=False)
+    with pytest.raises(UserError, match="frames of 224x128 pixels are too large"):
+        open_clip(path, most_pixels=10_000)
+
+
 def test_a_clip_that_ends_early_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "whole.ts"
     with av.open(str(path), "w") as container:
@@ -103,7 +194,8 @@ def test_a_clip_that_ends_early_is_used_as_far_as_it_goes(tmp_path: Path) -> Non
     opened = open_clip(cut)
     count = len(list(opened.read()))
     assert 20 < count < 80
-    assert opened.problem.startswith(f"ends early, after {count} ")
+    assert opened.problem.startswith("ends early, after ")
+    assert " of 4." in opened.problem or f" {count} frames" in opened.problem
     assert opened.problem.endswith("what comes before is used")
 
 
@@ -166,19 +258,3 @@ def test_clips_of_a_folder(clip: Path, tmp_path: Path) -> None:
     assert clips_in(tmp_path) == [tmp_path / "below" / "B.MOV", clip]
     assert clips_in(clip) == [clip]
     assert clips_in(tmp_path / "notes.txt") == []
-
-
-@pytest.mark.parametrize("rotation", [0, 90, 180, -90])
-def test_turned_as_telephones_do(rotation: int) -> None:
-    """A display matrix turns counterclockwise by its angle (FFmpeg, libavutil/display.h)."""
-
-    class Decoded:
-        def __init__(self) -> None:
-            self.rotation = rotation
-
-        def to_ndarray(self, format: str) -> np.ndarray:
-            assert format == "rgb24"
-            return np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-
-    found = upright(Decoded())  # type: ignore[arg-type]
-    np.testing.assert_array_equal(found, np.rot90(np.arange(24, dtype=np.uint8).reshape(2, 4, 3), rotation // 90))

@@ -1,6 +1,8 @@
 """What was found in frames is the same again, is kept apart by clip and models, and damage only costs time."""
 
+import contextlib
 import resource
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,31 @@ def test_a_damaged_file_is_begun_anew(clip: Clip, tmp_path: Path) -> None:
         assert seen.get(clip, [0]) == {}
         seen.put(clip, {0: []})
     with SeenFrames(path, "models", 2) as seen:
+        assert seen.get(clip, [0]) == {0: []}
+
+
+@pytest.mark.parametrize("damage", [b"", b"no arrays", b"PK\x03\x04cut", None])
+def test_a_damaged_entry_is_not_seen(clip: Clip, tmp_path: Path, damage: bytes | None) -> None:
+    path = tmp_path / "seen.sqlite"
+    with SeenFrames(path, "models", 2) as seen:
+        seen.put(clip, {0: [view(1.0, 0.5, True)], 1: []})
+    with contextlib.closing(sqlite3.connect(path)) as file, file:
+        ((content,),) = file.execute("SELECT faces FROM seen WHERE frame = 0").fetchall()
+        file.execute("UPDATE seen SET faces = ? WHERE frame = 0", (content[:200] if damage is None else damage,))
+    with SeenFrames(path, "models", 2) as seen:
+        assert seen.get(clip, [0, 1]) == {1: []}
+
+
+def test_a_file_that_is_damaged_inside_is_begun_anew(clip: Clip, tmp_path: Path) -> None:
+    path = tmp_path / "seen.sqlite"
+    with SeenFrames(path, "models", 2) as seen:
+        seen.put(clip, {number: [view(1.0, 0.5, True)] for number in range(50)})
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\x5a" * (len(content) - 4096)
+    path.write_bytes(content)
+    with SeenFrames(path, "models", 2) as seen:
+        assert seen.get(clip, [0]) == {}
+        seen.put(clip, {0: []})
         assert seen.get(clip, [0]) == {0: []}
 
 

@@ -87,12 +87,21 @@ def test_a_track_sums_up_its_faces() -> None:
     np.testing.assert_allclose(track.template, np.sum(faces, axis=0) / np.linalg.norm(np.sum(faces, axis=0)), rtol=1e-6)
     assert track.best is not None
     assert (track.best.frame, track.size, track.cut_size) == (5, 50, 48)
-    np.testing.assert_allclose(track.box_at(5), [10, 100, 50, 140])
+    np.testing.assert_allclose(track.box_at(0.2), [10, 100, 50, 140])
     # Between two sightings on a straight line; outside nowhere.
-    box = track.box_at(7)
+    box = track.box_at(0.28)
     assert box is not None
     np.testing.assert_allclose(box, [14, 100, 54, 140])
-    assert track.box_at(11) is None
+    assert track.box_at(0.44) is None
+
+
+@pytest.mark.parametrize(("step", "tracks"), [(0.04, 3), (0.5, 1)])
+def test_of_a_slow_clip_who_is_away_for_a_step_is_still_there(step: float, tracks: int) -> None:
+    """Seen 1.2 s apart: for a clip of 25 frames a second that is gone, for one that is looked at twice a second not."""
+    tracker = Tracker(step=step)
+    for number in range(3):
+        tracker.add(number, 1.2 * number, [view(10, face=template(0))])
+    assert len(tracker.tracks) == tracks
 
 
 def test_the_expected_place_follows_the_speed() -> None:
