@@ -152,13 +152,11 @@ class Calibration:
         if not wrong.same and not wrong.shows:
             return []
         names = dict(zip(self.labels.tolist(), self._source.names[self._positions].tolist(), strict=True))
-        return [
-            *(f"{names[one]} and {names[other]} are one person ({alike:.2f})" for one, other, alike in wrong.same),
-            *(
-                f"{self._source.sources[int(self._positions[place])]} shows {names[label]} ({alike:.2f})"
-                for place, (label, alike) in wrong.shows.items()
-            ),
-        ]
+        found = [f"{names[one]} and {names[other]} are one person ({alike:.2f})" for one, other, alike in wrong.same]
+        for place, (label, alike) in wrong.shows.items():
+            source = self._source.sources[int(self._positions[place])]
+            found.append(f"{source} is like {names[label]}, as one person's pictures are ({alike:.2f})")
+        return found
 
     @property
     def people(self) -> int:

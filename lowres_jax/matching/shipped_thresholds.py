@@ -236,5 +236,5 @@ def _interpolated(places: np.ndarray, values: Sequence[float | None], at: float)
         if weight > 1e-9:
             if value is None:
                 return None
-            total += weight * value
+            total += weight * float(value)
     return total

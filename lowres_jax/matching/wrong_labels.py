@@ -26,7 +26,7 @@ class WrongLabels:
 
     Attributes:
       labels: (n,) the labels mended: of two that are one person's, both have the more frequent one.
-      kept: (n,) bool: False for pictures of somebody else than their label says.
+      kept: (n,) bool: False for pictures that seem to show somebody else than their label says.
       same: pairs of labels (mended one, other) that are one person's, with the similarity of their means.
       shows: picture -> the label it is more alike than strangers are, and the similarity.
     """

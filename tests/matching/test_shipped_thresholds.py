@@ -1,5 +1,6 @@
 """Thresholds that come with the program: interpolated by hand, and made for the models that come with it."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from lowres_jax.faces.centering import Centering
 from lowres_jax.faces.reader import CUT_SIZES
 from lowres_jax.matching import shipped_thresholds
-from lowres_jax.matching.calibration import Threshold
+from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described, row
 from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.settings.enhance import UPSCALER
@@ -165,4 +166,20 @@ def test_the_defaults_have_theirs() -> None:
     assert sharp.genuine is not None
     assert small.genuine is not None
     assert small.genuine < 0.5 < 0.95 < sharp.genuine
-    assert shipped_thresholds.FILE.is_file()
+    (content,) = json.loads(shipped_thresholds.FILE.read_text())["models"]
+    rows = [dict(zip(shipped_thresholds.COLUMNS, each, strict=False)) for each in content["rows"]]
+    # Every row is usable: none rests on a wrong label or on few false accepts.
+    assert sum(map(len, (own for table in found._tables.values() for own in table.values()))) == len(rows)
+    assert {row["enrolled_size"] for row in rows} == {0, *CUT_SIZES}
+    for size in (0, 16, 24, 32, 48, 64):
+        # Two wrong labels once gave .719 and .824 for 100 people at .1 %, and 1.022 for 1,000.
+        for frames in (1, TRACK_FRAMES):
+            at_100, at_1000 = (found.threshold(0.001, ((0,),) * people, size, frames) for people in (100, 1000))
+            assert 0.38 < at_100.similarity < 0.47
+            assert at_100.similarity < at_1000.similarity < 0.55
+            assert at_1000.possible
+        similarity_at = [found.threshold(0.01, ((0,),) * people, size).similarity for people in (499, 500, 501)]
+        assert similarity_at == sorted(similarity_at)
+    # Two photographs of small faces, of any size.
+    for one, other in itertools.product(CUT_SIZES, CUT_SIZES):
+        assert 0.2 < found.threshold(0.01, ((one,),), other).similarity < 0.5
