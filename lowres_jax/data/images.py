@@ -6,8 +6,9 @@ Everywhere else in the package an image is float32 RGB in [0, 1], height x width
 import functools
 import io
 import os
+import struct
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -311,8 +312,8 @@ def write_image(
     alpha: np.ndarray | None = None,
     metadata: Metadata | None = None,
     place: bool = False,
-    xmp: bytes = b"",
-) -> None:
+    marked: Mapping[str, str] | None = None,
+) -> list[str]:
     """Writes a picture by the path's suffix, whole or not at all; one without color as a gray file.
 
     Args:
@@ -321,7 +322,10 @@ def write_image(
       alpha: (H, W) float32 opacity in [0, 1]; None: opaque. JPEG knows none, and is laid on white.
       metadata: what goes with it, of the formats PNG, JPEG, TIFF and WebP; None: nothing.
       place: whether the place, where it was taken, is to go with it too.
-      xmp: XMP packet that goes with it; empty for none.
+      marked: see `xmp.mark`; None for no mark.
+
+    Returns:
+      What of the metadata could not go along, a line each.
 
     Raises:
       UserError: the folder cannot be written, the disk is full, or the suffix names no picture format.
@@ -336,8 +340,22 @@ def write_image(
         pixels, alpha = to_uint8(pixels / np.float32(255.0) * opacity + (1.0 - opacity)), None
     if is_grey(pixels):
         pixels = pixels[..., :1]
-    options = metadata_of_files.options(metadata or Metadata(), place, xmp, image_format, pixels.shape[-1] == 1)
+    try:
+        options, remarks = metadata_of_files.options(
+            metadata or Metadata(), place, marked or {}, image_format, pixels.shape[-1] == 1
+        )
+    # Whatever is odd about a description, the picture is worth more.
+    except Exception as error:
+        options, remarks = {}, [f"its metadata is not kept ({_one_line(error)})"]
     if alpha is not None:
         pixels = np.concatenate([pixels, to_uint8(alpha)[..., None]], axis=-1)
+    made = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     with write_atomically(path) as file:
-        Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, format=image_format, **options)
+        try:
+            made.save(file, format=image_format, **options)
+        except (ValueError, TypeError, KeyError, struct.error) as error:
+            file.seek(0)
+            file.truncate()
+            made.save(file, format=image_format, **metadata_of_files.coding(image_format))
+            remarks.append(f"its metadata is not kept ({_one_line(error)})")
+    return [f"{path}: {remark}" for remark in remarks]

@@ -1,18 +1,17 @@
 """What a picture file holds beside its pixels, carried over to what is made of it, and the mark that says how it was.
 
-Kept are descriptions, authors, dates, camera and exposure (EXIF), where the photograph was taken only if asked for, the
-resolution in dots per inch, and sRGB as the color profile where the picture had one. The mark is XMP: IPTC's digital
-source type (https://cv.iptc.org/newscodes/digitalsourcetype/), the program, the model, the input and its checksum.
+Kept are descriptions, authors, dates, camera and exposure (EXIF), what describes the picture in XMP and IPTC's records
+(`xmp`), a JPEG's comment, a PNG's texts, the resolution in dots per inch, and sRGB as the color profile where the
+picture had one; where the photograph was taken only if asked for.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
-from PIL import Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
-from lowres_jax import __version__
+from lowres_jax.data import xmp
 
 # Tags of the first directory that do not describe how its pixels are stored (https://exiv2.org/tags.html).
 _DESCRIPTION, _ARTIST, _COPYRIGHT, _DATE, _ORIENTATION = 270, 315, 33432, 306, 274
@@ -29,8 +28,13 @@ _OF_PNG = {
     "Copyright": _COPYRIGHT,
     "Creation Time": _DATE,
 }
-_SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype"
-_XMP_OF_TIFF = 700
+_XMP_OF_TIFF, _RECORDS_OF_TIFF = 700, 33723
+_RECORDS_OF_JPEG = 0x0404  # among Photoshop's resources
+# What fits into a JPEG's segment.
+_LONGEST_EXIF = 65_000
+# Texts of PNG that are something else: packets, and what EXIF and profiles have as text.
+_NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type ")
+_LONG_TEXT = 1024  # is compressed
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Metadata:
       profiled: whether it had a color profile.
       file_format: Pillow's name of its format.
       jpeg_quality: from 1 to 100, estimated from the tables of a JPEG; 0 for other formats.
+      xmp: its XMP packet; empty for none.
+      records: its IPTC-IIM records; empty for none.
+      texts: (name, text) of a PNG.
+      comment: of a JPEG or GIF; empty for none.
     """
 
     exif: bytes = b""
@@ -52,6 +60,10 @@ class Metadata:
     profiled: bool = False
     file_format: str = ""
     jpeg_quality: int = 0
+    xmp: bytes = b""
+    records: bytes = b""
+    texts: tuple[tuple[str, str], ...] = ()
+    comment: bytes = b""
 
 
 def of(image: Image.Image) -> Metadata:
@@ -68,7 +80,43 @@ def of(image: Image.Image) -> Metadata:
         profiled=bool(image.info.get("icc_profile")),
         file_format=image.format or "",
         jpeg_quality=jpeg_quality(getattr(image, "quantization", None) or {}),
+        xmp=_bytes(image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or _of_tiff(image, _XMP_OF_TIFF)),
+        records=_records(image),
+        texts=tuple(
+            (name, str(text))
+            for name, text in getattr(image, "text", {}).items()
+            if isinstance(text, str) and not name.startswith(_NO_TEXTS)
+        ),
+        comment=_bytes(image.info.get("comment")),
     )
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else value.encode() if isinstance(value, str) else b""
+
+
+def _of_tiff(image: Image.Image, tag: int) -> Any:
+    try:
+        return getattr(image, "tag_v2", {}).get(tag)
+    # A damaged entry counts as missing.
+    except Exception:
+        return None
+
+
+def _records(image: Image.Image) -> bytes:
+    resources = image.info.get("photoshop")
+    found = resources.get(_RECORDS_OF_JPEG) if isinstance(resources, dict) else _of_tiff(image, _RECORDS_OF_TIFF)
+    return _bytes(found)
+
+
+def _as_stored(value: Any) -> Any:
+    """A text as the bytes that EXIF has: Pillow reads these as Latin-1, and writes other than ASCII as "?"."""
+    if not isinstance(value, str) or value.isascii():
+        return value
+    try:
+        return value.encode("latin-1")
+    except UnicodeEncodeError:
+        return value.encode("utf-8")
 
 
 def _exif(image: Image.Image, place: bool) -> bytes:
@@ -77,13 +125,14 @@ def _exif(image: Image.Image, place: bool) -> bytes:
         found, kept = image.getexif(), Image.Exif()
         for tag in _KEPT:
             if tag in found:
-                kept[tag] = found[tag]
+                kept[tag] = _as_stored(found[tag])
         for name, tag in _OF_PNG.items():
             text = image.info.get(name)
             if isinstance(text, str) and tag not in kept:
-                kept[tag] = text
+                kept[tag] = text if text.isascii() else text.encode("utf-8")
         for directory in (_EXPOSURE, *([_PLACE] if place else [])):
-            entries = {tag: value for tag, value in found.get_ifd(directory).items() if tag not in _OLD_FILES}
+            every = found.get_ifd(directory).items()
+            entries = {tag: _as_stored(value) for tag, value in every if tag not in _OLD_FILES}
             if entries:
                 kept.get_ifd(directory).update(entries)
         if not len(kept):
@@ -107,76 +156,85 @@ def jpeg_quality(tables: Mapping[int, Any]) -> int:
     return int(min(max(round(quality), 1), 100))
 
 
-def mark(model: str, invented: bool, name: str, checksum: str) -> bytes:
-    """The XMP packet of a picture that was enlarged.
-
-    Args:
-      model: names of the models.
-      invented: whether a network added detail, which no interpolation does.
-      name: file name of the input.
-      checksum: SHA-256 of the input, in hexadecimal.
-    """
-    kind = "compositeWithTrainedAlgorithmicMedia" if invented else "algorithmicallyEnhanced"
-    said = f"Enlarged by {model}" + ("; its detail is invented and no evidence" if invented else "")
-    fields = {
-        "Iptc4xmpExt:DigitalSourceType": f"{_SOURCE_TYPES}/{kind}",
-        "xmp:CreatorTool": f"lowres_jax {__version__}",
-        "lowres:Model": model,
-        "lowres:Input": name,
-        "lowres:InputSHA256": checksum,
-        "photoshop:Instructions": said,
-    }
-    spaces = {
-        "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
-        "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
-        "xmp": "http://ns.adobe.com/xap/1.0/",
-        "photoshop": "http://ns.adobe.com/photoshop/1.0/",
-        "lowres": "urn:lowres_jax:1.0/",
-    }
-    names = "".join(f' xmlns:{prefix}="{address}"' for prefix, address in spaces.items())
-    values = "".join(f" {name}={quoteattr(value.encode(errors='replace').decode())}" for name, value in fields.items())
-    text = (
-        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-        f'<rdf:RDF{names}><rdf:Description rdf:about=""{values}/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-    )
-    return text.encode()
-
-
-def options(metadata: Metadata, place: bool, xmp: bytes, image_format: str, grey: bool) -> dict[str, Any]:
-    """What Pillow's `save` is to be told.
+def options(
+    metadata: Metadata, place: bool, marked: Mapping[str, str], image_format: str, grey: bool
+) -> tuple[dict[str, Any], list[str]]:
+    """What Pillow's `save` is to be told, and what could not go along, in words.
 
     Args:
       metadata: of the picture that the result was made of.
       place: whether the place goes along.
-      xmp: see `mark`; empty for none.
+      marked: see `xmp.mark`; empty for none.
       image_format: Pillow's name of the result's format.
       grey: whether the result has no color, and so no profile of colors.
     """
     found: dict[str, Any] = {}
-    exif = metadata.exif_with_place if place else metadata.exif
     if image_format not in ("PNG", "JPEG", "TIFF", "WEBP"):
-        return found
+        return found, []
+    texts = {} if image_format == "PNG" else dict(metadata.texts)
+    if metadata.comment and image_format == "JPEG":
+        found["comment"] = metadata.comment
+    elif metadata.comment:
+        texts["Comment"] = metadata.comment.decode("utf-8", "replace")
+    packet, left_out = xmp.packet(metadata.xmp, metadata.records, texts, marked, place)
+    remarks = [f"{name}: too long for XMP, left out" for name in left_out]
+    exif = metadata.exif_with_place if place else metadata.exif
+    if exif and image_format == "JPEG":
+        exif, cut = _within_segment(exif)
+        remarks += cut
     if exif:
         found["exif"] = exif
     if metadata.profiled and not grey:
         found["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if metadata.dots_per_inch and image_format != "WEBP":
         found["dpi"] = metadata.dots_per_inch
-    if image_format == "JPEG":
-        found |= {"quality": 95, "subsampling": 0}
-    if image_format == "WEBP":
-        found["quality"] = 95
-    if xmp and image_format == "PNG":
+    found |= coding(image_format)
+    if image_format == "PNG" and (packet or metadata.texts):
         chunks = PngImagePlugin.PngInfo()
-        chunks.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        for name, text in metadata.texts:
+            chunks.add_itxt(name, text, zip=len(text) > _LONG_TEXT)
+        if packet:
+            chunks.add_itxt("XML:com.adobe.xmp", packet.decode())
         found["pnginfo"] = chunks
-    elif xmp and image_format == "TIFF":
+    elif packet and image_format == "TIFF":
         # Both lists go into one directory, and a list given beside EXIF would replace it.
-        directory = Image.Exif()
-        if exif:
-            directory.load(exif)
-        directory[_XMP_OF_TIFF] = xmp
+        directory = _directory(exif)
+        directory[_XMP_OF_TIFF] = packet
         found["exif"] = directory
-    elif xmp:
-        found["xmp"] = xmp
+    elif packet:
+        found["xmp"] = packet
+    return found, remarks
+
+
+def coding(image_format: str) -> dict[str, Any]:
+    """How pixels are written in a format, as Pillow's `save` is told."""
+    return {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(image_format, {})
+
+
+def _directory(exif: bytes) -> Image.Exif:
+    """EXIF's entries, which can be written again as they are; none of empty bytes."""
+    found = Image.Exif()
+    if exif:
+        found.load(exif)
+    for tag, value in list(found.items()):
+        found[tag] = _as_stored(value)
+    for number in (_EXPOSURE, _PLACE):
+        if number in found:
+            entries = found.get_ifd(number)
+            entries.update({tag: _as_stored(value) for tag, value in entries.items()})
     return found
+
+
+def _within_segment(exif: bytes) -> tuple[bytes, list[str]]:
+    """EXIF that fits into a JPEG, and which texts were left out, the longest first."""
+    remarks = []
+    directory = _directory(exif)
+    while len(exif) > _LONGEST_EXIF:
+        lengths = {tag: len(value) for tag, value in directory.items() if isinstance(value, str | bytes)}
+        if not lengths:
+            return b"", ["EXIF: too long for a JPEG, left out"]
+        longest = max(lengths, key=lambda tag: lengths[tag])
+        remarks.append(f"EXIF {ExifTags.TAGS.get(longest, longest)}: too long for a JPEG, left out")
+        del directory[longest]
+        exif = directory.tobytes()
+    return exif, remarks

@@ -10,11 +10,13 @@ from typing import Protocol
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
-from lowres_jax.data import images, metadata, output_paths, resize
+from lowres_jax.data import images, output_paths, resize, xmp
 from lowres_jax.data.images import DecodedImage
 from lowres_jax.enhancement.ledger import PictureEntry
-from lowres_jax.utils.files import RefusedNameError
+from lowres_jax.errors import UserError
+from lowres_jax.utils.files import RefusedFileError
 
 # Name of a format -> the ending of its files; "input" is that of the picture, where it is one of these.
 ENDINGS = {"png": ".png", "jpeg": ".jpg", "tiff": ".tif", "webp": ".webp"}
@@ -86,7 +88,7 @@ class ResultWriter:
     """Writes in two threads of its own; memory and the number of waiting pictures are bounded.
 
     Attributes:
-      refused: results whose names the file system does not take, with the reason.
+      refused: results that could not be written, with the reason.
       begun: whether there may be files of this run.
     """
 
@@ -143,7 +145,7 @@ class ResultWriter:
             for future in futures:
                 try:
                     entry.results.append(future.result())
-                except RefusedNameError as error:
+                except RefusedFileError as error:
                     self.refused.append(str(error))
             self._settled(entry)
 
@@ -157,10 +159,17 @@ class ResultWriter:
             image = images.to_grey(image) if image.dtype != np.uint8 else images.to_uint8(images.to_grey(image / 255.0))
         if self._style.caption:
             image, alpha = _with_caption(image, alpha, made_by.said)
-        xmp = b""
+        marked = None
         if self._style.mark:
-            xmp = metadata.mark(made_by.models, made_by.invented, Path(entry.picture).name, entry.sha256)
-        images.write_image(path, image, alpha, source.metadata, self._style.place, xmp)
+            marked = xmp.mark(made_by.models, made_by.invented, Path(entry.picture).name, entry.sha256)
+        try:
+            for remark in images.write_image(path, image, alpha, source.metadata, self._style.place, marked):
+                tqdm.write(remark)
+        except UserError:
+            raise
+        # Whatever an encoder stumbles over is one result less, and no end of the others.
+        except Exception as error:
+            raise RefusedFileError(f"{path}: cannot be written ({type(error).__name__}: {error})") from error
         return str(path)
 
 

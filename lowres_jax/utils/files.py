@@ -18,8 +18,8 @@ from lowres_jax.utils import filenames
 _PREFIX_CHARACTERS = 20
 
 
-class RefusedNameError(UserError):
-    """A file system refuses a file's name; others may well be written. Jobs over many files count these and go on."""
+class RefusedFileError(UserError):
+    """One file cannot be written, as for its name; others may well be. Jobs over many files count these and go on."""
 
 
 @contextlib.contextmanager
@@ -32,7 +32,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
       path: the file to write; missing folders are made.
 
     Raises:
-      UserError: the folder cannot be written or the disk is full; `RefusedNameError` where only the name is at fault.
+      UserError: the folder cannot be written or the disk is full; `RefusedFileError` where only the name is at fault.
     """
     path = Path(path)
     temporary: str | None = None
@@ -48,7 +48,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
         temporary = None
     except OSError as error:
-        kind = RefusedNameError if filenames.is_refused_name(error) else UserError
+        kind = RefusedFileError if filenames.is_refused_name(error) else UserError
         raise kind(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if temporary is not None and os.path.exists(temporary):

@@ -12,7 +12,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.report.drawn_text import drawable
 from lowres_jax.runtime import configuration
 from lowres_jax.utils import filenames
-from lowres_jax.utils.files import RefusedNameError, try_folder, write_atomically
+from lowres_jax.utils.files import RefusedFileError, try_folder, write_atomically
 
 
 def test_bytes_that_are_no_text_can_be_printed() -> None:
@@ -39,7 +39,7 @@ def test_long_names_are_cut_and_stay_apart(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_refused_is_an_error_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(RefusedNameError, match="cannot be written"), write_atomically(tmp_path / ("x" * 300)):
+    with pytest.raises(RefusedFileError, match="cannot be written"), write_atomically(tmp_path / ("x" * 300)):
         pass
     # As long as a name may be: the temporary file's is not longer.
     with write_atomically(tmp_path / ("x" * 255)) as file:
