@@ -195,12 +195,12 @@ def _enlarged(
     overlap: int,
 ) -> Iterator[tuple[Frame, dict[int, np.ndarray]]]:
     results: list[dict[int, np.ndarray]] = [{} for _ in group]
-    for upscaler in upscalers.members:
+    for upscaler in dict.fromkeys(upscalers.for_face(path.size) for path in paths):
         places = [
             (place, number)
             for place, (_, cuts) in enumerate(group)
             for number in cuts
-            if upscalers.of(paths[number].size) is upscaler
+            if upscalers.for_face(paths[number].size) is upscaler
         ]
         cuts = [group[place][1][number] for place, number in places]
         for (place, number), crop in zip(

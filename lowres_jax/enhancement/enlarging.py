@@ -56,7 +56,7 @@ def enlarge_faces(
     tile: int,
     overlap: int,
 ) -> list[EnlargedFace]:
-    """Cuts and enlarges faces, each by the upscaler that is made for its size, those of about one size together.
+    """Cuts and enlarges faces, each by the upscaler for its size (`for_face`), those of about one size together.
 
     Args:
       found: a picture, (H, W, 3) float32 RGB in [0, 1], and a face in it, for each.
@@ -68,14 +68,15 @@ def enlarge_faces(
     sizes = [face_size or paste.native_size(face, image.shape) for image, face in found]
     cuts = [paste.cut_face(image, face, size) for (image, face), size in zip(found, sizes, strict=True)]
     enlarged: list[np.ndarray] = [np.empty(0)] * len(found)
-    for upscaler in upscalers.members:
-        own = [number for number, size in enumerate(sizes) if upscalers.of(size) is upscaler]
+    chosen = [upscalers.for_face(size) for size in sizes]
+    for upscaler in dict.fromkeys(chosen):
+        own = [number for number, each in enumerate(chosen) if each is upscaler]
         results = tiling.upscale_each(upscaler, [cuts[number] for number in own], tile, overlap)
         for number, result in zip(own, results, strict=True):
             enlarged[number] = result
     return [
-        EnlargedFace(face, size, cut, crop, upscalers.of(size))
-        for (_, face), size, cut, crop in zip(found, sizes, cuts, enlarged, strict=True)
+        EnlargedFace(face, size, cut, crop, upscaler)
+        for (_, face), size, cut, crop, upscaler in zip(found, sizes, cuts, enlarged, chosen, strict=True)
     ]
 
 

@@ -26,7 +26,7 @@ from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime import signals
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize
+from lowres_jax.super_resolution.upscaler import LARGE_FACE, Upscaler, UpscalerBySize
 
 # Aligned crops of so many sizes get a program each; what comes in yet another size is padded to a few common ones.
 _MAX_EXACT_SIZES = 16
@@ -128,7 +128,7 @@ class Job:
         sizes: set[tuple[int, ...]] = set()
 
         def flush(shape: tuple[int, ...]) -> None:
-            group, upscaler = waiting.pop(shape), upscalers.of(max(shape[:2]))
+            group, upscaler = waiting.pop(shape), upscalers.for_face(max(shape[:2]))
             pictures = [picture.rgb for _, _, picture in group]
             if shape in sizes:
                 enlarged = list(upscaler(np.stack(pictures)))
@@ -146,7 +146,7 @@ class Job:
         for path, sha256, picture in self._read_ahead():
             shape = picture.rgb.shape
             size = max(shape[:2])
-            if self._refused(path, picture, upscalers.of(size).scale):
+            if self._refused(path, picture, upscalers.for_face(size).scale):
                 self._settled(PictureEntry(str(path), sha256, problem=self.too_large[-1]))
                 continue
             if len(sizes) < _MAX_EXACT_SIZES and size <= config.tile:
@@ -245,6 +245,8 @@ def _row(
 ) -> FaceRow:
     likeness, length = alike
     remarks = [faults.remark(picture, noise, made.size, made.upscaler.name)]
+    if made.size >= LARGE_FACE:
+        remarks = [f"large enough: from {LARGE_FACE} px on no network adds anything"]
     if likeness is not None and likeness < _UNLIKE:
         remarks.append(f"hardly like itself any more: one of 100 faces of 16 px comes out below {_UNLIKE}")
     face = made.face

@@ -76,10 +76,30 @@ def requested() -> bool:
 
 
 def check() -> None:
-    """Raises `Interrupted` if a stop was requested: a place where the program may end."""
+    """Raises `Interrupted` if a stop was requested, `AbandonedError` if nobody waits: a place where work may end."""
     number = _State.noted if _State.requested is None else _State.requested
     if number is not None:
         raise Interrupted(number)
+    tells = getattr(_work, "tells", None)
+    if tells is not None and tells():
+        raise AbandonedError
+
+
+class AbandonedError(Exception):
+    """Nobody waits any longer for the work of this thread."""
+
+
+_work = threading.local()
+
+
+@contextlib.contextmanager
+def abandoned_when(tells: Callable[[], bool]) -> Iterator[None]:
+    """Has `check` of this thread raise `AbandonedError` from when a function tells so, while the block runs."""
+    _work.tells = tells
+    try:
+        yield
+    finally:
+        _work.tells = None
 
 
 def interruptible(items: Iterable[Item]) -> Iterator[Item]:

@@ -9,6 +9,12 @@ KEYS = {
     "host": Key("127.0.0.1", "Address to listen at; any but this machine's own asks everybody for the token."),
     "port": Key(8765, "Port; 0: any free one.", least=0, most=65535),
     "token": Key(None, "What other machines have to give; None: one is made and said.", kind=str),
+    "hosts": Key(
+        (),
+        "Names by which a proxy in front of it is asked, as faces.example.org; then everybody gives the token.",
+        kind=str,
+    ),
+    "path": Key(None, "Path below which a proxy shows the page, as /faces; None: at the top.", kind=str),
     "gallery": Key(None, "Folder of known people, or a kept gallery, who can be searched without an upload.", kind=str),
     "open": Key(True, "Open the page in the browser, where there is a screen."),
     "upscaler": UPSCALER,

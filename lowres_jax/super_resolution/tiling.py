@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from lowres_jax.errors import UserError
+from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution.upscaler import Upscaler
 
 _SMALLEST_SIDE = 16
@@ -187,7 +188,7 @@ def _upscale_tiles(upscaler: Upscaler, tiles: list[np.ndarray]) -> Iterator[np.n
         devices = min(devices, os.cpu_count() or 1)
     room = _PIXELS_AT_ONCE[on_cpu] * devices // (tiles[0].shape[0] * tiles[0].shape[1])
     group = min(max(room, devices), len(tiles))
-    for start in range(0, len(tiles), group):
+    for start in interruptible(range(0, len(tiles), group)):
         batch = np.stack(tiles[start : start + group])
         padding = [(0, group - len(batch))] + [(0, 0)] * 3
         yield from upscaler(np.pad(batch, padding))[: len(batch)]

@@ -17,6 +17,8 @@ from lowres_jax.utils.shapes import Images
 
 # Faces that are larger or smaller by this factor than those of the training count as of another size.
 _ANOTHER_SIZE = 1.75
+# A face of so many pixels has all that a recognizer and an eye need; a network would take minutes to add to it.
+LARGE_FACE = 256
 _NAMED = 5  # pictures in a remark
 _RESEARCH_ONLY = "research only"  # as cards of models begin, whose data are
 
@@ -115,6 +117,11 @@ class UpscalerBySize:
         if len(self.members) == 1:
             return self.members[0]
         return min(self.members, key=lambda each: max(each.made_for / size, size / each.made_for))
+
+    def for_face(self, size: int) -> Upscaler:
+        """What enlarges a face of `size` pixels: `of`, but bicubic for one that is large enough as it is."""
+        upscaler = self.of(size)
+        return upscaler if size < LARGE_FACE else load_upscaler("bicubic", interpolation_scale=upscaler.scale)
 
     def licence_remark(self) -> str:
         """A line where a member may not be used for everything; "" where all may."""

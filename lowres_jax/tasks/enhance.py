@@ -130,7 +130,7 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
             continue
         for number, track in enumerate(followed.tracks, start=1):
             span = f"{wording.time_of(track.first.seconds)} to {wording.time_of(track.last.seconds)}"
-            print(f"{path} track {number}, {span}: {track.size} px, by {upscalers.of(track.size).name}")
+            print(f"{path} track {number}, {span}: {track.size} px, by {upscalers.for_face(track.size).name}")
         if not followed.tracks:
             found = "faces in too few frames, none of them is enlarged" if followed.passed_over else "no face found"
             print(f"{path}: {found}; it is enlarged all the same")

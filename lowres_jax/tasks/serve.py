@@ -9,6 +9,7 @@ import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from ml_collections import ConfigDict
 
@@ -50,19 +51,26 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
     listening = _listening(config)
     local = is_loopback(config.host)
-    token = config.token or (None if local else secrets.token_urlsafe(16))
+    path = (config.path or "").rstrip("/")
+    if path and not path.startswith("/"):
+        raise UserError(f"config.path={config.path}: begins with /, as /faces")
+    token = config.token or (None if local and not config.hosts else secrets.token_urlsafe(16))
     port = listening.getsockname()[1]
     shown = f"[{config.host}]" if ":" in config.host else config.host
-    hosts = frozenset({shown, "localhost", "127.0.0.1", "[::1]"}) if local else None
+    own = {shown, "localhost", "127.0.0.1", "[::1]", *config.hosts}
+    hosts = frozenset(own) if local or config.hosts else None
     engine = Engine(config)
     print("compiling ...", flush=True)
     engine.warm_up()
     guard = web.make_app(engine, config, hosts, token)
-    address = f"http://{shown}:{port}/" + (f"?token={token}" if token else "")
+    address = f"http://{shown}:{port}{path}/" + (f"?token={quote(token, safe='')}" if token else "")
     if engine.known:
         print(f"{engine.known} people enrolled of {config.gallery}")
     if not local:
         print("Other machines can ask too, over a connection that is not encrypted: use it in networks that you trust.")
+    for name in config.hosts:
+        said = f"?token={quote(token, safe='')}" if token else ""
+        print(f"by the proxy: https://{name}{path}/{said}")
     print(f"{address} (Ctrl-C ends it)", flush=True)
     if config.open and (sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
         webbrowser.open(address)

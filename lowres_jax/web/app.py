@@ -1,25 +1,28 @@
 """The routes: a page, what it asks for, and the same for programs."""
 
-import io
-import zipfile
-from collections.abc import Callable, Sequence
+import functools
+import re
+import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, File, HTTPException, Request, UploadFile
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from ml_collections import ConfigDict
+from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from lowres_jax import __version__
 from lowres_jax.clips.reading import SUFFIXES, open_clip
-from lowres_jax.data import images
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
-from lowres_jax.utils import filenames
+from lowres_jax.web.archive import unpack
 from lowres_jax.web.engine import Engine, Upload
 from lowres_jax.web.guard import Guard
-from lowres_jax.web.jobs import Jobs
+from lowres_jax.web.jobs import Jobs, Stage, Work
 from lowres_jax.web.line import FullError, Line
 
 _STATIC = Path(__file__).parent / "static"
@@ -27,7 +30,17 @@ _STATIC = Path(__file__).parent / "static"
 _REPORT_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; sandbox allow-scripts"
 )
-_MOST_ARCHIVED = 5000  # pictures of an archive
+_OWNER = "lowres_jax_owner"  # cookie of who starts jobs
+# By the lines of the terminal, which people need not read.
+_CLIP_STAGES = (
+    Stage(re.compile(r"^clip\S*:\s+(\d+)%"), "Finding the faces", 0, 30),
+    Stage(re.compile(r"^enlarge .*?(\d+)%"), "Enlarging them", 30, 99),
+)
+_REPORT_STAGES = (
+    Stage(re.compile(r"^people:\s+(\d+)%"), "Finding the faces", 0, 25),
+    Stage(re.compile(r"^\d+/\d+ .*?(\d+)%"), "Enlarging and recognizing them", 25, 90),
+    Stage(re.compile(r"^protocols.*?(\d+)%"), "Drawing the report", 90, 99),
+)
 _DESCRIPTION = "Small faces: find them, enlarge them, recognize them. An enlarged face is a guess."
 Picture = Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF or another picture")]
 
@@ -57,6 +70,24 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
     @app.exception_handler(UserError)
     async def refuse(request: Request, error: UserError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(OSError)
+    async def disk(request: Request, error: OSError) -> JSONResponse:
+        return JSONResponse({"detail": f"the server's disk cannot take it ({error.strerror or error})"}, 507)
+
+    @app.exception_handler(RequestValidationError)
+    async def missing(request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = ", ".join(str(each["loc"][-1]) for each in error.errors())
+        return JSONResponse({"detail": f"missing or wrong: {fields}; /openapi.json says what is expected"}, 422)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def refused(request: Request, error: StarletteHTTPException) -> Response:
+        if isinstance(error.__cause__, OSError):  # while the form was read
+            return await disk(request, error.__cause__)
+        if str(error.detail).startswith("Too many files"):
+            detail = f"more files than the {config.most_known} pictures of known people that are taken"
+            return JSONResponse({"detail": detail}, 413)
+        return await http_exception_handler(request, error)
 
     @app.get("/state", summary="What there is to search in, and the limits")
     async def state() -> dict[str, Any]:
@@ -89,14 +120,24 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
     @app.post(
         "/compare", status_code=202, summary="The comparison report of an archive of faces, made in the background"
     )
-    async def compare(archive: Annotated[UploadFile, File(description="Zip with a folder a person")]) -> Any:
-        return await _started(
-            jobs, "report", lambda folder: _comparison(folder, _read(archive).content, config.most_megapixels)
-        )
+    async def compare(
+        request: Request,
+        response: Response,
+        archive: Annotated[UploadFile, File(description="Zip with a folder a person")],
+    ) -> Any:
+        work = functools.partial(_comparison, content=_read(archive).content, most_megapixels=config.most_megapixels)
+        return await _started(jobs, "report", _owner(request, response), work)
 
     @app.post("/clip", status_code=202, summary="A clip enlarged, with its faces, made in the background")
-    async def clip(clip: Annotated[UploadFile, File(description="MP4 or another video")]) -> Any:
-        return await _started(jobs, "clip", lambda folder: _enlarged_clip(folder, _read(clip), config))
+    async def clip(
+        request: Request, response: Response, clip: Annotated[UploadFile, File(description="MP4 or another video")]
+    ) -> Any:
+        work = functools.partial(_enlarged_clip, upload=_read(clip), config=config)
+        return await _started(jobs, "clip", _owner(request, response), work)
+
+    @app.get("/jobs", summary="The jobs that this browser started, by its cookie")
+    def own_jobs(request: Request) -> list[dict[str, object]]:
+        return jobs.of(request.cookies.get(_OWNER, ""))
 
     @app.get("/jobs/{job_id}", summary="How far a job is")
     async def job_state(job_id: str) -> dict[str, object]:
@@ -115,7 +156,7 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         return FileResponse(path, media_type="video/mp4", filename="enlarged.mp4", content_disposition_type="inline")
 
     app.mount("/", StaticFiles(directory=_STATIC, html=True))
-    return Guard(app, hosts, token, config.most_megabytes * 1_000_000)
+    return Guard(app, hosts, token, config.most_megabytes * 1_000_000, config.path or "")
 
 
 def _read(upload: UploadFile) -> Upload:
@@ -123,10 +164,19 @@ def _read(upload: UploadFile) -> Upload:
     return Upload(upload.filename or "picture", upload.file.read())
 
 
-async def _started(jobs: Jobs, kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> dict[str, object]:
+def _owner(request: Request, response: Response) -> str:
+    """Whose a job is: a number that the browser keeps, so that the job survives a reload."""
+    owner = request.cookies.get(_OWNER, "")
+    if len(owner) < 20:
+        owner = secrets.token_urlsafe(24)
+        response.set_cookie(_OWNER, owner, httponly=True, samesite="lax")
+    return owner
+
+
+async def _started(jobs: Jobs, kind: str, owner: str, prepare: Callable[[Path], Work]) -> dict[str, object]:
     import anyio.to_thread
 
-    job_id = await anyio.to_thread.run_sync(jobs.start, kind, prepare)
+    job_id = await anyio.to_thread.run_sync(jobs.start, kind, owner, prepare)
     return jobs.state(job_id)
 
 
@@ -137,44 +187,23 @@ def _known(ask: Callable[[], Any]) -> Any:
         raise HTTPException(404, "there is no such job, or it has not made anything yet") from error
 
 
-def _comparison(folder: Path, content: bytes, most_megapixels: int) -> tuple[list[str], Path]:
+def _comparison(folder: Path, content: bytes, most_megapixels: int) -> Work:
     """The command for an archive of faces.
 
     Raises:
-      UserError: it is no zip archive, has nothing usable, or too much.
+      UserError: see `archive.unpack`.
     """
-    uploaded, count, size = folder / "uploaded", 0, 0
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            for entry in archive.infolist():
-                parts = [part for part in entry.filename.replace("\\", "/").split("/") if part]
-                if entry.is_dir() or len(parts) < 2 or ".." in parts or any(part.startswith(".") for part in parts):
-                    continue
-                count, size = count + 1, size + entry.file_size
-                # Pictures are compressed already.
-                if count > _MOST_ARCHIVED or size > 2 * len(content) + 1_000_000:
-                    raise UserError(f"the archive has more than {_MOST_ARCHIVED} pictures, or unpacks to too much")
-                picture = archive.read(entry)
-                if 0 < images.pixel_count(picture) <= most_megapixels * 1_000_000:
-                    # Folders are named as in the archive, people by them; each is one part of a path below this one.
-                    ending = Path(parts[-1]).suffix.lower()[:6]
-                    path = filenames.fitting(uploaded.joinpath(*parts[:-1], f"{count}{ending}"), 0)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_bytes(picture)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, ValueError) as error:
-        raise UserError(f"the archive cannot be read ({error}): give a zip file with a folder a person") from error
-    if not uploaded.is_dir():
-        raise UserError("the archive has no pictures in folders: it needs a folder a person")
-    workdir = folder / "work"
+    uploaded, workdir = folder / "uploaded", folder / "work"
+    unpack(content, uploaded, most_megapixels)
     flags = ["--config=compare", f"--config.input={uploaded}", "--config.upscalers=bicubic,identity@32,identity_x8@16"]
-    return [*flags, f"--workdir={workdir}"], workdir / "report.html"
+    return Work([*flags, f"--workdir={workdir}"], workdir / "report.html", _REPORT_STAGES)
 
 
-def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict) -> tuple[list[str], Path]:
+def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict) -> Work:
     """The command for a clip.
 
     Raises:
-      UserError: it is no clip, or too long.
+      UserError: it is no clip, its frames are too large, or it is too long.
     """
     suffix = Path(upload.name.replace("\\", "/")).suffix.lower()
     uploaded = folder / "uploaded"
@@ -182,18 +211,17 @@ def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict) -> tuple[li
     path = uploaded / f"clip{suffix if suffix in SUFFIXES else '.mp4'}"
     path.write_bytes(upload.content)
     try:
-        opened = open_clip(path)
+        opened = open_clip(path, config.most_megapixels * 1_000_000)
     except UserError as error:
         raise UserError(str(error).replace(f"{uploaded}/", "")) from error
     if opened.frames > config.most_frames:
         raise UserError(f"the clip has {opened.frames:,} frames, over the {config.most_frames:,} that are taken")
     output = folder / "output"
-    stop = f"--config.stop={config.most_frames / opened.rate:g}"
-    flags = ["--config=enhance", f"--config.input={path}", f"--config.output={output}", stop]
-    return [*flags, f"--config.upscaler={','.join(config.upscaler)}"], output / "clip_x2.mp4"
+    flags = ["--config=enhance", f"--config.input={path}", f"--config.output={output}"]
+    return Work([*flags, f"--config.upscaler={','.join(config.upscaler)}"], output / "clip_x2.mp4", _CLIP_STAGES)
 
 
 def close(app: Any) -> None:
     """Ends what the application has begun."""
     app.state.line.close()
-    app.state.jobs.remove()
+    app.state.jobs.close()

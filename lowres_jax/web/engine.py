@@ -43,6 +43,7 @@ from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording
 from lowres_jax.settings import identify
 from lowres_jax.super_resolution import tiling
+from lowres_jax.super_resolution.upscaler import LARGE_FACE
 from lowres_jax.utils import filenames
 
 # Side of the faces that the page shows; smaller results are shown larger by the browser.
@@ -50,6 +51,8 @@ _SHOWN = 256
 _TILE, _OVERLAP = 128, 32
 _RANKS = 5
 _MOST_FACES = 40  # of one photograph, the surest
+# Pixels of faces that go through networks for one request: a minute of two cores.
+_MOST_ENLARGED = 3 * LARGE_FACE**2
 _MOST_SHAPES = 50  # of pictures, until what was compiled for them is let go
 
 
@@ -113,23 +116,32 @@ class Engine:
 
         Args:
           picture: the photograph.
-          large: whether faces that are large enough for a recognizer as they are, are enlarged too.
+          large: whether faces that are large enough for a recognizer as they are, are enlarged too, up to 255 px.
 
         Raises:
           UserError: it is no picture, or too large.
         """
         decoded, found = self._found(picture)
         sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
-        chosen = [large or size < self._reader.small_face for size in sizes]
+        chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
         faces = self._enlarged(decoded, [face for face, here in zip(found, chosen, strict=True) if here])
         rows = iter(self._rows(decoded, faces))
         told = [
-            next(rows) if here else _as_it_is(decoded.rgb, face, size)
+            next(rows) if here else _as_it_is(decoded.rgb, face, size, self._reader.small_face)
             for face, size, here in zip(found, sizes, chosen, strict=True)
         ]
         height, width = decoded.rgb.shape[:2]
         remarks = [line for line in (self._upscalers.licence_remark(),) if line]
         return {"width": width, "height": height, "faces": told, "remarks": remarks, "caution": CAUTION}
+
+    @staticmethod
+    def _chosen(sizes: Sequence[int], below: int) -> list[bool]:
+        """Which faces go through a network: those below a size, the smallest first, as far as a request may ask."""
+        left, found = _MOST_ENLARGED, [False] * len(sizes)
+        for number in sorted(range(len(sizes)), key=lambda each: sizes[each]):
+            left -= sizes[number] ** 2
+            found[number] = sizes[number] < below and left >= 0
+        return found
 
     def _rows(self, decoded: images.DecodedImage, faces: Sequence[EnlargedFace]) -> list[dict[str, Any]]:
         """What is told of enlarged faces."""
@@ -163,7 +175,9 @@ class Engine:
         if why := enlarging.too_large(decoded.rgb, background.scale):
             raise UserError(f"{_told(picture)}: {why}")
         photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
-        enlarging.paste_faces(photograph, self._enlarged(decoded, found), background.scale)
+        sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
+        chosen = itertools.compress(found, self._chosen(sizes, LARGE_FACE))
+        enlarging.paste_faces(photograph, self._enlarged(decoded, list(chosen)), background.scale)
         file = io.BytesIO()
         Image.fromarray(photograph).save(file, "PNG", compress_level=1)
         return file.getvalue()
@@ -284,14 +298,22 @@ class Engine:
         return enrolment
 
 
-def _as_it_is(image: np.ndarray, face: Face, size: int) -> dict[str, Any]:
-    """What is told of a face that is large enough; it is shown smaller where it is larger than the page's."""
+def _as_it_is(image: np.ndarray, face: Face, size: int, small_face: int) -> dict[str, Any]:
+    """What is told of a face that is not enlarged; it is shown smaller where it is larger than the page's."""
+    if size >= LARGE_FACE:
+        remark = f"Large enough: faces of {LARGE_FACE} px and more are never enlarged."
+    elif size >= small_face:
+        remark = "Large enough as it is: it was not enlarged."
+    else:
+        remark = "Too many faces for one request: send a part of the photograph."
     return {
         "box": [round(float(each), 1) for each in face.box],
         "score": round(face.score, 4),
         "size": size,
         "quality": None,
         "model": None,
+        "remark": remark,
+        "can_be_enlarged": small_face <= size < LARGE_FACE,
         "pixels": _data(paste.cut_face(image, face, min(size, _SHOWN))),
     }
 

@@ -4,6 +4,7 @@ Headers are those of the OWASP Secure Headers Project.
 """
 
 import contextlib
+import hashlib
 import hmac
 import ipaddress
 import json
@@ -13,7 +14,6 @@ from urllib.parse import parse_qs
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "lowres_jax_token"
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; "
     "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,6 +32,9 @@ HEADERS: Mapping[str, str] = {
 }
 
 
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
 class TooLargeError(Exception):
     """A request has more bytes than are taken."""
 
@@ -43,7 +46,7 @@ class Guard:
       inner: the application behind it.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, token: str | None, most_bytes: int):
+    def __init__(self, app: ASGIApp, hosts: frozenset[str] | None, token: str | None, most_bytes: int, path: str = ""):
         """Stands before an application.
 
         Args:
@@ -52,9 +55,14 @@ class Guard:
             any, for who has the token.
           token: what everybody has to give; None: nothing.
           most_bytes: of a request.
+          path: what a proxy puts before every path, as "/faces"; "" for nothing.
         """
         self.inner = app
-        self._hosts, self._token, self._most = hosts, token, most_bytes
+        self._hosts, self._token, self._most, self._path = hosts, token, most_bytes, path.rstrip("/")
+        # Cookies know no ports: two servers of one host have two names. No character of the token is in it.
+        digest = hashlib.sha256((token or "").encode()).hexdigest()
+        self.cookie = f"lowres_jax_{digest[:8]}"
+        self._cookie_value = hashlib.sha256(f"cookie {digest}".encode()).hexdigest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
@@ -62,6 +70,8 @@ class Guard:
             await send({"type": "websocket.close", "code": 1003})
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if self._path and (scope["path"] + "/").startswith(f"{self._path}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self._path) or "/", "root_path": ""}
         begun = False
 
         async def guarded(message: Message) -> None:
@@ -83,8 +93,9 @@ class Guard:
             and scope["path"] == "/"
             and hmac.compare_digest(_query_token(scope).encode(), self._token.encode())
         ):
-            cookie = f"{COOKIE}={self._token}; HttpOnly; SameSite=Strict; Path=/"
-            await _answer(guarded, 303, "", {"location": "/", "set-cookie": cookie})
+            # Lax: who comes by a link of a mail or a chat has it too; what changes anything asks for the own origin.
+            cookie = f"{self.cookie}={self._cookie_value}; HttpOnly; SameSite=Lax; Path=/"
+            await _answer(guarded, 303, "", {"location": f"{self._path}/", "set-cookie": cookie})
             return
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._most:
@@ -116,26 +127,34 @@ class Guard:
         if self._hosts is not None and _without_port(host) not in self._hosts:
             return 403, "asked under another name than its own"
         origin = headers.get("origin")
-        if origin is not None and origin.partition("://")[2] != host:
+        if origin is not None and not self._is_own(origin.partition("://")[2], host):
             return 403, "asked by a page of another origin"
-        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
+        # A link that leads here is followed; a foreign page may ask for nothing itself.
+        followed = headers.get("sec-fetch-mode") == "navigate" and (scope["method"], scope["path"]) == ("GET", "/")
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not followed:
             return 403, "asked by a page of another origin"
         if self._token and not self._is_given(scope, headers):
             return 401, "the token is missing or wrong: open the address that was said at the start, with ?token="
         return None
 
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Whether a page of an origin, as "host:port", is this server's: a proxy may ask under another name than it."""
+        return origin == host or (self._hosts is not None and _without_port(origin) in self._hosts - _LOOPBACK)
+
     def _is_given(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         assert self._token is not None
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
-        given = [bearer] if scheme.lower() == "bearer" else []
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-            given += [cookie.value] if cookie else []
-        except CookieError:
-            pass
+        # A header's bytes come as Latin-1, whatever was meant.
+        given = [bearer.encode("latin-1")] if scheme.lower() == "bearer" else []
         if scope["path"] == "/":
-            given.append(_query_token(scope))
-        return any(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
+            given.append(_query_token(scope).encode())
+        if any(hmac.compare_digest(each, self._token.encode()) for each in given):
+            return True
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(self.cookie)
+        except CookieError:
+            return False
+        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self._cookie_value.encode())
 
 
 def is_loopback(host: str) -> bool:

@@ -7,41 +7,79 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lowres_jax.errors import UserError
 
-_PERCENT = re.compile(r"(\d{1,3})%")
 _SECONDS_TO_STOP = 10.0
 _LAST_BYTES = 4096  # of what a process says
+# What jobs made is kept so long, of so many.
+_SECONDS_KEPT, _MOST_KEPT = 3600.0, 8
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a job's work.
+
+    Attributes:
+      line: pattern of the terminal's lines of that part; its last group is the percentage of the part.
+      words: what a person is told.
+      begin: percentage of the whole at which it begins.
+      end: likewise at which it ends.
+    """
+
+    line: re.Pattern[str]
+    words: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a job is to do.
+
+    Attributes:
+      flags: of the program's command.
+      result: path of the file that it makes.
+      stages: parts of its work, in order.
+    """
+
+    flags: Sequence[str]
+    result: Path
+    stages: Sequence[Stage] = ()
 
 
 @dataclass
 class _Job:
-    """A process, its folder, and what it makes."""
+    """A process, its folder, whose it is, and what it makes."""
 
     id: str
+    owner: str
     process: subprocess.Popen[bytes]
     folder: Path
-    result: Path
+    work: Work
     kind: str
+    percent: int = 0
+    ended: float | None = None
 
 
 class Jobs:
-    """At most one process at a time; what it made stays until the next, or until it is removed."""
+    """At most one process at a time; what it made stays for an hour, until it is removed, or eight others are made."""
 
     def __init__(self) -> None:
-        self._job: _Job | None = None
+        self._jobs: dict[str, _Job] = {}
         self._starting = threading.Lock()
 
-    def start(self, kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> str:
-        """Starts a command of the program.
+    def start(self, kind: str, owner: str, prepare: Callable[[Path], Work]) -> str:
+        """Starts a command of the program; a refusal leaves everything as it was.
 
         Args:
           kind: what it is, as the page names it.
-          prepare: fills a folder with what was uploaded, and gives flags and the path of the result.
+          owner: who starts it, as a cookie says; "" for a program, which knows the number.
+          prepare: fills a folder with what was uploaded.
 
         Returns:
           Number of the job, not to be guessed.
@@ -50,20 +88,22 @@ class Jobs:
           UserError: another one runs, or `prepare` refuses.
         """
         with self._starting:
-            if self._job is not None and self._job.process.poll() is None:
-                raise UserError(f"a {self._job.kind} is being made already: wait for it, or stop it")
-            self.remove()
-            self._job = self._started(kind, prepare)
-            return self._job.id
+            for job in self._jobs.values():
+                if job.process.poll() is None:
+                    raise UserError(f"a {job.kind} is being made already: wait for it, or stop it")
+            made = self._started(kind, owner, prepare)
+            self._jobs[made.id] = made
+        self._forget()
+        return made.id
 
     @staticmethod
-    def _started(kind: str, prepare: Callable[[Path], tuple[Sequence[str], Path]]) -> _Job:
+    def _started(kind: str, owner: str, prepare: Callable[[Path], Work]) -> _Job:
         folder = Path(tempfile.mkdtemp(prefix="lowres_jax-"))
         try:
-            flags, result = prepare(folder)
+            work = prepare(folder)
             with (folder / "said.txt").open("wb") as said:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "lowres_jax.main", *flags],
+                    [sys.executable, "-m", "lowres_jax.main", *work.flags],
                     cwd=folder,
                     stdin=subprocess.DEVNULL,
                     stdout=said,
@@ -72,14 +112,24 @@ class Jobs:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return _Job(secrets.token_urlsafe(16), process, folder, result, kind)
+        return _Job(secrets.token_urlsafe(16), owner, process, folder, work, kind)
+
+    def _forget(self) -> None:
+        """Removes what is older than an hour, and the oldest of too many."""
+        ended = [job for job in list(self._jobs.values()) if job.process.poll() is not None]
+        for job in ended:
+            job.ended = job.ended or time.monotonic()
+        old = [job for job in ended if job.ended and time.monotonic() - job.ended > _SECONDS_KEPT]
+        for job in {each.id: each for each in [*old, *ended[: max(len(ended) - _MOST_KEPT, 0)]]}.values():
+            self._end(job)
 
     def state(self, job_id: str) -> dict[str, object]:
-        """How far a job is: "running", "done" or "failed", and what it last said.
+        """How far a job is: "running", "done" or "failed", one percentage, and words.
 
         Raises:
           KeyError: there is no such job.
         """
+        self._forget()
         job = self._of(job_id)
         code = job.process.poll()
         said = job.folder / "said.txt"
@@ -88,19 +138,26 @@ class Jobs:
         except FileNotFoundError as error:
             raise KeyError(job_id) from error  # removed at this moment
         lines = [line.strip() for line in text.split("\n") if line.strip()]
-        last = lines[-1].replace(f"{job.folder}/", "") if lines else ""
-        percents = _PERCENT.findall(last)
         if code is not None:
             # The uploads are of no use any more.
             shutil.rmtree(job.folder / "uploaded", ignore_errors=True)
-        state = "running" if code is None else "done" if code == 0 and job.result.is_file() else "failed"
-        return {
-            "id": job.id,
-            "kind": job.kind,
-            "state": state,
-            "percent": int(percents[-1]) if percents and state == "running" else None,
-            "said": last[-300:],
-        }
+        state = "running" if code is None else "done" if code == 0 and job.work.result.is_file() else "failed"
+        words = {"running": "Starting", "done": "Done", "failed": "It failed"}[state]
+        if state == "running":
+            percent, stage = _progress(job.work.stages, lines)
+            words = stage or words
+            job.percent = max(job.percent, percent)
+        elif state == "done":
+            job.percent = 100
+        elif lines:
+            words = lines[-1].replace(f"{job.folder}/", "").removeprefix("error: ")[-300:]
+        return {"id": job.id, "kind": job.kind, "state": state, "percent": job.percent, "said": words}
+
+    def of(self, owner: str) -> list[dict[str, object]]:
+        """The states of somebody's jobs, the latest first."""
+        self._forget()
+        own = [job.id for job in self._jobs.values() if owner and secrets.compare_digest(job.owner, owner)]
+        return [self.state(job_id) for job_id in reversed(own)]
 
     def result(self, job_id: str) -> Path:
         """The file that a finished job made.
@@ -110,19 +167,23 @@ class Jobs:
         """
         if self.state(job_id)["state"] != "done":
             raise KeyError(job_id)
-        return self._of(job_id).result
+        return self._of(job_id).work.result
 
-    def remove(self, job_id: str | None = None) -> None:
-        """Stops a job and removes what it made; whichever there is where no number is given.
+    def remove(self, job_id: str) -> None:
+        """Stops a job and removes what it made.
 
         Raises:
           KeyError: there is no such job.
         """
-        if job_id is not None:
-            self._of(job_id)
-        if self._job is None:
-            return
-        job, self._job = self._job, None
+        self._end(self._of(job_id))
+
+    def close(self) -> None:
+        """Stops and removes all."""
+        for job in list(self._jobs.values()):
+            self._end(job)
+
+    def _end(self, job: _Job) -> None:
+        self._jobs.pop(job.id, None)
         if job.process.poll() is None:
             job.process.terminate()
             try:
@@ -133,6 +194,17 @@ class Jobs:
         shutil.rmtree(job.folder, ignore_errors=True)
 
     def _of(self, job_id: str) -> _Job:
-        if self._job is None or not secrets.compare_digest(job_id.encode(), self._job.id.encode()):
-            raise KeyError(job_id)
-        return self._job
+        for job in self._jobs.values():
+            if secrets.compare_digest(job_id.encode(), job.id.encode()):
+                return job
+        raise KeyError(job_id)
+
+
+def _progress(stages: Sequence[Stage], lines: Sequence[str]) -> tuple[int, str]:
+    """Percentage of the whole, and the words of the stage, by the last line that tells of one."""
+    for line in reversed(lines):
+        for stage in reversed(stages):
+            if found := stage.line.search(line):
+                share = min(int(found[found.re.groups]), 100) / 100
+                return round(stage.begin + share * (stage.end - stage.begin)), stage.words
+    return 0, ""

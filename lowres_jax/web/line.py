@@ -2,8 +2,11 @@
 
 import asyncio
 import concurrent.futures
+import threading
 from collections.abc import Callable
 from typing import Any
+
+from lowres_jax.runtime import signals
 
 
 class FullError(Exception):
@@ -24,7 +27,7 @@ class Line:
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="models")
 
     async def run(self, work: Callable[[], Any], gone: Callable[[], Any]) -> Any:
-        """Runs some work when its turn comes; what nobody waits for any more is left out.
+        """Runs some work when its turn comes; what nobody waits for any more is left out, or ends.
 
         Args:
           work: what to do.
@@ -39,13 +42,22 @@ class Line:
         if self._count >= self._most:
             raise FullError
         self._count += 1
-        future = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        abandoned = threading.Event()
+
+        def run() -> Any:
+            with signals.abandoned_when(abandoned.is_set):
+                return work()
+
+        future = asyncio.get_running_loop().run_in_executor(self._thread, run)
         future.add_done_callback(self._leave)
         while True:
             done, _ = await asyncio.wait([future], timeout=0.5)
             if done:
                 return future.result()
-            if await gone() and future.cancel():
+            if await gone():
+                # What has begun ends at its next check, and makes room then.
+                abandoned.set()
+                future.cancel()
                 return None
 
     def _leave(self, future: Any) -> None:

@@ -17,6 +17,16 @@ def test_each_face_goes_to_the_one_made_for_its_size() -> None:
     assert chosen == ["identity_x8"] * 3 + ["identity"] * 5
 
 
+@pytest.mark.parametrize("names", [("identity", "identity_x8"), ("srresnet",)])
+def test_no_network_enlarges_a_face_that_is_large_enough(names: tuple[str, ...]) -> None:
+    """It took minutes, and invents where nothing is missing; from 256 px on, wherever a face is enlarged."""
+    upscalers = load_upscaler_by_size(names)
+    assert upscalers.for_face(255) is upscalers.of(255)
+    assert [(upscalers.for_face(size).name, upscalers.for_face(size).scale) for size in (256, 900)] == [
+        ("bicubic", 4)
+    ] * 2
+
+
 def test_one_alone_takes_all_sizes() -> None:
     only = load_upscaler_by_size(("bicubic",))
     assert [only.of(size).name for size in (8, 300)] == ["bicubic", "bicubic"]

@@ -183,8 +183,11 @@ def test_a_clip_and_its_progress(page: Page, tmp_path: Path) -> None:
     example.write(tmp_path / "walk.mp4", example.frames([orl(1, 9)], seconds=0.2, height=60))
     page.set_input_files("#photograph", tmp_path / "walk.mp4")
     page.click("#enhance button[type=submit]")
-    expect(page.locator("#enhance .status")).to_have_text("Done.")
+    expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
     expect(page.locator("#enhance video")).to_have_attribute("src", re.compile(r"jobs/.+/result"))
+    # It survives that the page is loaded anew.
+    page.reload()
+    expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
     with page.expect_download() as saved:
         page.get_by_role("link", name="Save the clip").click()
     saved.value.save_as(tmp_path / "saved.mp4")
@@ -201,10 +204,14 @@ def test_a_report_and_stopping_it(page: Page, tmp_path: Path) -> None:
                 archive.writestr(f"faces/s{person}/{number}.png", png(orl(person, number)))
     page.set_input_files("#archive", tmp_path / "faces.zip")
     page.click("#compare button[type=submit]")
+    # One bar, in words; a job that runs is found again by who started it, and can be stopped.
+    expect(page.locator("#compare .status")).to_have_text(re.compile(r"^(Starting|Finding the faces) … \d+ %$"))
+    page.reload()
+    expect(page.locator("#compare progress")).to_have_attribute("max", "100")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#compare .status")).to_have_text("Stopped; nothing of it is kept.")
     page.click("#compare button[type=submit]")
-    expect(page.locator("#compare .status")).to_have_text("Done.")
+    expect(page.locator("#compare .status")).to_have_text("Done. It is kept for an hour.")
     with page.expect_popup() as opened:
         page.get_by_role("link", name="Open the report").click()
     expect(opened.value.locator("h1")).to_be_visible()

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_scenes import orl, png
 from PIL import Image
 
 from lowres_jax import config_keys
+from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.settings.kept_gallery import KEYS as KEPT_KEYS
 from lowres_jax.settings.serve import KEYS
@@ -45,6 +47,26 @@ def test_small_faces_are_enlarged_and_large_ones_are_not(engine: Engine, picture
     assert any("research only" in line for line in found["remarks"])
     both = engine.enhance(upload(pictures / "scene.png"), large=True)
     assert [face["model"] for face in both["faces"]] == ["identity", "identity"]
+
+
+def test_work_is_bounded_before_it_begins(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A face of 408 px took 88 s, one of 824 px over 250 s."""
+    large = resize.resize(orl(1, 9), 672, 552)  # its aligned crop has some 500 px
+    for each in engine._upscalers.members:
+        monkeypatch.setattr(each, "_enlarge", lambda *_: pytest.fail("a network was asked"))
+    found = engine.enhance(Upload("large.png", png(large)), large=True)
+    (face,) = found["faces"]
+    assert face["size"] >= 256
+    assert (face["model"], face["can_be_enlarged"]) == (None, False)
+    assert face["remark"] == "Large enough: faces of 256 px and more are never enlarged."
+    assert Image.open(io.BytesIO(engine.pasted_back(Upload("large.png", png(large))))).size == (4 * 552, 4 * 672)
+
+
+def test_the_smallest_faces_first_as_far_as_one_request_may_ask() -> None:
+    # 3 x 256 x 256 pixels: 200 x 200 four times, and small ones before them.
+    assert Engine._chosen([200, 60, 200, 300, 200, 200, 200], below=256) == [True, True, True, False, True, True, False]
+    assert Engine._chosen([100, 63, 64], below=64) == [False, True, False]
+    assert Engine._chosen([], below=64) == []
 
 
 def test_the_whole_photograph(engine: Engine, pictures: Path) -> None:

@@ -1,14 +1,22 @@
 """Who may ask: hosts, origins, tokens, sizes; the headers of every answer; a line that is full; who goes away."""
 
 import asyncio
+import errno
 import io
+import os
+import re
 import signal
+import tempfile
 import threading
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import numpy as np
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -99,11 +107,76 @@ def test_the_token() -> None:
     assert asked.get("/state", headers={"authorization": "Bearer sécret".encode()}).status_code == 401
     answer = asked.get("/?token=secret", follow_redirects=False)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    assert answer.headers["set-cookie"] == "lowres_jax_token=secret; HttpOnly; SameSite=Strict; Path=/"
+    assert re.fullmatch(
+        r"lowres_jax_[0-9a-f]{8}=[0-9a-f]{64}; HttpOnly; SameSite=Lax; Path=/", answer.headers["set-cookie"]
+    )
     assert asked.get("/state").status_code == 200  # by the cookie
     # Nobody gets another cookie set by an address.
     forged = asked.get("/?token=other%0d%0aset-cookie:x=y", follow_redirects=False)
     assert "set-cookie" not in forged.headers
+
+
+LINK = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def test_a_link_of_a_mail_opens_the_page() -> None:
+    assert client().get("/", headers=LINK).status_code == 200
+    # Only the page, and only to look at: what it does is asked for by itself.
+    assert client().get("/state", headers=LINK).status_code == 403
+    assert client().post("/enhance", files=upload(), headers=LINK).status_code == 403
+    asked = client(hosts=None, token="secret")
+    assert asked.get("/?token=secret", headers=LINK, follow_redirects=False).status_code == 303
+    assert asked.get("/", headers=LINK).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["plain", 'a b;c,d=e"f', "ä&ö?#/%41+", "東京"])
+def test_tokens_of_any_characters(token: str) -> None:
+    asked = client(hosts=None, token=token)
+    # As the address is printed.
+    assert asked.get(f"/?token={quote(token, safe='')}", follow_redirects=False).status_code == 303
+    assert asked.get("/state").status_code == 200
+    bearer = client(hosts=None, token=token)
+    assert bearer.get("/state", headers={"authorization": b"Bearer " + token.encode()}).status_code == 200
+
+
+def test_two_servers_of_one_host_do_not_log_each_other_out() -> None:
+    """Cookies know no ports: a browser sends both to both."""
+    one, other = (client(hosts=None, token=token) for token in ("one", "other"))
+    jar = [
+        asked.get(f"/?token={token}", follow_redirects=False).headers["set-cookie"].partition(";")[0]
+        for asked, token in ((one, "one"), (other, "other"))
+    ]
+    for asked in (client(hosts=None, token="one"), client(hosts=None, token="other")):
+        assert asked.get("/state", headers={"cookie": "; ".join(jar)}).status_code == 200
+    assert client(hosts=None, token="third").get("/state", headers={"cookie": "; ".join(jar)}).status_code == 401
+
+
+def test_behind_a_proxy_with_another_name() -> None:
+    """The browser's origin is the proxy's; the Host is that, or the server's own where the proxy changes it."""
+    hosts = frozenset({"127.0.0.1", "faces.example.org"})
+    asked = client(hosts=hosts, token="secret")
+    key = {"authorization": "Bearer secret"}
+    for host in ("faces.example.org", "127.0.0.1:8765"):
+        for origin, status in (("https://faces.example.org", 200), ("https://evil.example", 403)):
+            headers = {"host": host, "origin": origin, **key}
+            assert asked.post("/enhance", files=upload(), headers=headers).status_code == status
+    assert asked.get("/", headers={"host": "other.example.org", **key}).status_code == 403
+
+
+@pytest.mark.parametrize("stripped", [True, False])
+def test_below_a_path(stripped: bool) -> None:
+    """Whether the proxy takes the path away or leaves it; the page's own addresses are relative."""
+    asked = client(hosts=LOCAL, token="secret", path="/faces")
+    before = "" if stripped else "/faces"
+    answer = asked.get(f"{before}/?token=secret", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/faces/")
+    assert asked.get(f"{before}/").status_code == 200
+    assert asked.get(f"{before}/page.js").status_code == 200
+    assert asked.post(f"{before}/enhance", files=upload()).status_code == 200
+    assert asked.get("/facesother").status_code == 404
+    static = Path(__file__).parents[2] / "lowres_jax" / "web" / "static"
+    assert not re.search(r"""(?:src|href)=["']/|ask\([`"']/""", (static / "index.html").read_text())
+    assert not re.search(r"""ask\([`"']/""", (static / "page.js").read_text())
 
 
 def test_no_path_of_the_server() -> None:
@@ -131,6 +204,7 @@ def test_no_page_of_documentation_but_a_description() -> None:
         "/identify",
         "/compare",
         "/clip",
+        "/jobs",
         "/jobs/{job_id}",
         "/jobs/{job_id}/result",
     }
@@ -161,7 +235,9 @@ def test_refusals_are_one_line() -> None:
     asked = client(most_known=2)
     answer = asked.post("/enhance", files=upload(b"bad", "me.png"))
     assert (answer.status_code, answer.json()) == (422, {"detail": "me.png: no picture"})
-    assert asked.post("/enhance").status_code == 422
+    answer = asked.post("/enhance")
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("missing or wrong: picture; ")
     files = [("picture", ("a.png", b"a")), *(("known", (f"{n}/a.png", b"a")) for n in range(3))]
     answer = asked.post("/identify", files=files)
     assert (answer.status_code, answer.json()["detail"]) == (413, "3 pictures of known people, over the 2 taken")
@@ -188,6 +264,61 @@ def test_an_archive_that_unpacks_to_too_much() -> None:
         archive.writestr("alone.png", b"x")
     answer = client().post("/compare", files={"archive": ("x.zip", file.getvalue())})
     assert answer.json()["detail"] == "the archive has no pictures in folders: it needs a folder a person"
+
+
+def test_more_files_than_are_allowed() -> None:
+    files = [("picture", ("a.png", b"a")), *(("known", (f"{n}/a.png", b"a")) for n in range(1100))]
+    answer = client(most_known=500).post("/identify", files=files)
+    assert (answer.status_code, answer.json()) == (
+        413,
+        {"detail": "more files than the 500 pictures of known people that are taken"},
+    )
+
+
+METHODS = {
+    "stored": zipfile.ZIP_STORED,
+    "deflated": zipfile.ZIP_DEFLATED,
+    "bzip2": zipfile.ZIP_BZIP2,
+    "lzma": zipfile.ZIP_LZMA,
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_damaged_archives_of_every_method(method: str) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", METHODS[method]) as archive:
+        for number in range(4):
+            archive.writestr(f"anna/{number}.png", np.random.default_rng(number).bytes(700))
+    whole, generator, asked = file.getvalue(), np.random.default_rng(0), client()
+    for _ in range(25):
+        content = bytearray(whole)
+        for place in generator.integers(0, len(content), 20):
+            content[place] = generator.integers(0, 256)
+        answer = asked.post("/compare", files={"archive": ("x.zip", bytes(content))})
+        assert answer.status_code == 422
+        assert "\n" not in answer.json()["detail"]
+    cut = asked.post("/compare", files={"archive": ("x.zip", whole[: len(whole) // 2])})
+    assert (cut.status_code, cut.json()["detail"][:30]) == (422, "the archive cannot be read (Fi")
+
+
+def test_a_full_disk_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        picture = io.BytesIO()
+        Image.new("RGB", (8, 8)).save(picture, "PNG")
+        archive.writestr("anna/1.png", picture.getvalue())
+    said = {"detail": "the server's disk cannot take it (No space left on device)"}
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        answer = client().post("/compare", files={"archive": ("x.zip", file.getvalue())})
+        assert (answer.status_code, answer.json()) == (507, said)
+    # While the upload itself is written to the disk.
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", full)
+    answer = client().post("/enhance", files=upload(b"x" * 2_000_000))
+    assert (answer.status_code, answer.json()) == (507, said)
 
 
 def test_no_other_way_to_talk_to_it() -> None:
@@ -217,7 +348,7 @@ def test_a_line_that_is_full() -> None:
         await asyncio.sleep(0)
         with pytest.raises(FullError):
             await line.run(lambda: None, here)
-        # Who has gone makes room, and what it asked for is never done.
+        # Who has gone makes room, and what it asked for is never begun.
         assert await left is None
         last = asyncio.create_task(line.run(lambda: ran.append("last"), here))
         await asyncio.sleep(0)
@@ -225,6 +356,34 @@ def test_a_line_that_is_full() -> None:
         assert await first == "done"
         await last
         assert ran == ["last"]
+        line.close()
+
+    asyncio.run(meet())
+
+
+def test_work_ends_when_nobody_waits_for_it() -> None:
+    async def meet() -> None:
+        line, begun, ended = Line(waiting=1), threading.Event(), threading.Event()
+
+        def endless() -> None:
+            begun.set()
+            try:
+                while True:
+                    signals.check()
+                    time.sleep(0.001)
+            finally:
+                ended.set()
+
+        async def gone() -> bool:
+            return begun.is_set()
+
+        async def here() -> bool:
+            return False
+
+        assert await line.run(endless, gone) is None
+        assert await asyncio.to_thread(ended.wait, 30)
+        # The next one is worked on, and is not taken for abandoned.
+        assert await line.run(lambda: signals.check() or "done", here) == "done"
         line.close()
 
     asyncio.run(meet())

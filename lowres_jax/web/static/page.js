@@ -105,7 +105,7 @@ function enlargedFace(face, number) {
   card.append(element("h3", `Face ${number}: ${face.size} px${quality(face.quality)}`));
   if (!face.model) {
     card.append(element("img", null, { src: face.pixels, alt: `Face ${number} as it is`, className: "whole" }));
-    card.append(element("p", "Large enough as it is: it was not enlarged.", { className: "small" }));
+    card.append(element("p", face.remark, { className: "small" }));
     return card;
   }
   const stack = element("div", null, { className: "stack" });
@@ -149,7 +149,7 @@ async function enhance(section, result, large = false) {
   const faces = element("div", null, { className: "faces" });
   found.faces.forEach((face, number) => faces.append(enlargedFace(face, number + 1)));
   result.append(faces);
-  if (found.faces.some((face) => !face.model)) {
+  if (!large && found.faces.some((face) => face.can_be_enlarged)) {
     const all = element("button", "Enlarge the large faces too", { type: "button", className: "plain" });
     all.addEventListener("click", async () => {
       all.disabled = true;
@@ -246,7 +246,11 @@ async function job(section, result, address, name, file) {
   const body = new FormData();
   body.append(name, file, file.name);
   say(section, "Sending …");
-  let state = await (await ask(address, { method: "POST", body })).json();
+  await follow(section, result, await (await ask(address, { method: "POST", body })).json());
+}
+
+// A job that this browser started, now or before the page was loaded anew.
+async function follow(section, result, state) {
   const bar = element("progress", null, { max: 100 });
   bar.setAttribute("aria-label", "Progress");
   const stop = element("button", "Stop", { type: "button", className: "plain" });
@@ -258,8 +262,8 @@ async function job(section, result, address, name, file) {
   result.append(bar, stop);
   result.hidden = false;
   while (state.state === "running" && !stopped) {
-    if (state.percent === null) bar.removeAttribute("value"); else bar.value = state.percent;
-    say(section, state.said || "Starting …");
+    bar.value = state.percent;
+    say(section, `${state.said} … ${state.percent} %`);
     await new Promise((done) => setTimeout(done, 1000));
     if (!stopped) {
       try { state = await (await ask(`jobs/${state.id}`)).json(); } catch (error) { if (!stopped) throw error; }
@@ -269,7 +273,7 @@ async function job(section, result, address, name, file) {
   stop.remove();
   if (stopped) return say(section, "Stopped; nothing of it is kept.");
   if (state.state === "failed") throw new Error(state.said || "it failed");
-  say(section, "Done.");
+  say(section, "Done. It is kept for an hour.");
   const made = `jobs/${state.id}/result`;
   if (state.kind === "clip") {
     result.append(element("video", null, { src: made, controls: true }));
@@ -307,5 +311,12 @@ ask("state").then((answer) => answer.json()).then((state) => {
   } else {
     byId("among-server").disabled = true;
     byId("server-known").textContent = "people known to this server (none: it was started without a gallery)";
+  }
+}).catch(() => { /* said with the first request */ });
+
+ask("jobs").then((answer) => answer.json()).then((jobs) => {
+  for (const [kind, id] of [["clip", "enhance"], ["report", "compare"]]) {
+    const own = jobs.find((each) => each.kind === kind), section = byId(id);
+    if (own) follow(section, section.querySelector(".result"), own).catch((error) => say(section, error.message, true));
   }
 }).catch(() => { /* said with the first request */ });
