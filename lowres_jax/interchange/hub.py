@@ -26,6 +26,11 @@ _FORMAT = "lowres_jax model 1"
 # Rooms whose modules are models; a config names no other code.
 _MODULE = re.compile(r"(super_resolution|recognition)\.[a-z0-9_]+")
 _FIELDS = {"summary", "module", "licence", "source", "model", "input_size", "training", "centering"}
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("name", "summary", "module", "licence", "source"), str),
+    **dict.fromkeys(("model", "training", "centering", "weights"), dict),
+    "input_size": int,
+}
 # Much more than any model here has.
 _MOST_BYTES = {CONFIG: 1 << 22, WEIGHTS: 1 << 30}
 _SECONDS = 60
@@ -81,7 +86,8 @@ def readme(card: cards.Card, digest: str) -> str:
     lines = [
         "---",
         f"license: {short}",
-        *([f"license_name: {json.dumps(card.licence)}"] if short == "other" else []),
+        # A hub wants an identifier; the words are below.
+        *([f"license_name: {_identifier(card.licence)}", "license_link: README.md"] if short == "other" else []),
         "library_name: lowres_jax",
         f"pipeline_tag: {'image-to-image' if enlarges else 'image-feature-extraction'}",
         "tags: [jax, flax, face-recognition, " + ("super-resolution]" if enlarges else "face-embedding]"),
@@ -98,6 +104,8 @@ def readme(card: cards.Card, digest: str) -> str:
             "**An enlarged face is a guess.** A match made with one is a hint to look further, never evidence.",
             "",
         ]
+    # Names that come with the program are taken.
+    name_here = f"{card.name}_hub" if cards.is_shipped(card.name) else card.name
     facts = {name: value for name, value in card.training.items() if not isinstance(value, Mapping)}
     figures = card.training.get("figures", {})
     if facts:
@@ -114,10 +122,11 @@ def readme(card: cards.Card, digest: str) -> str:
     lines += [
         "```sh",
         "pip install lowres-jax",
-        f"lowres-jax --config=import_model --config.source=ADDRESS_OR_FOLDER --config.sha256={digest}",
-        f"lowres-jax --config=enhance --config.upscaler={card.name} --config.input=PHOTOGRAPHS --config.output=OUTPUT"
+        "# in this folder; elsewhere with its address as config.source",
+        f"lowres-jax --config=import_model --config.source=. --config.sha256={digest} --config.name={name_here}",
+        f"lowres-jax --config=enhance --config.upscaler={name_here} --config.input=PHOTOGRAPHS --config.output=OUTPUT"
         if enlarges
-        else f"lowres-jax --config=compare --config.recognizers={card.name}",
+        else f"lowres-jax --config=compare --config.recognizers=sface,{name_here}",
         "```",
         "",
     ]
@@ -152,6 +161,9 @@ def read(source: str, digest: str | None) -> tuple[dict[str, Any], bytes]:
         weights = str(content["weights"]["sha256"])
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{source}: {CONFIG} is none of a lowres_jax model ({type(error).__name__})") from error
+    for name, kind in _TYPES.items():
+        if name in content and type(content[name]) is not kind:
+            raise UserError(f"{source}: {CONFIG}: {name} is {type(content[name]).__name__}, not {kind.__name__}")
     if not known:
         raise UserError(f"{source}: {CONFIG} is none of a lowres_jax model, or of a later version's")
     found = load(WEIGHTS)
@@ -183,6 +195,12 @@ def _fetched(source: str, name: str) -> bytes:
     if len(content) > _MOST_BYTES[name]:
         raise UserError(f"{address}: is larger than any model's")
     return content
+
+
+def _identifier(licence: str) -> str:
+    """The first words of a license as an identifier: letters, digits and hyphens."""
+    first = re.split(r"[(:;,.]", licence)[0]
+    return re.sub(r"[^a-z0-9]+", "-", first.lower()).strip("-")[:60] or "other"
 
 
 def _sha256(content: bytes) -> str:

@@ -1,6 +1,7 @@
 """Any face recognizer as an ONNX file, run by onnxruntime (the extra "judges"): for judging only."""
 
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -120,12 +121,32 @@ class OnnxRecognizer:
             raise UserError(f"config.onnx.path={self._config.path}: cannot be run ({_first_line(error)})") from error
 
 
+# Of an ONNX tensor whose values lie in another file: a StringStringEntryProto with the key "location" (onnx.proto).
+_LOCATION = re.compile(rb"\n\x08location\x12([\x01-\x7f]|[\x80-\xff][\x01-\x7f])", re.DOTALL)
+
+
+def external_files(content: bytes) -> list[str]:
+    """Names of the files beside an ONNX file in which its tensors lie, in order."""
+    names = set()
+    for found in _LOCATION.finditer(content):
+        varint = found[1]
+        length = varint[0] & 0x7F if len(varint) == 1 else (varint[0] & 0x7F) + 128 * varint[1]
+        names.add(content[found.end() : found.end() + length].decode("utf-8", "replace"))
+    return sorted(names)
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def identity(config: ConfigDict) -> str:
-    """What measurements by such a recognizer depend on: the file's content and the settings."""
+    """What measurements by such a recognizer depend on: the content of the file and of its weights, the settings."""
     path = Path(config.path)
-    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-    return repr((content, sorted((key, value) for key, value in config.items() if key != "path")))
+    content = path.read_bytes() if path.is_file() else b""
+    digests = [hashlib.sha256(content).hexdigest()]
+    for name in external_files(content):
+        place = path.parent / name
+        if place.is_file():
+            with place.open("rb") as file:
+                digests.append(f"{name} {hashlib.file_digest(file, 'sha256').hexdigest()}")
+    return repr((digests, sorted((key, value) for key, value in config.items() if key != "path")))

@@ -183,21 +183,25 @@ def _take_in(peer: socket.socket, sender: str, count: int, came: dict[int, socke
     peer.settimeout(5.0)
     with contextlib.suppress(OSError, ValueError):
         said = _received(peer.makefile("rb"))
-        if "process" not in said:
-            # No process of ours: somebody who looked whether a port is open.
+        number, processes, version = (said.get(name) for name in ("process", "processes", "version"))
+        if type(number) is not int or type(processes) is not int or not isinstance(version, str):
+            # No process of ours: somebody who looked whether a port is open, or took it for another one's.
             peer.close()
             return
-        number = said["process"]
         wrong = f"process {number} at {sender}: "
-        if (said["processes"], said["version"]) != (count, __version__):
+        if (processes, version) != (count, __version__):
             own = f"process 0 {count} and {__version__}"
-            wrong += f"has {said['processes']} processes and version {said['version']}, {own}"
+            wrong += f"has {processes} processes and version {version}, {own}"
+        elif not 0 <= number < count:
+            wrong += f"config.process (LOWRES_JAX_PROCESS) must be from 0 to {count - 1}"
         elif number in came or number == 0:
             wrong += "there is such a number already; config.process (LOWRES_JAX_PROCESS) must differ"
         else:
             came[number] = peer
             return
         raise _refusal(came | {-1: peer}, f"config.coordinator={address}: {wrong}")
+    # Who says nothing in time, or breaks off.
+    peer.close()
 
 
 def _refusal(came: dict[int, socket.socket], reason: str) -> UserError:
@@ -255,7 +259,8 @@ def _join(address: str, number: int, count: int, deadline: float, seconds: float
         if not part:
             break
     with contextlib.suppress(ValueError):
-        said = json.loads(content)
+        found = json.loads(content)
+        said = found if isinstance(found, dict) else {}
     if "refused" in said:
         raise UserError(said["refused"])
     if "all" not in said:
@@ -271,6 +276,6 @@ def _received(file: Any) -> dict[str, Any]:
     """The next message; empty where there comes none any more."""
     try:
         found = json.loads(file.readline(65536) or b"{}")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -50,7 +50,8 @@ def test_the_folder(exported: tuple[Path, str]) -> None:
     assert content["weights"]["sha256"] == hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     assert digest == hashlib.sha256((folder / "config.json").read_bytes()).hexdigest()
     page = (folder / "README.md").read_text()
-    assert page.startswith('---\nlicense: other\nlicense_name: "research only')
+    # An identifier, as hubs want it.
+    assert page.startswith("---\nlicense: other\nlicense_name: research-only\nlicense_link: README.md\n")
     assert f"--config.sha256={digest}" in page
     assert "| identity_cosine | 0.6446 |" in page
 
@@ -67,6 +68,17 @@ def test_the_same_model_under_another_name(exported: tuple[Path, str], own_cards
     with pytest.raises(UserError, match=r"theirs\.toml: exists; give another --config\.name"):
         import_it(exported[0], name="theirs")
     import_it(exported[0], name="theirs", overwrite=True)
+
+
+def test_the_command_of_its_page_works_as_written(
+    exported: tuple[Path, str], own_cards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (line,) = (each for each in (exported[0] / "README.md").read_text().splitlines() if "import_model" in each)
+    given = dict(part.removeprefix("--config.").split("=", 1) for part in line.split()[2:])
+    monkeypatch.chdir(exported[0])
+    import_it(**given)
+    assert (own_cards / "identity_x8_hub.toml").exists()
+    assert "--config.upscaler=identity_x8_hub " in (exported[0] / "README.md").read_text()
 
 
 @pytest.fixture
@@ -104,6 +116,12 @@ def test_from_an_address(exported: tuple[Path, str], address: str, own_cards: Pa
         ({"format": "another"}, "is none of a lowres_jax model"),
         ({"weights": {"sha256": "00"}}, "model.safetensors is damaged, or another model's"),
         ({"weights": None}, r"is none of a lowres_jax model \(TypeError\)"),
+        ({"summary": 7}, "summary is int, not str"),
+        ({"licence": ["mine"]}, "licence is list, not str"),
+        ({"model": "scale"}, "model is str, not dict"),
+        ({"input_size": "112"}, "input_size is str, not int"),
+        ({"training": [1]}, "training is list, not dict"),
+        ({"name": {"a": 1}}, "name is dict, not str"),
     ],
 )
 def test_what_is_no_model(

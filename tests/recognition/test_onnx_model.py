@@ -122,3 +122,23 @@ def test_measurements_depend_on_file_and_settings(tmp_path: Path) -> None:
     one = onnx_model.identity(config_of(path))
     assert onnx_model.identity(config_of(same)) == one
     assert len({one, onnx_model.identity(config_of(other)), onnx_model.identity(config_of(path, mean=0.0))}) == 3
+
+
+def test_weights_in_another_file_count_too(tmp_path: Path) -> None:
+    """An ONNX file over 2 GB keeps its tensors beside it: the file itself stays the same when they change."""
+    names = ["weights.bin", "deep/" + "x" * 200 + ".data"]
+    entries = b""
+    for name in names:
+        value = name.encode()
+        length = bytes([len(value)]) if len(value) < 128 else bytes([len(value) & 0x7F | 0x80, len(value) >> 7])
+        entry = b"\n\x08location\x12" + length + value
+        entries += b"j" + bytes([len(entry) & 0x7F | 0x80, len(entry) >> 7]) + entry
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"one")
+    (tmp_path / "a.onnx").write_bytes(b"head" + entries + b"tail")
+    assert onnx_model.external_files((tmp_path / "a.onnx").read_bytes()) == sorted(names)
+    found = {onnx_model.identity(config_of(tmp_path / "a.onnx"))}
+    for name in names:
+        (tmp_path / name).write_bytes(b"two")
+        found.add(onnx_model.identity(config_of(tmp_path / "a.onnx")))
+    assert len(found) == 3

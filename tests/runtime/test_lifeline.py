@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from lowres_jax import __version__
+from lowres_jax.errors import UserError
+from lowres_jax.runtime import lifeline
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +133,39 @@ def test_strangers_do_no_harm_and_other_versions_are_told() -> None:
         refused = json.loads(other.makefile().readline())["refused"]
     assert refused.endswith(f"has 2 processes and version 0.0.1, process 0 2 and {__version__}")
     assert end(first) == (1, f"error: {refused}")
+
+
+NONSENSE = (
+    b"\x00\xff" * 100 + b"\n",
+    b"[" * 60_000 + b"\n",
+    b'"process"\n',
+    b'{"process": 1}\n',
+    b'{"process": [1], "processes": 2, "version": "x"}\n',
+    b'{"process": true, "processes": 2, "version": "x"}\n',
+    b'{"process": 1, "processes": "2", "version": "x"}\n',
+    b'{"process": 1, "processes": 2, "version": 3}\n',
+)
+
+
+@pytest.mark.parametrize("said", NONSENSE)
+def test_who_talks_nonsense_is_closed_and_ends_nothing(said: bytes) -> None:
+    one, other = socket.socketpair()
+    came: dict[int, socket.socket] = {}
+    with one:
+        one.sendall(said)
+        lifeline._take_in(other, "here", 2, came, "localhost:1")
+        assert one.recv(1) == b""
+    assert came == {}
+
+
+@pytest.mark.parametrize("number", [-1, 2, 99])
+def test_numbers_out_of_range_are_refused(number: int) -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.sendall(json.dumps({"process": number, "processes": 2, "version": __version__}).encode() + b"\n")
+        with pytest.raises(UserError, match=rf"process {number} at here: config\.process .* must be from 0 to 1"):
+            lifeline._take_in(other, "here", 2, {}, "localhost:1")
+        assert "must be from 0 to 1" in json.loads(one.makefile().readline())["refused"]
 
 
 def test_a_program_that_is_no_process_0() -> None:
