@@ -37,6 +37,7 @@ def main() -> None:
     """Measures and writes, or checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=3200)
+    parser.add_argument("--people", type=int, nargs="+", help="sizes of galleries; none: all")
     parser.add_argument("--output", type=Path, default=FILE)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
@@ -62,7 +63,7 @@ def main() -> None:
     for enrolled, size, frames in itertools.product((0, *CUT_SIZES), (0, *CUT_SIZES), (1, TRACK_FRAMES)):
         small = enrolled > 0
         for pictures, people in itertools.product(
-            PICTURES_SMALL if small else PICTURES, PEOPLE_SMALL if small else PEOPLE
+            PICTURES_SMALL if small else PICTURES, arguments.people or (PEOPLE_SMALL if small else PEOPLE)
         ):
             for far in RATES:
                 if calibration.least_rate(people, frames) <= far:

@@ -99,8 +99,10 @@ def clock_of(container: av.container.InputContainer) -> Clock:
         said = f"ends early, after {frames} of {video.frames} frames; what comes before is used"
     elif container.duration and len(recordings) == 1 and frames:
         announced = container.duration / av.time_base
-        if end - begin < ENOUGH * announced - _BACKWARDS:
-            said = f"ends early, after {end - begin:.1f} of {announced:.1f} seconds; what comes before is used"
+        # Matroska's duration counts from 0 on, others' from the first packet; the last one may have none of its own.
+        there = max(end, end - begin) + step
+        if there < ENOUGH * announced - _BACKWARDS:
+            said = f"ends early, after {there:.1f} of {announced:.1f} seconds; what comes before is used"
     return Clock(frames, length, step, shifts or [0.0], said)
 
 

@@ -16,11 +16,12 @@ FORMAT = 2
 PEOPLE, TEMPLATES = "people.sqlite", "templates.f32"
 _OF_FORMAT_1 = "gallery.json"
 # `look` tells names apart; `place` is the row of the template; `size` is the side that the smallest face was enlarged
-# from (0: none was). `changes` counts: who has the gallery open sees by it that it changed.
+# from (0: none was). `changes` counts, and `since` says which change a row is of: who has the gallery open sees by
+# them that it changed, and where.
 SCHEMA = """
 CREATE TABLE gallery (format INT, made_by TEXT, made_by_words TEXT, dimension INT, changes INT);
 CREATE TABLE people (
-  place INTEGER PRIMARY KEY, name TEXT, look TEXT UNIQUE, pictures INT, size INT, poor INT, checksum INT
+  place INTEGER PRIMARY KEY, name TEXT, look TEXT UNIQUE, pictures INT, size INT, poor INT, checksum INT, since INT
 );
 """
 _SECONDS_TO_WAIT = 60.0  # for another process's transaction

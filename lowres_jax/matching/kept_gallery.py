@@ -129,11 +129,15 @@ class KeptGallery:
             if changes == self._changes:
                 return
             self._templates = self._mapped(dimension)
-            self._enrolled = np.zeros(len(self._templates), bool)
-            for place, name, checksum in people.execute("SELECT place, name, checksum FROM people"):
-                if not 0 <= place < len(self._templates) or self._checksum(place, name) != checksum:
+            places = np.fromiter((row[0] for row in people.execute("SELECT place FROM people")), np.int64)
+            if len(places) and not 0 <= places.min() <= places.max() < len(self._templates):
+                raise UserError(f"{self.folder}: {TEMPLATES} is {DAMAGED}")
+            new = people.execute("SELECT place, name, checksum FROM people WHERE since > ?", (self._changes,))
+            for place, name, checksum in new:
+                if self._checksum(place, name) != checksum:
                     raise UserError(f"{self.folder}: the template or the name of {name!r} is {DAMAGED}")
-                self._enrolled[place] = True
+            self._enrolled = np.zeros(len(self._templates), bool)
+            self._enrolled[places] = True
             self._changes = changes
         for known in ("recipe", "_counts"):
             self.__dict__.pop(known, None)
@@ -177,7 +181,8 @@ class KeptGallery:
                         f"{self.folder}: {name!a} cannot be told apart from {known[0]!a}, who is enrolled; rename one"
                     )
             table.executemany("DELETE FROM people WHERE look = ?", [(row[2],) for row in rows])
-            table.executemany("INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            since = "(SELECT changes + 1 FROM gallery)"
+            table.executemany(f"INSERT INTO people VALUES (?, ?, ?, ?, ?, ?, ?, {since})", rows)
             self._commit(table)
 
     def has(self, name: str) -> bool:

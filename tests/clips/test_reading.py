@@ -116,6 +116,13 @@ def test_sound_that_is_longer_is_no_early_end(tmp_path: Path) -> None:
     assert opened.seconds == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(("name", "rate"), [("a.mkv", 24), ("b.mkv", 2), ("a.ts", 1)])
+def test_a_clock_that_begins_late_or_is_slow_is_no_early_end(tmp_path: Path, name: str, rate: float) -> None:
+    """Matroska's duration counts from 0; the last frame of a transport stream has no length of its own."""
+    opened = open_clip(make(tmp_path / name, np.arange(4 * rate) / rate, offset=10.0))
+    assert (len(list(opened.read())), opened.problem) == (4 * rate, "")
+
+
 @pytest.mark.parametrize(
     ("rate", "every", "step"), [(25, 5, 5), (25, 20, 12), (5, 5, 2), (4, 5, 2), (2, 5, 1), (1, 5, 1), (1000, 5, 5)]
 )

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -64,7 +65,7 @@ def make(
       full: whether values use the full range.
     """
     with av.open(f"file:{path}", "w") as container:
-        stream = container.add_stream(codec, rate=25)
+        stream: Any = container.add_stream(codec, rate=25)
         stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
         context = stream.codec_context
         context.time_base = Fraction(1, {".webm": 1000, ".avi": 25}.get(path.suffix, 90_000))
@@ -77,7 +78,7 @@ def make(
         if matrix:
             context.colorspace = context.color_primaries = context.color_trc = matrix
             context.color_range = 2 if full else 1
-        audio = container.add_stream(sound, rate=8000 if "law" in sound else 44_100) if sound else None
+        audio: Any = container.add_stream(sound, rate=8000 if "law" in sound else 44_100) if sound else None
         if audio is not None:
             audio.layout = "mono"
         end = (times[-1] + 0.04) if sound_seconds is None else sound_seconds
@@ -102,8 +103,8 @@ def make(
     return path
 
 
-def _sound(container: av.container.OutputContainer, audio: object, heard: int, until: float, offset: float) -> int:
-    if not isinstance(audio, av.AudioStream):
+def _sound(container: av.container.OutputContainer, audio: Any, heard: int, until: float, offset: float) -> int:
+    if audio is None:
         return 0
     rate, size = audio.rate, audio.codec_context.frame_size or 1024
     while heard + size <= until * rate:
