@@ -37,6 +37,9 @@ from lowres_jax.matching.kept_files import (
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.utils import filenames
 
+# Searches of a gallery that another process changes meanwhile.
+_TRIES = 20
+
 
 @dataclass
 class KeptGallery:
@@ -302,22 +305,25 @@ class KeptGallery:
         Raises:
           UserError: the gallery is damaged, or was made anew by other models.
         """
-        for _ in range(3):
+        for _ in range(_TRIES):
             self._refresh()
             # What this takes is reading all templates from memory: other ways, in blocks or threads, are slower.
             similarities = self._templates @ np.asarray(template, np.float32)
             similarities[~self._enrolled] = -np.inf
             order = most_similar(similarities, min(ranks, self.people), similarity)
             with self._read() as people:
-                found = [self._match(people, int(place), float(similarities[place])) for place in order]
-            if None not in found:
-                return [match for match in found if match is not None]
-        raise UserError(f"{self.folder}: {DAMAGED}, or it is changed all the time")
+                # Somebody else's template may lie in a row by now, whose likeness this is not.
+                (changes,) = people.execute("SELECT changes FROM gallery").fetchone()
+                if changes == self._changes:
+                    return [self._match(people, int(place), float(similarities[place])) for place in order]
+        raise UserError(f"{self.folder}: is changed all the time by another process; try again later")
 
-    def _match(self, people: sqlite3.Connection, place: int, similarity: float) -> Match | None:
-        """The person of a row; None where another template lies there by now, as when that person was replaced."""
-        row = people.execute("SELECT name, checksum FROM people WHERE place = ?", (place,)).fetchone()
-        return Match(row[0], similarity) if row and self._checksum(place, row[0]) == row[1] else None
+    def _match(self, people: sqlite3.Connection, place: int, similarity: float) -> Match:
+        """The person of a row, whose checksum is compared once more."""
+        name, checksum = people.execute("SELECT name, checksum FROM people WHERE place = ?", (place,)).fetchone()
+        if self._checksum(place, name) != checksum:
+            raise UserError(f"{self.folder}: the template or the name of {name!r} is {DAMAGED}")
+        return Match(name, similarity)
 
     def same_picture(self, template: np.ndarray) -> None:
         """Of pictures nothing is kept."""

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from lowres_jax.errors import UserError
 from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching import gallery as gallery_module
+from lowres_jax.matching import kept_gallery
 from lowres_jax.matching.gallery import Gallery
 from lowres_jax.matching.kept_files import changing, is_begun
 from lowres_jax.matching.kept_gallery import KeptGallery
@@ -128,6 +130,26 @@ def test_a_gallery_open_elsewhere_sees_changes_before_its_next_answer(
     assert match.name != "person 0 é"
     assert match.similarity < 0.9
     assert reader.people == 300
+
+
+def test_whose_row_is_taken_while_it_is_searched(
+    kept: KeptGallery, people: dict[str, list[FaceView]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a campaign found: the old template's likeness under the new name, when one is removed, another enrolled."""
+    template, reader = people["person 0 é"][0].template, KeptGallery.open(kept.folder, "models")
+    most_similar = gallery_module.most_similar
+
+    def meanwhile(*arguments: Any) -> np.ndarray:
+        found = most_similar(*arguments)
+        if kept.has("person 0 é"):
+            kept.remove(["person 0 é"])
+            kept.add({"somebody else": views(np.random.default_rng(6))})
+        return found
+
+    monkeypatch.setattr(kept_gallery, "most_similar", meanwhile)
+    (match,) = reader.search(template, 1, 2.0)
+    assert match.similarity < 0.9
+    assert match.name not in ("person 0 é", "somebody else")
 
 
 @pytest.mark.parametrize("moment", ["_write", "_commit", "_erase"])
