@@ -189,7 +189,7 @@ def _people(grid: Sequence[GridFace]) -> list[dict[str, Any]]:
             cells += [(wording.printed(m), face.upscaled[m], "") for m in methods if m in face.upscaled]
             cells.append((wording.printed(CEILING), face.high_resolution, ""))
             pictures = [{"label": label, "uri": figures.png_uri(image), "look": look} for label, image, look in cells]
-            rows.append({"name": _person(face.name), "pictures": pictures})
+            rows.append({"name": face.name, "pictures": pictures})
         blocks.append({"size": wording.size(lr_size), "rows": rows, "columns": len(methods) + 2})
     return blocks
 
@@ -217,7 +217,7 @@ def _turned(turned: Sequence[TurnedPair]) -> list[dict[str, Any]]:
                 {
                     "context": f"{wording.size(pair.lr_size)}, {wording.printed(pair.recognizer)}",
                     "truth": "same person" if pair.same else "two people",
-                    "names": list(dict.fromkeys(_person(name) for name in pair.names)),
+                    "names": list(dict.fromkeys(pair.names)),
                     "sides": sides,
                     "originals": originals,
                     "false_match": outcome == "wrong" and not pair.same,
@@ -226,11 +226,6 @@ def _turned(turned: Sequence[TurnedPair]) -> list[dict[str, Any]]:
         if entries:
             blocks.append({"outcome": outcome, "entries": entries})
     return blocks
-
-
-def _person(name: str) -> str:
-    """A person's name as one writes it: LFW joins its words by underscores."""
-    return name.replace("_", " ")
 
 
 def _side(
