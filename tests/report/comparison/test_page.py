@@ -347,7 +347,7 @@ def test_page_needs_nothing_from_outside(page):
 def test_page_escapes_names_and_texts(page):
     assert "Ann &lt;b&gt;" in page
     assert "Ann <b>" not in page
-    assert "Bob &amp; Co" in page
+    assert "Bob_&amp;_Co" in page
     assert "MTCNN &lt;and&gt; Haar" in page
     assert "a&lt;b&gt;.py" in page
 
