@@ -19,6 +19,7 @@ from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.pretrained import cards, conditions, safetensors_weights
 from lowres_jax.recognition.recognizer import load_network
+from lowres_jax.recognition.training.train_config import SMALL
 from lowres_jax.runtime import environment, signals
 from lowres_jax.settings.exports import KEYS
 from lowres_jax.super_resolution.training import initial_weights
@@ -110,8 +111,9 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
     # The edge head is of use in training only.
     params = {name: layer for name, layer in tree["params"].items() if name != "conv_edges"}
     weights = folder / f"{config.name}.safetensors"
-    statistics = {"batch_stats": tree["batch_stats"]} if tree.get("batch_stats") else {}
-    safetensors_weights.write(weights, {"params": params} | statistics)
+    # A change of SFace is kept without SFace itself.
+    whole = tree.get("batch_stats") and trained.settings["model"]["module"] != SMALL
+    safetensors_weights.write(weights, {"params": params} | ({"batch_stats": tree["batch_stats"]} if whole else {}))
     with write_atomically(folder / f"{config.name}.toml") as file:
         file.write(_card(config, trained, weights).encode())
     return weights
@@ -214,7 +216,7 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
             "source": f"trained with lowres_jax {__version__}",
             "model": fields,
             "weights": {
-                "reader": "safetensors_weights.variables",
+                "reader": "small_change.variables" if module == SMALL else "safetensors_weights.variables",
                 "file": weights.name,
                 "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
             },

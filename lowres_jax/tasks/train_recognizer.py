@@ -14,11 +14,13 @@ from lowres_jax.data import splits
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.data.splits import ClassSplit
+from lowres_jax.evaluation.small_face_trial import SmallFaceTrial
 from lowres_jax.evaluation.validation import View1, bicubic
 from lowres_jax.pretrained import safetensors_weights
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
-from lowres_jax.recognition.training import initial_weights, train_config, trainer
+from lowres_jax.recognition.training import enrolled, initial_weights, train_config, trainer
+from lowres_jax.recognition.training.small_faces import SmallFaceTransform
 from lowres_jax.recognition.training.trainer import Trainer
 from lowres_jax.recognition.training.transform import FaceTransform
 from lowres_jax.runtime import environment
@@ -27,6 +29,8 @@ from lowres_jax.training.progress import BEST, Progress
 from lowres_jax.training.state import TrainState
 
 KEYS = train_config.KEYS
+# Figures by whose mean the best evaluation is chosen.
+_DECIDE = ("view1_accuracy", "verification_")
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -54,13 +58,17 @@ def run(config: ConfigDict, workdir: Path) -> None:
     steps = config.steps or math.ceil(config.epochs * len(learners.training) / config.batch_size)
     distillation = config.losses.distillation
     teacher = identity_networks([load_network(distillation.teacher)], 1.0)[0] if distillation.weight else None
-    training = trainer.make(config, learners.classes, steps, teacher)
-    samples = FaceTransform(config)
+    small, known = config.losses.enrolled, None
+    if small.weight:
+        known = enrolled.load(source, learners.training, load_network(small.teacher))
+    training = trainer.make(config, learners.classes, steps, teacher, known)
+    samples = SmallFaceTransform(config) if small.weight else FaceTransform(config)
+    teachers = [each.teacher for each in (distillation, small) if each.weight]
     session.run(
         config,
         KEYS,
         workdir,
-        origin=origins.origin([distillation.teacher] if distillation.weight else [], config.start),
+        origin=origins.origin(teachers, config.start),
         source=source,
         positions=learners.training,
         samples=samples,
@@ -68,6 +76,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
         constants=training.constants(learners.class_of),
         step=training.step,
         steps=steps,
+        finished=samples.finished if isinstance(samples, SmallFaceTransform) else None,
         introduce=lambda state: _introduce(config, workdir, learners, state, steps),
         evaluation=lambda progress: _Evaluation(config, training, source, learners, samples, progress, workdir),
     )
@@ -91,18 +100,18 @@ def _introduce(config: ConfigDict, workdir: Path, learners: ClassSplit, state: T
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The first of those with the highest accuracy on View 1, whose recognizer is kept; without View 1 the last.
 
-    What counts is the mean of the accuracy as the pictures are and made small.
+    What counts is the mean of the accuracy as the pictures are and made small; of a recognizer of small faces the mean
+    of the rates at which these are verified.
 
     Args:
       evaluations: as `Progress` writes them, at least one.
     """
 
-    def accuracy(evaluation: Mapping[str, Any]) -> float:
-        figures = [value for name, value in evaluation["figures"].items() if name.startswith("view1_accuracy")]
-        return float(np.mean(figures))
+    def accuracies(evaluation: Mapping[str, Any]) -> list[float]:
+        return [value for name, value in evaluation["figures"].items() if name.startswith(_DECIDE)]
 
-    judged = [each for each in evaluations if "view1_accuracy" in each["figures"]]
-    return max(judged, key=accuracy) if judged else evaluations[-1]
+    judged = [each for each in evaluations if accuracies(each)]
+    return max(judged, key=lambda each: float(np.mean(accuracies(each)))) if judged else evaluations[-1]
 
 
 @dataclass
@@ -113,10 +122,11 @@ class _Evaluation:
     training: Trainer
     source: RecordSource
     learners: ClassSplit
-    samples: FaceTransform
+    samples: FaceTransform | SmallFaceTransform
     progress: Progress
     workdir: Path
     _view1: View1 | None = None
+    _trial: SmallFaceTrial | None = None
 
     def __call__(self, state: TrainState) -> None:
         """Prints and writes the figures; keeps the recognizer if it is the best so far."""
@@ -128,7 +138,9 @@ class _Evaluation:
         if len(self.learners.validation) and trainer.HEAD in state.networks:
             figures["accuracy"] = self._accuracy(judge, state, variables)
         size, view1 = self.config.view1_lr_size, self._pairs()
-        if view1 is not None:
+        if isinstance(self.samples, SmallFaceTransform):
+            figures |= dict(self._small_faces(self.samples, view1).figures(judge))
+        elif view1 is not None:
             figures["view1_accuracy"] = view1.accuracy(view1.high, judge)
             figures[f"view1_accuracy_{size}px"] = view1.accuracy(bicubic(view1.low, view1.high.shape[1]), judge)
         others = [each for each in self.progress.evaluations() if each["step"] != step]
@@ -138,6 +150,16 @@ class _Evaluation:
             safetensors_weights.write(self.workdir / BEST, variables, own)
         self.progress.evaluated(step, figures, {})
 
+    def _small_faces(self, samples: SmallFaceTransform, view1: View1 | None) -> SmallFaceTrial:
+        """The people held out, read once; strangers are those of View 1 where LFW is prepared."""
+        if self._trial is None:
+            config = self.config
+            held_out = splits.split_identities(self.source.labels, config.held_out, config.seed).validation
+            teacher = load_network(config.losses.enrolled.teacher)
+            crowd = None if view1 is None else view1.high
+            self._trial = SmallFaceTrial.of(self.source, held_out, samples, teacher, crowd)
+        return self._trial
+
     def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:
         """Share of the images held out that are given to the right one of the people learned."""
         params = devices.fetch(state.networks[trainer.HEAD].params)
@@ -145,6 +167,7 @@ class _Evaluation:
         right = 0
         for begin in range(0, len(self.learners.validation), 256):
             crops, labels = self.source.crops(self.learners.validation[begin : begin + 256])
+            assert isinstance(self.samples, FaceTransform)
             images = self.samples.plain(crops)
             if "sharded_bias" in params:
                 scores = judge.embeddings(images) @ classes + params["sharded_bias"][0, : self.learners.classes]

@@ -183,6 +183,7 @@ def fed(
     step: Step,
     constants: dict[str, Any],
     done: int = 0,
+    finished: Callable[[Any], Any] | None = None,
 ) -> tuple[Step, dict[str, Any], Iterator[dict[str, np.ndarray]]]:
     """A step in the config's precision, its constants, and this process's batches for it.
 
@@ -194,6 +195,7 @@ def fed(
       step: step of one device, that takes images.
       constants: constants of that step.
       done: number of the first batch.
+      finished: what the host makes of a batch of rows; None: nothing more.
     """
     resident = is_resident(config, samples)
     batches = pipeline.batches(
@@ -210,7 +212,7 @@ def fed(
     )
     if resident:
         step, constants = from_residents(step, constants, samples, source, positions)
-    return precision.at(config.matmul_precision, step), constants, batches
+    return precision.at(config.matmul_precision, step), constants, map(finished, batches) if finished else batches
 
 
 def _make_up(
@@ -247,6 +249,7 @@ def run(
     steps: int,
     introduce: Evaluate,
     evaluate_start: bool = False,
+    finished: Callable[[Any], Any] | None = None,
     evaluation: Callable[[Progress], Evaluate],
 ) -> None:
     """Trains from where the workdir's last checkpoint left off, or from the start.
@@ -265,6 +268,7 @@ def run(
       steps: total number of training steps.
       evaluate_start: whether what the training starts from is evaluated too.
       introduce: says what is trained on what; called by process 0 with the state it goes on from.
+      finished: see `fed`.
       evaluation: progress -> what evaluates a state.
 
     Raises:
@@ -301,7 +305,9 @@ def run(
                 if evaluate_start and not int(state.step) and devices.is_lead_process():
                     evaluate(state)
                 _make_up(like, plan, checkpoints, progress, evaluate)
-                step, constants, batches = fed(config, source, positions, samples, step, constants, int(state.step))
+                step, constants, batches = fed(
+                    config, source, positions, samples, step, constants, int(state.step), finished
+                )
                 if int(state.step) < steps:
                     loop.fit(state, constants, step, batches, plan, checkpoints, progress, evaluate)
             except signals.Interrupted:

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict
 
 from lowres_jax.errors import UserError
 from lowres_jax.pretrained import cards, resnet_weights, safetensors_weights, weights
-from lowres_jax.recognition.training import trainer
+from lowres_jax.recognition import sface_small
+from lowres_jax.recognition.training import train_config, trainer
 from lowres_jax.training import devices
 from lowres_jax.utils import streams
 
@@ -31,13 +32,17 @@ def variables(config: ConfigDict, module: nn.Module) -> dict[str, Any] | None:
     if not config.start:
         return None
     found = _found(config.start)
+    if config.model.module == train_config.SMALL and config.start == sface_small.BASE:
+        # What is changed, and a change of nothing.
+        found = {"batch_stats": {sface_small.BASE: found}}
     drawn = jax.device_get(trainer.init_variables(module, streams.key(config.seed, trainer.RECOGNIZER), config.size))
     given, wanted = (traverse_util.flatten_dict(each, sep="/") for each in (found, drawn))
     wrong = sorted(name for name in given if name not in wanted or np.shape(given[name]) != np.shape(wanted[name]))
     if wrong and all(_layer(name) in _DRAWN for name in wrong):
         given, wrong = {name: each for name, each in given.items() if _layer(name) not in _DRAWN}, []
-    # A ResNet's embedding is what ImageNet has not taught.
-    lacking = sorted(name for name in wanted.keys() - given.keys() if _layer(name) not in _DRAWN)
+    # A ResNet's embedding is what ImageNet has not taught; a change of SFace is none at first.
+    absent = wanted.keys() - given.keys()
+    lacking = sorted(name for name in absent if _layer(name) not in _DRAWN and "params" in found)
     if wrong or lacking:
         name = (wrong or lacking)[0]
         there, here = (np.shape(each[name]) if name in each else "none" for each in (given, wanted))

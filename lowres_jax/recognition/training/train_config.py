@@ -12,7 +12,7 @@ from lowres_jax.recognition.training import margins
 from lowres_jax.runtime import configuration
 from lowres_jax.training import networks, optimizers, session
 
-RESNET = "recognition.resnet"
+RESNET, SMALL = "recognition.resnet", "recognition.sface_small"
 
 
 KEYS = session.KEYS | {
@@ -40,6 +40,19 @@ KEYS = session.KEYS | {
             (8, 12, 16, 24, 32, 48), "Sides of these small faces, in pixels.", least=1, most=1024, filled=True
         ),
         "degraded": Key(0.0, "Of these again a share is degraded on the way, as degradation says.", least=0, most=1),
+    },
+    "small_faces": {
+        "native": Key(
+            (8, 40),
+            "Bounds of a face's side in the photograph, in pixels; drawn evenly in their logarithm.",
+            least=4,
+            most=112,
+            length=2,
+        ),
+        "sides": Key((8, 16, 24, 32, 48), "Sides at which small faces are cut, in pixels.", least=4, filled=True),
+        "upscalers": Key(("identity", "identity_x8"), "Models that enlarge them, each those of its size.", filled=True),
+        "by_model": Key(0.7, "Share that these enlarge; the others bicubic.", least=0, most=1),
+        "degraded": Key(0.5, "Share that is degraded on the way, as degradation says.", least=0, most=1),
     },
     "degradation": degradations.KEYS,
     "brightness": Key(0.0, "A factor between 1 - this and 1 + this.", least=0, most=1),
@@ -74,6 +87,21 @@ KEYS = session.KEYS | {
         "distillation": {
             "weight": Key(0.0, "Of 1 - cosine to the teacher's template; 0: without it.", least=0),
             "teacher": Key("sface", "Recognizer whose templates are learned.", filled=True),
+        },
+        "enrolled": {
+            "weight": Key(
+                0.0,
+                "Of 1 - cosine of a small face (small_faces) to the template of its original, or of the person's other "
+                "pictures; 0: without it.",
+                least=0,
+            ),
+            "teacher": Key("sface", "Recognizer of what is enrolled.", filled=True),
+            "others": Key(0.5, "Share that is compared with the person's other pictures.", least=0, most=1),
+        },
+        "strangers": {
+            "weight": Key(0.0, "Of telling it from the nearest strangers (InfoNCE); with enrolled.", least=0),
+            "nearest": Key(30, "How many strangers of each face count.", least=1),
+            "temperature": Key(0.1, "Of the cosines.", above=0),
         },
     },
     "optimizer": optimizers.KEYS,
@@ -111,6 +139,7 @@ def smoke(config: ConfigDict) -> ConfigDict:
     config.dataset = "orl_faces/mtcnn"
     config.size, config.start, config.frozen_steps = 64, None, min(config.frozen_steps, 2)
     config.model.fields.update({"depth": 18} if config.model.module == RESNET else {"widths": (8,) * 14})
+    config.small_faces.upscalers = ("bicubic",)
     config.batch_size, config.steps, config.epochs = 8, 8, 0.0
     config.evaluate_steps, config.view1_pairs, config.log_steps = 4, 0, 2
     config.grace_seconds = 2.5
@@ -132,8 +161,15 @@ def check(config: ConfigDict) -> None:
             raise UserError(f"config.model.fields.depth={depth}: choose of {', '.join(map(str, resnet.DEPTHS))}")
         if stem not in resnet.STEMS:
             raise UserError(f"config.model.fields.stem={stem!r}: {configuration.nearest(stem, resnet.STEMS)}")
-    if not config.losses.classification.weight and not config.losses.distillation.weight:
-        raise UserError("config.losses: nothing is learned; give a weight to classification or distillation")
+    learned = [name for name in ("classification", "distillation", "enrolled") if config.losses[name].weight]
+    if not learned:
+        raise UserError("config.losses: nothing is learned; give a weight to classification, distillation or enrolled")
+    if "enrolled" in learned and not config.held_out:
+        raise UserError("config.held_out=0: a recognizer of small faces is judged by people held out; give a share")
+    if "enrolled" in learned and len(learned) > 1:
+        raise UserError("config.losses.enrolled: is learned alone, from small faces; give the others no weight")
+    if config.losses.strangers.weight and "enrolled" not in learned:
+        raise UserError("config.losses.strangers: are told from what is enrolled; give losses.enrolled a weight")
     if config.low_resolution.degraded and degradations.Degradation.of(config.degradation).plain:
         raise UserError("config.low_resolution.degraded: config.degradation degrades nothing; give it bounds")
 

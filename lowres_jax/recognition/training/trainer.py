@@ -18,6 +18,8 @@ from flax import linen as nn
 from ml_collections import ConfigDict
 
 from lowres_jax.recognition.training import margins, train_config
+from lowres_jax.recognition.training.enrolled import Enrolled
+from lowres_jax.super_resolution.training import losses
 from lowres_jax.training import devices, networks, optimizers
 from lowres_jax.training.devices import AXIS
 from lowres_jax.training.loss_networks import FrozenNetwork
@@ -37,6 +39,7 @@ class Trainer:
     Attributes:
       recognizer: (B, size, size, 3) in [0, 1] -> (B, D).
       teacher: whose templates are learned; None where nobody's are.
+      enrolled: what small faces are compared with; None where they are not learned.
       classes: people.
       config: see `train_config.default_config`.
       steps: total number of training steps.
@@ -47,6 +50,7 @@ class Trainer:
     classes: int
     config: ConfigDict
     steps: int
+    enrolled: Enrolled | None = None
 
     @property
     def places(self) -> int:
@@ -87,7 +91,8 @@ class Trainer:
           class_of: (L,) int32: number of the class of each label of the set.
         """
         return {"class_of": np.asarray(class_of, np.int32)} | (
-            {"teacher": self.teacher.variables} if self.teacher else {}
+            ({"teacher": self.teacher.variables} if self.teacher else {})
+            | ({"enrolled": self.enrolled} if self.enrolled else {})
         )
 
     def step(
@@ -98,7 +103,8 @@ class Trainer:
         Args:
           state: state of the training; of the head's classes this device's share.
           constants: see the method.
-          batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set; with a teacher teacher_image, as image.
+          batch: image (b, size, size, 3) uint8 RGB; label (b,), of the set; with a teacher teacher_image, as image;
+            of small faces others (b,) bool, see `small_faces`, and index (b,), of the record.
 
         Returns:
           The state after it, and losses and the share of the batch that is classified rightly (without a margin).
@@ -132,6 +138,8 @@ class Trainer:
                 known = jax.lax.stop_gradient(self.teacher.apply(constants["teacher"], shown))
                 alike = jnp.sum(margins.unit(templates) * margins.unit(known), axis=-1)
                 terms["distillation"] = 1.0 - jnp.mean(alike)
+            if self.enrolled is not None:
+                terms |= self._enrolled_terms(templates, constants["enrolled"], batch)
             total = sum(config.losses[name].weight * terms[name] for name in terms if name in config.losses)
             return jnp.asarray(total) / count, (terms, changed.get("batch_stats", own.batch_stats), statistics)
 
@@ -160,6 +168,19 @@ class Trainer:
         if ema is not None:
             ema = moved_average(ema, updated.variables, config.ema, state.step, config.optimizer.accumulate)
         return TrainState(state.step + 1, state.rng, networks, ema), metrics
+
+    def _enrolled_terms(
+        self, templates: jax.Array, enrolled: Enrolled, batch: dict[str, jax.Array]
+    ) -> dict[str, jax.Array]:
+        """Distance of small faces to what is enrolled, and how hard they are told from strangers."""
+        index, settings = batch["index"], self.config.losses.strangers
+        real = jnp.where(batch["others"][:, None], enrolled.others[index], enrolled.templates[index])
+        return {
+            "enrolled": losses.identity(templates, real),
+            "strangers": losses.strangers(
+                templates, real, batch["label"], enrolled.strangers, settings.nearest, settings.temperature
+            ),
+        }
 
     def _classification(
         self, templates: jax.Array, classes: jax.Array, params: Any, statistics: Any
@@ -214,7 +235,13 @@ class Trainer:
         return optimizers.make_optimizer(self.config.optimizer, self.steps, sharded=True)
 
 
-def make(config: ConfigDict, classes: int, steps: int, teacher: FrozenNetwork | None = None) -> Trainer:
+def make(
+    config: ConfigDict,
+    classes: int,
+    steps: int,
+    teacher: FrozenNetwork | None = None,
+    enrolled: Enrolled | None = None,
+) -> Trainer:
     """The trainer of a config.
 
     Raises:
@@ -222,7 +249,7 @@ def make(config: ConfigDict, classes: int, steps: int, teacher: FrozenNetwork | 
     """
     train_config.check(config)
     optimizers.make_optimizer(config.optimizer, steps)
-    return Trainer(train_config.build(config), teacher, classes, config, steps)
+    return Trainer(train_config.build(config), teacher, classes, config, steps, enrolled)
 
 
 def result(state: TrainState) -> dict[str, Any]:

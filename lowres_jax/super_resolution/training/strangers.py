@@ -36,20 +36,33 @@ def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Jud
       recognizer: recognizer of the loss.
     """
     positions = np.unique(positions)
+    found = templates(source, positions, size, recognizer)
+    mean = found.mean(axis=0)
+    unit = centered(jnp.asarray(found), jnp.asarray(mean))
+    return Strangers(np.asarray(unit), source.labels[positions].astype(np.int32), mean)
+
+
+def templates(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> np.ndarray:
+    """Unit templates (N, D) of some records, kept in the cache folder.
+
+    Args:
+      source: the prepared set.
+      positions: (N,) records, ascending.
+      size: side of the crops that a training cuts from their middle.
+      recognizer: what makes them.
+    """
     parts = source.digest(), recognizer.name, size
     digest = hashlib.sha256(repr(parts).encode() + positions.astype(np.int64).tobytes()).hexdigest()
     path = environment.cache_folder() / "strangers" / f"{digest}.npy"
-    templates = None
+    found = None
     # A file that is damaged is made anew.
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
-        templates = np.load(path)
-    if templates is None:
-        templates = _templates(source, positions, size, recognizer)
+        found = np.load(path)
+    if found is None:
+        found = _templates(source, positions, size, recognizer)
         with write_atomically(path) as file:
-            np.save(file, templates)
-    mean = templates.mean(axis=0)
-    unit = centered(jnp.asarray(templates), jnp.asarray(mean))
-    return Strangers(np.asarray(unit), source.labels[positions].astype(np.int32), mean)
+            np.save(file, found)
+    return np.asarray(found)
 
 
 def _templates(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> np.ndarray:

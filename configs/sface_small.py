@@ -1,0 +1,32 @@
+"""Teach SFace to read small faces, for searches only: what is enrolled stays as plain SFace has it.
+
+    python -m lowres_jax.main --config=configs/sface_small.py --workdir=workdirs/sface_small
+    python -m lowres_jax.main --config=configs/sface_small.py:smoke  # seconds, on the embedded faces
+
+A change of low rank (recognition/sface_small.py) learns, from faces of 8 to 40 px that the models of a search enlarge,
+the template of their originals or of the person's other pictures, and to tell it from the nearest strangers.
+"""
+
+from ml_collections import ConfigDict
+
+from lowres_jax.data import degradations
+from lowres_jax.recognition.training import train_config
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """Returns the config of the training, or of its variant "smoke"."""
+    config = train_config.default_config()
+    config.model = ConfigDict({"module": "recognition.sface_small", "fields": {"rank": 8}}, convert_dict=True)
+    config.start = "sface"
+    config.held_out = 0.05
+    config.losses.classification.weight = 0.0
+    config.losses.enrolled.weight, config.losses.strangers.weight = 1.0, 0.3
+    config.degradation = degradations.footage()
+    config.optimizer.update(
+        {"name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "schedule": "cosine", "warmup_steps": 100}
+    )
+    config.optimizer.clip_norm = 5.0
+    config.ema = 0.998
+    config.batch_size, config.steps = 32, 2800
+    config.evaluate_steps = 400
+    return train_config.variant(config, variant)
