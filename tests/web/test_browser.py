@@ -210,6 +210,7 @@ def test_a_report_and_stopping_it(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#compare progress")).to_have_attribute("max", "100")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#compare .status")).to_have_text("Stopped; nothing of it is kept.")
+    page.set_input_files("#archive", tmp_path / "faces.zip")  # a page that was loaded anew has no file
     page.click("#compare button[type=submit]")
     expect(page.locator("#compare .status")).to_have_text("Done. It is kept for an hour.")
     with page.expect_popup() as opened:
