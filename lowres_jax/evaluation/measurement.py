@@ -20,7 +20,7 @@ import numpy as np
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
 from lowres_jax.localization.align import CROP_SIZE
-from lowres_jax.recognition.recognizer import Recognizer
+from lowres_jax.recognition.recognizer import Recognizer, enrolling
 from lowres_jax.runtime import signals
 from lowres_jax.super_resolution.upscaler import Upscaler, enlarge_to
 from lowres_jax.utils.files import write_atomically
@@ -181,7 +181,8 @@ def measure(
                         each.timed += len(batch) if seconds else 0
                 for name, recognizer in recognizers.items():
                     each = measurements[name]
-                    each.templates[batch] = recognizer.templates(images)
+                    reads = enrolling(recognizer) if method.upscaler == NONE else recognizer
+                    each.templates[batch] = reads.templates(images)
                     if quality is not None:
                         each.psnr[batch], each.ssim[batch] = quality
                     each.done[batch] = True

@@ -13,7 +13,7 @@ from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition import dlib_resnet, onnx_model
+from lowres_jax.recognition import dlib_resnet, onnx_model, sface_small
 from lowres_jax.utils.shapes import Images, Templates
 
 
@@ -44,10 +44,19 @@ class NetworkRecognizer:
       input_size: see `Recognizer`.
       dimension: see `Recognizer`.
       batch_size: most images of one compiled call; 0 for what suits the devices.
+      enrolls: recognizer of original pictures, whose templates this one's are compared with: itself, unless this one
+        reads small faces only.
     """
 
     def __init__(
-        self, name: str, module: nn.Module, variables: Any, input_size: int, flip_sum: bool = False, batch_size: int = 0
+        self,
+        name: str,
+        module: nn.Module,
+        variables: Any,
+        input_size: int,
+        flip_sum: bool = False,
+        batch_size: int = 0,
+        enrolls: "NetworkRecognizer | None" = None,
     ):
         """Makes a recognizer of a module.
 
@@ -58,12 +67,14 @@ class NetworkRecognizer:
           input_size: side of the module's input in pixels.
           flip_sum: a template is the sum of the embeddings of the image and of its mirror (InsightFace's habit).
           batch_size: see the attribute.
+          enrolls: see the attribute; None: itself.
         """
         self.name = name
         self.module = module
         self.variables = variables
         self.input_size = input_size
         self.batch_size = batch_size
+        self.enrolls = enrolls or self
         example = jax.ShapeDtypeStruct((1, input_size, input_size, 3), jnp.float32)
         self.dimension = int(jax.eval_shape(module.apply, variables, example).shape[-1])
         self._embed = BatchedApply(
@@ -92,6 +103,11 @@ def unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: b
         embeddings = embeddings + apply(variables, images[:, :, ::-1])
     # The floor keeps an embedding of zeros (a broken network) finite; no real one comes near it.
     return embeddings / jnp.maximum(jnp.sqrt(jnp.sum(embeddings**2, axis=-1, keepdims=True)), 1e-12)
+
+
+def enrolling(recognizer: Recognizer) -> Recognizer:
+    """What makes the templates of original pictures: the recognizer itself, or for one of small faces another one."""
+    return getattr(recognizer, "enrolls", recognizer)
 
 
 def load_recognizer(
@@ -135,6 +151,8 @@ def load_network(name: str, weights: str | None = None, flip_sum: bool = False) 
     def load() -> NetworkRecognizer:
         module = cards.build_module(card)
         variables = cards.load_variables(card, module, (1, card.input_size, card.input_size, 3), weights)
-        return NetworkRecognizer(name, module, variables, card.input_size, flip_sum)
+        small = card.module == "recognition.sface_small"
+        enrolls = load_network(sface_small.BASE, None, flip_sum) if small else None
+        return NetworkRecognizer(name, module, variables, card.input_size, flip_sum, enrolls=enrolls)
 
     return cards.loaded_once(card, weights, flip_sum, load)

@@ -128,3 +128,13 @@ def test_a_degradation_is_that_of_each_image_alone(source, tmp_path: Path) -> No
         np.testing.assert_allclose(kept.templates[index], Recognizer().templates(image)[0], atol=1e-6)
         plain = cv2.resize(crop, (16, 16), interpolation=cv2.INTER_AREA)[None]
         assert np.abs(kept.templates[index] - Recognizer().templates(plain)[0]).max() > 1e-3
+
+
+def test_originals_are_read_by_what_enrolls(source, tmp_path: Path) -> None:
+    """A recognizer of small faces is compared with templates that another one made of the originals."""
+    plain, small = Recognizer(), Recognizer()
+    small.enrolls = plain  # type: ignore[attr-defined]
+    run(source, tmp_path, Method(128, "none"), range(11), small)
+    assert (plain.seen, small.seen) == (11, 0)
+    run(source, tmp_path, Method(16, "bilinear"), range(11), small)
+    assert (plain.seen, small.seen) == (11, 11)
