@@ -6,9 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 
 from lowres_jax.pretrained import cards, safetensors_weights, small_change
 from lowres_jax.recognition import sface, sface_small
+from lowres_jax.tasks import export_weights
 
 WIDTHS, STRIDES = (4, 6, 8), (1, 2)
 THIN = {"widths": WIDTHS, "strides": STRIDES, "dimension": 5}
@@ -79,3 +81,27 @@ def test_the_file_has_the_change_alone(tmp_path: Path, monkeypatch: pytest.Monke
     found = small_change.variables(tmp_path / "change.safetensors")
     assert found["batch_stats"] == {"sface": {"read": "sface"}}
     assert found["params"].keys() == variables["params"].keys()
+
+
+def test_what_is_exported_has_a_card_that_loads(tmp_path: Path, model, variables, monkeypatch, images, base) -> None:
+    settings = {
+        "task": "train_recognizer",
+        "model": {"module": "recognition.sface_small", "fields": {"rank": 2, **THIN}},
+        "losses": {"enrolled": {"weight": 1.0, "teacher": "sface", "others": 0.5}},
+        "size": 112,
+        "dataset": "casia_webface/mtcnn_jpeg",
+        "batch_size": 32,
+        "start": "sface",
+        "judges": ["sface"],
+    }
+    config = ConfigDict({"name": "small", "summary": "", "licence": "ours"})
+    trained = export_weights.Trained(settings, 9, {"verification_16px": 0.9}, 9)
+    export_weights.write_model(tmp_path, config, trained, variables)
+    assert (tmp_path / "small.safetensors").stat().st_size < 5_000
+    card = cards.read_card(tmp_path / "small.toml")
+    assert card.weights["reader"] == "small_change.variables"
+    monkeypatch.setattr(small_change.cards, "read_variables", lambda card: base)
+    found = small_change.variables(cards.weight_path(card))
+    np.testing.assert_allclose(
+        cards.build_module(card).apply(found, images), model.apply(variables, images), rtol=1e-2, atol=1e-3
+    )
