@@ -59,6 +59,18 @@ class Centering:
                 )
         return cls(originals, small)
 
+    def of_small_faces(self, recognizer: Recognizer, upscalers: UpscalerBySize) -> "Centering | None":
+        """That of a recognizer of small faces beside this one, by its own card; None where its card lacks a table.
+
+        Raises:
+          UserError: a table is damaged.
+        """
+        if not self.active:
+            return Centering()
+        card = cards.load_card(recognizer.name, "recognition")
+        small = {each: conditions.read(card, each.name, recognizer.dimension) for each in upscalers.members}
+        return Centering(self._originals, small) if all(small.values()) else None
+
     @property
     def active(self) -> bool:
         """Whether it changes templates."""

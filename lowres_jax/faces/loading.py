@@ -8,10 +8,10 @@ from ml_collections import ConfigDict
 from lowres_jax import __version__
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.faces.centering import Centering
-from lowres_jax.faces.reader import FaceReader
+from lowres_jax.faces.reader import Eye, FaceReader
 from lowres_jax.localization.detector import load_detector
 from lowres_jax.pretrained import cards
-from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.recognition.recognizer import Recognizer, enrolling, load_recognizer
 from lowres_jax.super_resolution.upscaler import Upscaler, load_upscaler_by_size
 
 # Raised when a kept template means something else than before.
@@ -24,11 +24,21 @@ def load_reader(config: ConfigDict) -> FaceReader:
     Raises:
       UserError: a model is missing, or its weights are.
     """
-    upscalers, recognizer = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    upscalers, searching = load_upscaler_by_size(config.upscaler, config.weights), load_recognizer(config.recognizer)
+    recognizer, small = enrolling(searching), None
     wanted = config.centering and not config.weights
     centering = Centering.of_cards(recognizer, upscalers) if wanted else Centering()
+    if searching is not recognizer:
+        own = centering.of_small_faces(searching, upscalers)
+        if own is None:
+            # All templates are centered, or none.
+            said = (
+                f"{searching.name}: its card has no centering for {upscalers.names}: templates are compared as they are"
+            )
+            own = centering = Centering(remarks=[said])
+        small = Eye(searching, own)
     detector = load_detector(config.detector)
-    return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering)
+    return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering, small)
 
 
 def models(recognizer: Recognizer, upscalers: Sequence[Upscaler]) -> list[object]:
@@ -62,4 +72,11 @@ def kept_identity(config: ConfigDict, reader: FaceReader) -> tuple[str, str]:
 def reading(config: ConfigDict, reader: FaceReader) -> str:
     """Names all that what is read from a picture depends on but the picture."""
     made_by = comparable(reader, config.weights)
-    return fingerprint(__version__, made_by, config.detector, config.small_face, reader.look_again)
+    return fingerprint(
+        __version__, made_by, config.detector, config.small_face, reader.look_again, small_faces(reader.small)
+    )
+
+
+def small_faces(eye: Eye | None) -> list[object]:
+    """All that templates of small searched faces depend on beside the rest; empty where nothing reads them apart."""
+    return [] if eye is None else [models(eye.recognizer, []), sorted(eye.centering.described, key=repr)]

@@ -1,5 +1,6 @@
 """Finds the faces of pictures, enlarges the small ones and makes their templates."""
 
+import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -52,6 +53,19 @@ class FaceView:
 
 
 @dataclass(frozen=True)
+class Eye:
+    """What makes templates of small faces that are searched for, where it is another than that of all others.
+
+    Attributes:
+      recognizer: reads them; its templates are comparable with those of the reader's own.
+      centering: means to subtract from its templates.
+    """
+
+    recognizer: Recognizer
+    centering: Centering
+
+
+@dataclass(frozen=True)
 class Picture:
     """Faces found in a file.
 
@@ -83,6 +97,7 @@ class FaceReader:
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `rotated_search.detect`.
       centering: means to subtract from the templates of each condition.
+      small: reads small faces instead of the recognizer; None: that reads all.
     """
 
     def __init__(
@@ -93,6 +108,7 @@ class FaceReader:
         small_face: int,
         look_again: bool = True,
         centering: Centering | None = None,
+        small: Eye | None = None,
     ):
         self.detector = detector
         self.look_again = look_again
@@ -100,6 +116,13 @@ class FaceReader:
         self.recognizer = recognizer
         self.small_face = small_face
         self.centering = centering or Centering()
+        self.small = small
+
+    def for_enrolment(self) -> "FaceReader":
+        """The same for pictures that are enrolled: of these small faces are read as all others are."""
+        other = copy.copy(self)
+        other.small = None
+        return other
 
     def read(self, paths: Sequence[Path]) -> Iterator[Picture]:
         """Yields what was found in each file, in order; groups of files are worked on together."""
@@ -176,8 +199,11 @@ class FaceReader:
         templates, lengths = templates_and_lengths(self.recognizer, crops)
         for size in np.unique(cut_sizes):
             chosen = cut_sizes == size
-            upscaler = self.upscalers.of(int(size)) if size else None
-            templates[chosen] = self.centering(templates[chosen], upscaler, int(size))
+            upscaler, centering = self.upscalers.of(int(size)) if size else None, self.centering
+            if size and self.small is not None:
+                # Quality stays what the usual recognizer sees in a face.
+                templates[chosen], centering = self.small.recognizer.templates(crops[chosen]), self.small.centering
+            templates[chosen] = centering(templates[chosen], upscaler, int(size))
         return [
             FaceView(
                 face=face,

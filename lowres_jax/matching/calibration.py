@@ -20,6 +20,7 @@ from lowres_jax.evaluation import identification
 from lowres_jax.evaluation.measurement import NONE, Measurement, Method, fingerprint, measure
 from lowres_jax.faces.centering import Centering
 from lowres_jax.faces.loading import models
+from lowres_jax.faces.reader import Eye
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.matching import simulation
 from lowres_jax.matching.simulation import Recipe
@@ -106,6 +107,7 @@ class Calibration:
         pictures: Sequence[int] = (1,),
         weights: str | None = None,
         centering: Centering | None = None,
+        small: Eye | None = None,
     ):
         """Opens the set.
 
@@ -118,6 +120,7 @@ class Calibration:
           pictures: numbers of pictures of each person of the gallery, so that people with as many are chosen.
           weights: an only upscaler's weight file where it is not its card's own.
           centering: what is taken from the templates that are searched, and so from these.
+          small: reads small faces that are searched for; None: the recognizer.
 
         Raises:
           UserError: the set is not prepared, damaged, of other crops than 128x128, or shows fewer than two people.
@@ -127,7 +130,7 @@ class Calibration:
         self.seed = seed
         self._weights = [Path(weights)] if weights else []
         self._recognizer, self._upscalers = recognizer, upscalers
-        self._centering = centering or Centering()
+        self._centering, self._small = centering or Centering(), small
         labels = self._source.labels
         self._positions = simulation.choose_images(labels, self._source.detected, images, seed, pictures)
         self.labels = labels[self._positions]
@@ -140,11 +143,11 @@ class Calibration:
             raise UserError(
                 f"{directory}: a threshold needs crops of {CROP_SIZE}x{CROP_SIZE}; prepare the set with them"
             )
-        self._templates: dict[int, np.ndarray] = {}
+        self._templates: dict[tuple[int, bool], np.ndarray] = {}
         wrong = find_wrong_labels(self.templates(0), self.labels)
         self.remarks = self._wrong_labels_in_words(wrong)
         self._positions, self.labels = self._positions[wrong.kept], wrong.labels[wrong.kept]
-        self._templates = {0: self._templates[0][wrong.kept]}
+        self._templates = {key: each[wrong.kept] for key, each in self._templates.items()}
         self._thresholds: dict[tuple[float, Recipe, int, int], Threshold] = {}
         self._last: tuple[tuple[Recipe, int, int], simulation.Searches] | None = None
 
@@ -168,15 +171,23 @@ class Calibration:
         """How many images are used."""
         return len(self.labels)
 
-    def templates(self, size: int) -> np.ndarray:
-        """The images' templates, (n, D): as they are (0), or reduced to `size` pixels and enlarged again."""
-        if size not in self._templates:
+    def templates(self, size: int, searched: bool = False) -> np.ndarray:
+        """The images' templates, (n, D): as they are (0), or reduced to `size` pixels and enlarged again.
+
+        Args:
+          size: see above.
+          searched: whether they are searched for, and small ones read as such are.
+        """
+        small = self._small if searched and size else None
+        key = size, small is not None
+        if key not in self._templates:
             upscaler = self._upscalers.of(size) if size else None
             method = Method(size, upscaler.name) if upscaler else Method(CROP_SIZE, NONE)
-            name, recognizer = self._recognizer.name, self._recognizer
+            recognizer = small.recognizer if small else self._recognizer
+            name, made_by = recognizer.name, self._fingerprint(size, recognizer)
             kept = Measurement(
-                environment.cache_folder() / "calibration" / f"{self._fingerprint(size)}.npz",
-                self._fingerprint(size),
+                environment.cache_folder() / "calibration" / f"{made_by}.npz",
+                made_by,
                 len(self._source),
                 recognizer.dimension,
             )
@@ -194,14 +205,15 @@ class Calibration:
                         _BATCH_SIZE,
                         progress.update,
                     )
-            self._templates[size] = self._centering(kept.templates[self._positions], upscaler, size)
-        return self._templates[size]
+            centering = small.centering if small else self._centering
+            self._templates[key] = centering(kept.templates[self._positions], upscaler, size)
+        return self._templates[key]
 
-    def _fingerprint(self, size: int) -> str:
+    def _fingerprint(self, size: int, recognizer: Recognizer) -> str:
         """Names all that the templates depend on: the set's and the user's files, the networks, the size."""
         files = sorted(self._source.directory.glob("*.tfrecord*")) + (self._weights if size else [])
         content = [(str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        described = models(self._recognizer, [self._upscalers.of(size)] if size else [])
+        described = models(recognizer, [self._upscalers.of(size)] if size else [])
         return fingerprint(_VERSION, __version__, content, described, size)
 
     def least_rate(self, gallery_size: int, frames: int = 1) -> float:
@@ -270,6 +282,8 @@ class Calibration:
         asked = recipe, probe_size, frames
         if self._last is None or self._last[0] != asked:
             enrolled = {size: self.templates(size) for size in {size for own in recipe for size in own}}
-            found = simulation.simulate(enrolled, self.templates(probe_size), self.labels, recipe, self.seed, frames)
+            found = simulation.simulate(
+                enrolled, self.templates(probe_size, searched=True), self.labels, recipe, self.seed, frames
+            )
             self._last = asked, found
         return self._last[1]

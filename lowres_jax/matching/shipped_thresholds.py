@@ -15,7 +15,8 @@ import numpy as np
 
 from lowres_jax.evaluation.measurement import fingerprint
 from lowres_jax.faces.centering import Centering
-from lowres_jax.faces.loading import models
+from lowres_jax.faces.loading import models, small_faces
+from lowres_jax.faces.reader import Eye
 from lowres_jax.matching.calibration import FEWEST_FALSE_ACCEPTS, Threshold
 from lowres_jax.matching.simulation import Recipe
 from lowres_jax.recognition.recognizer import Recognizer
@@ -55,10 +56,14 @@ class Thresholds(Protocol):
         """See `calibration.Calibration.threshold`."""
 
 
-def described(recognizer: Recognizer, upscalers: UpscalerBySize, centering: Centering, detector: str) -> str:
+def described(
+    recognizer: Recognizer, upscalers: UpscalerBySize, centering: Centering, detector: str, small: Eye | None = None
+) -> str:
     """Names all that thresholds depend on but the gallery."""
     members = sorted(upscalers.members, key=lambda each: each.name)
-    return fingerprint(models(recognizer, members), sorted(centering.described, key=repr), detector)
+    own = small_faces(small)
+    parts = models(recognizer, members), sorted(centering.described, key=repr), detector
+    return fingerprint(*parts, *([own] if own else []))
 
 
 class ShippedThresholds:

@@ -11,19 +11,20 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax import __version__, config_keys
-from lowres_jax.data.degradations import Degradation
+from lowres_jax.data.degradations import Degradation, low_resolution
 from lowres_jax.data.records import open_records, version_directory
 from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.centering import condition_mean
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.pretrained import cards, conditions, safetensors_weights
-from lowres_jax.recognition.recognizer import load_network
+from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
+from lowres_jax.recognition.sface_small import BASE
 from lowres_jax.recognition.training.train_config import SMALL
 from lowres_jax.runtime import environment, signals
 from lowres_jax.settings.exports import KEYS
 from lowres_jax.super_resolution.training import initial_weights
-from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler, upscaler_of
+from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler, load_upscaler_by_size, upscaler_of
 from lowres_jax.training.checkpoints import RUN
 from lowres_jax.training.progress import BEST, EVALUATIONS
 from lowres_jax.utils.files import write_atomically
@@ -75,6 +76,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
             settings, step, before[-1]["figures"] if before else {}, before[-1]["step"] if before else step
         )
     weights = write_model(folder, config, trained, tree)
+    if config.centering and recognizes and settings["model"]["module"] == SMALL:
+        _add_centering_of_small_faces(folder, config, ConfigDict(settings))
     if config.centering and not recognizes:
         _add_centering(cards.read_card(weights.with_suffix(".toml")), ConfigDict(settings), config.data_dir)
     size = f"{weights.stat().st_size / 1e6:.1f} MB"
@@ -149,6 +152,35 @@ def _add_centering(card: cards.Card, settings: ConfigDict, data_dir: str | None)
     }
     conditions.write(card, measured)
     print(f"centering for {', '.join(measured)} at {size} px, of {len(positions):,} crops of {settings.dataset}")
+
+
+def _add_centering_of_small_faces(folder: Path, config: ConfigDict, settings: ConfigDict) -> None:
+    """Puts on the card of a recognizer of small faces what its templates of each size and upscaler have in common.
+
+    As much of it is taken as plain SFace's card says of originals.
+    """
+    directory = environment.datasets_folder(config.data_dir or settings.data_dir) / settings.dataset
+    if version_directory(directory) is None:
+        print(f"{directory}: not there, so that identify compares templates of {config.name} without centering")
+        return
+    source = open_records(directory)
+    learned = split_identities(source.labels, settings.held_out, settings.seed).training
+    positions = learned[evenly(len(learned), _CENTERING_IMAGES)]
+    card = cards.read_card(folder / f"{config.name}.toml")
+    variables = cards.load_variables(card, module := cards.build_module(card), (1, settings.size, settings.size, 3))
+    recognizer = NetworkRecognizer(card.name, module, variables, settings.size)
+    own = cards.load_card(BASE, "recognition").centering[BASE][str(conditions.ORIGINAL)]
+    upscalers = load_upscaler_by_size(settings.small_faces.upscalers)
+    crops = source.crops(positions)[0].astype(np.float32) / np.float32(255)
+    measured: dict[str, dict[int, conditions.Condition]] = {}
+    for side in signals.interruptible(settings.small_faces.sides):
+        low = low_resolution(crops, side)
+        for upscaler in {upscalers.of(side), load_upscaler("bicubic")}:
+            templates = recognizer.templates(enlarge_to(upscaler, low, crops.shape[1]))
+            condition = conditions.Condition(float(own["share"]), condition_mean(templates))
+            measured.setdefault(upscaler.name, {})[side] = condition
+    conditions.write(card, measured)
+    print(f"centering at {', '.join(map(str, settings.small_faces.sides))} px, of {len(positions):,} crops")
 
 
 def _settings(training: Path) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _known(config: ConfigDict, source: Path, files: PictureFiles, reader: FaceRe
     people = people_in(source, files.paths) if files.paths else {}
     # A set that has to be prepared first is asked for before minutes of enrolment.
     own = config.calibration or config.weights
-    made_for = described(reader.recognizer, reader.upscalers, reader.centering, config.detector)
+    made_for = described(reader.recognizer, reader.upscalers, reader.centering, config.detector, reader.small)
     shipped = None if own else ShippedThresholds.load(made_for)
     shipped = shipped if shipped and shipped.covers(config.far) else None
     sets = [] if shipped else calibration_sets.folders(config.calibration, config.detector)
@@ -120,12 +120,18 @@ def _known(config: ConfigDict, source: Path, files: PictureFiles, reader: FaceRe
             raise UserError(f"{source}: nobody is enrolled; keep_gallery enrolls people")
         print(f"{enrolment.people:,} people enrolled in {source}")
     else:
-        enrolment = enrol(reader, people, config.enrol, _kept_templates(config, source, reader))
+        enrols = reader.for_enrolment()
+        enrolment = enrol(enrols, people, config.enrol, _kept_templates(config, source, enrols))
         _report_enrolment(enrolment, config)
     thresholds, remarks = _thresholds(config, shipped, sets, reader, enrolment)
     alike = thresholds.threshold(max(config.far, 0.01), ((0,),), 0).similarity
     if isinstance(enrolment, Enrolment):
         remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
+    if reader.small is not None:
+        remarks.append(
+            f"Small faces that are searched for are read by {reader.small.recognizer.name}, enrolled ones by "
+            f"{reader.recognizer.name}."
+        )
     return _Known(enrolment, thresholds, alike, [*remarks, *reader.centering.remarks])
 
 
@@ -245,7 +251,15 @@ def _thresholds(
     return calibration_sets.choose(
         sets,
         lambda folder: Calibration(
-            folder, recognizer, upscalers, config.calibration_images, config.seed, pictures, config.weights, centering
+            folder,
+            recognizer,
+            upscalers,
+            config.calibration_images,
+            config.seed,
+            pictures,
+            config.weights,
+            centering,
+            reader.small,
         ),
         config.far,
         len(pictures),

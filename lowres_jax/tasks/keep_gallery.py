@@ -71,7 +71,7 @@ def _enrolled(config: ConfigDict, reader: FaceReader) -> Enrolment:
     for line in files.remarks(source):
         print(line)
     nothing_kept = KeptTemplates(None, "", reader.recognizer.dimension)
-    enrolment = enrol(reader, people_in(source, files.paths), config.enrol, nothing_kept)
+    enrolment = enrol(reader.for_enrolment(), people_in(source, files.paths), config.enrol, nothing_kept)
     for line in enrolment.skipped.lines():
         print(line)
     if not enrolment.faces:

@@ -92,6 +92,7 @@ def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
         "recognizer_distilled",
         "recognizer_original",
         "recognizer_small",
+        "sface_small",
     ]
 
 
