@@ -13,6 +13,7 @@ WRITTEN = (
     "recognition.dlib_resnet",
     "recognition.resnet",
     "recognition.sface",
+    "recognition.sface_small",
     "super_resolution.edsr",
     "super_resolution.interpolation",
     "super_resolution.rrdbnet",
