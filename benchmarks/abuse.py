@@ -25,7 +25,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import httpx2
@@ -110,6 +110,11 @@ def pictures(given: argparse.Namespace) -> list[str]:
 
 def page(given: argparse.Namespace) -> list[str]:
     """Starts a server and abuses it; tells answers by status, tracebacks and memory."""
+    return served(given, lambda port, process: asyncio.run(_abuse(port, process, given)))
+
+
+def served(given: argparse.Namespace, abuse: Callable[[int, int], list[str]]) -> list[str]:
+    """Starts a server for a function of its port and its process; tells what was wrong, and tracebacks."""
     said = given.folder / "said.txt"
     command = [sys.executable, "-m", MAIN, "--config=serve", "--config.port=0", "--config.open=false"]
     with said.open("wb") as output:
@@ -119,7 +124,7 @@ def page(given: argparse.Namespace) -> list[str]:
             if server.poll() is not None:
                 return [said.read_text()]
             time.sleep(0.5)
-        wrong = asyncio.run(_abuse(int(found[1]), server.pid, given))
+        wrong = abuse(int(found[1]), server.pid)
     finally:
         server.terminate()
         server.wait()
@@ -331,11 +336,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", nargs="*", help="of tasks, or of configs of trainings; none: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("workdirs/abuse"))
-    given = parser.parse_args(argv)
+    tried(WAYS, parser.parse_args(argv))
+
+
+def tried(ways: Mapping[str, Callable[[argparse.Namespace], list[str]]], given: argparse.Namespace) -> None:
+    """Goes one of some ways, prints what was wrong, and exits."""
     given.folder = given.folder.resolve()
     given.folder.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    wrong = WAYS[given.way](given)
+    wrong = ways[given.way](given)
     for line in wrong:
         print(f"WRONG: {line}")
     print(f"{len(wrong)} wrong, {time.monotonic() - begin:.0f} s")

@@ -12,7 +12,6 @@ import asyncio
 import io
 import json
 import random
-import re
 import signal
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from typing import Any
 
 import httpx2
 import numpy as np
-from abuse import mutated, originals
+from abuse import mutated, originals, served, tried
 from made_clips import bars, flashes, make, tones
 
 from lowres_jax.clips.reading import open_clip
@@ -37,7 +36,6 @@ from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 from lowres_jax.matching.kept_gallery import KeptGallery
 
-MAIN = "lowres_jax.main"
 PEOPLE, DIMENSION, MADE_BY = 400, 64, "campaign"
 _PLACE = Face(np.zeros(4, np.float32), 1.0)
 
@@ -234,21 +232,7 @@ def _differences(path: Path) -> list[str]:
 
 def archives(given: argparse.Namespace) -> list[str]:
     """Sends damaged archives to a server: each is refused in a line, or its job is begun and stopped."""
-    said = given.folder / "archives.txt"
-    command = [sys.executable, "-m", MAIN, "--config=serve", "--config.port=0", "--config.open=false"]
-    with said.open("wb") as output:
-        server = subprocess.Popen(command, cwd=given.folder, stdout=output, stderr=subprocess.STDOUT)
-    try:
-        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)/", said.read_text())):
-            if server.poll() is not None:
-                return [said.read_text()]
-            time.sleep(0.5)
-        wrong = asyncio.run(_send_archives(int(found[1]), given))
-    finally:
-        server.terminate()
-        server.wait()
-    tracebacks = said.read_text().count("Traceback")
-    return wrong + ([f"{tracebacks} tracebacks in {said}"] if tracebacks else [])
+    return served(given, lambda port, process: asyncio.run(_send_archives(port, given)))
 
 
 async def _send_archives(port: int, given: argparse.Namespace) -> list[str]:
@@ -297,15 +281,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=30, help="kills, clips, or archives")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("workdirs/campaigns"))
-    given = parser.parse_args(given_words)
-    given.folder = given.folder.resolve()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    begin = time.monotonic()
-    wrong = WAYS[given.way](given)
-    for line in wrong:
-        print(f"WRONG: {line}")
-    print(f"{len(wrong)} wrong, {time.monotonic() - begin:.0f} s")
-    sys.exit(1 if wrong else 0)
+    tried(WAYS, parser.parse_args(given_words))
 
 
 if __name__ == "__main__":
