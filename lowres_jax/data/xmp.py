@@ -98,13 +98,11 @@ def packet(
     Returns:
       The packet, empty where there is nothing to say, and names of properties that were left out.
     """
-    properties = _properties(found)
-    for key, element in _of_records(records).items():
-        properties.setdefault(key, element)
-    properties = {key: each for key, each in properties.items() if key not in marked and _is_kept(key, place)}
+    every = _of_records(records) | _properties(found)
+    properties = {key: each for key, each in every.items() if key not in marked and _is_kept(key, place)}
     instructions = f"{{{_PHOTOSHOP}}}Instructions"
     said = dict(marked)
-    before = (_of_records(records) | _properties(found)).get(instructions)
+    before = every.get(instructions)
     # What its author asks of who prints it stays beside what was done to it.
     if before is not None and before.text and instructions in said:
         said[instructions] = f"{before.text.strip()} | {said[instructions]}"

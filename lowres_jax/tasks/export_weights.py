@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax import __version__, config_keys
 from lowres_jax.data.degradations import Degradation, low_resolution
-from lowres_jax.data.records import open_records, version_directory
+from lowres_jax.data.records import RecordSource, open_records, version_directory
 from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.centering import condition_mean
@@ -127,13 +127,9 @@ def _add_centering(card: cards.Card, settings: ConfigDict, data_dir: str | None)
 
     The mean is that of crops that the training learned from; as much of it is taken as the recognizer's own card says.
     """
-    directory = environment.datasets_folder(data_dir or settings.data_dir) / settings.dataset
-    if version_directory(directory) is None:
-        print(f"{directory}: not there, so that identify compares templates of {card.name} without centering")
+    if (learned := _learned(card.name, settings, data_dir)) is None:
         return
-    source = open_records(directory)
-    learned = split_identities(source.labels, settings.held_out, settings.seed).training
-    positions = learned[evenly(len(learned), _CENTERING_IMAGES)]
+    source, positions = learned
     degradation, upscaler, judges = Degradation.of(settings.degradation), upscaler_of(card), []
     size = source[0]["image"].shape[0] // upscaler.scale
     for name in cards.names("recognition"):
@@ -154,18 +150,25 @@ def _add_centering(card: cards.Card, settings: ConfigDict, data_dir: str | None)
     print(f"centering for {', '.join(measured)} at {size} px, of {len(positions):,} crops of {settings.dataset}")
 
 
+def _learned(name: str, settings: ConfigDict, data_dir: str | None) -> tuple[RecordSource, np.ndarray] | None:
+    """A training's set, and some of the crops it learned from; None, which is said, where the set is not there."""
+    directory = environment.datasets_folder(data_dir or settings.data_dir) / settings.dataset
+    if version_directory(directory) is None:
+        print(f"{directory}: not there, so that identify compares templates of {name} without centering")
+        return None
+    source = open_records(directory)
+    learned = split_identities(source.labels, settings.held_out, settings.seed).training
+    return source, learned[evenly(len(learned), _CENTERING_IMAGES)]
+
+
 def _add_centering_of_small_faces(folder: Path, config: ConfigDict, settings: ConfigDict) -> None:
     """Puts on the card of a recognizer of small faces what its templates of each size and upscaler have in common.
 
     As much of it is taken as plain SFace's card says of originals.
     """
-    directory = environment.datasets_folder(config.data_dir or settings.data_dir) / settings.dataset
-    if version_directory(directory) is None:
-        print(f"{directory}: not there, so that identify compares templates of {config.name} without centering")
+    if (learned := _learned(config.name, settings, config.data_dir)) is None:
         return
-    source = open_records(directory)
-    learned = split_identities(source.labels, settings.held_out, settings.seed).training
-    positions = learned[evenly(len(learned), _CENTERING_IMAGES)]
+    source, positions = learned
     card = cards.read_card(folder / f"{config.name}.toml")
     variables = cards.load_variables(card, module := cards.build_module(card), (1, settings.size, settings.size, 3))
     recognizer = NetworkRecognizer(card.name, module, variables, settings.size)
