@@ -87,7 +87,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "shipped_thresholds.py --people 2 --images 160 --output {out}/thresholds.json",
         "small_photographs.py {cache}/photographs --images 12 --sizes 24 --recognizer sface --output {out}",
         "video_search.py --upscalers bicubic --lr_sizes 16 --frames 1 2 --resamples 20 --output {out}",
-        "adapted_recognizer.py --size 16 --upscaler bicubic --steps 2 --evaluate 2",
         "many_processes.py canny 2x1",
         "draw_strip.py {out}/strip.png sface",
     ],
