@@ -1,7 +1,8 @@
 """Measures the thresholds that come with the program (lowres_jax/matching/thresholds.json) for its default models.
 
-    python benchmarks/shipped_thresholds.py            # needs LFW prepared; half an hour
-    python benchmarks/shipped_thresholds.py --check    # how far interpolated ones are from measured ones
+    python benchmarks/shipped_thresholds.py --recognizer=sface         # needs LFW prepared; half an hour
+    python benchmarks/shipped_thresholds.py --recognizer=sface_small   # the small faces that it reads; after that
+    python benchmarks/shipped_thresholds.py --check                    # how far interpolated ones are from measured
 
 Galleries of LFW's people, see `matching.simulation`. To be run again when a default model, its centering or SFace
 changes; thresholds of other models are never used for these.
@@ -10,20 +11,21 @@ changes; thresholds of other models are never used for these.
 import argparse
 import itertools
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lowres_jax.faces.centering import Centering
-from lowres_jax.faces.reader import CUT_SIZES
+from lowres_jax import config_keys
+from lowres_jax.faces.loading import load_reader
+from lowres_jax.faces.reader import CUT_SIZES, FaceReader
 from lowres_jax.matching import shipped_thresholds, simulation
 from lowres_jax.matching.calibration import TRACK_FRAMES, Calibration
 from lowres_jax.matching.shipped_thresholds import FILE, ShippedThresholds, described
-from lowres_jax.recognition.recognizer import load_recognizer
 from lowres_jax.runtime import environment
+from lowres_jax.settings import identify
 from lowres_jax.settings.enhance import UPSCALER
-from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 from lowres_jax.utils.files import write_atomically
 
 PEOPLE, RATES = (1, 2, 3, 5, 10, 20, 50, 100, 200, 500), (0.01, 0.001)
@@ -36,31 +38,33 @@ CHOSEN = (1, 2, 5, 9)
 def main() -> None:
     """Measures and writes, or checks."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recognizer", default="sface_small")
     parser.add_argument("--images", type=int, default=3200)
     parser.add_argument("--people", type=int, nargs="+", help="sizes of galleries; none: all")
     parser.add_argument("--output", type=Path, default=FILE)
     parser.add_argument("--check", action="store_true")
     arguments = parser.parse_args()
     environment.enable_compilation_cache()
-    recognizer, upscalers = load_recognizer("sface"), load_upscaler_by_size(UPSCALER.default)
-    centering = Centering.of_cards(recognizer, upscalers)
+    reader = _reader(arguments.recognizer)
     calibration = Calibration(
         environment.datasets_folder() / "lfw" / "mtcnn",
-        recognizer,
-        upscalers,
+        reader.recognizer,
+        reader.upscalers,
         arguments.images,
         seed=0,
         pictures=CHOSEN,
-        centering=centering,
+        centering=reader.centering,
+        small=reader.small,
     )
     for line in calibration.remarks:
         print(line, flush=True)
-    made_for = described(recognizer, upscalers, centering, "mtcnn")
+    made_for = _made_for(reader)
     if arguments.check:
         check(calibration, ShippedThresholds.load(made_for))
         return
+    probes = [size for size in (0, *CUT_SIZES) if reader.small is None or reader.small.reads(size)]
     rows: list[list[Any]] = []
-    for enrolled, size, frames in itertools.product((0, *CUT_SIZES), (0, *CUT_SIZES), (1, TRACK_FRAMES)):
+    for enrolled, size, frames in itertools.product((0, *CUT_SIZES), probes, (1, TRACK_FRAMES)):
         small = enrolled > 0
         for pictures, people in itertools.product(
             PICTURES_SMALL if small else PICTURES, arguments.people or (PEOPLE_SMALL if small else PEOPLE)
@@ -72,18 +76,41 @@ def main() -> None:
         print(f"{enrolled} px, {size} px, {frames}: {rows[-1:]}", flush=True)
     content = {
         "made_for": made_for,
+        # Whose thresholds serve for faces that the recognizer of small ones does not read.
+        **({"rest": _made_for(_reader(reader.recognizer.name))} if reader.small else {}),
         "upscalers": list(UPSCALER.default),
-        "recognizer": recognizer.name,
+        "recognizer": arguments.recognizer,
         "set": calibration.name,
         "people": calibration.people,
         "images": calibration.images,
         "wrong_labels": calibration.remarks,
+        "rows": rows,
     }
-    lines = ",\n".join(json.dumps(each) for each in rows)
-    head = json.dumps({"models": [content | {"rows": []}]}, indent=1)
+    known = json.loads(arguments.output.read_text())["models"] if arguments.output.is_file() else []
+    others = [each for each in known if each["recognizer"] != arguments.recognizer]
     with write_atomically(arguments.output) as file:
-        file.write(head.replace('"rows": []', f'"rows": [\n{lines}]').encode() + b"\n")
+        file.write(written([*others, content]).encode())
     print(f"{arguments.output}: {len(rows)} thresholds")
+
+
+def _reader(recognizer: str) -> FaceReader:
+    config = config_keys.new(identify.KEYS)
+    config.recognizer = recognizer
+    return load_reader(config)
+
+
+def _made_for(reader: FaceReader) -> str:
+    return described(reader.recognizer, reader.upscalers, reader.centering, "mtcnn", reader.small)
+
+
+def written(models: Sequence[Mapping[str, Any]]) -> str:
+    """The file's text: a row a line."""
+    parts = []
+    for each in models:
+        lines = ",\n".join(json.dumps(row) for row in each["rows"])
+        head = json.dumps({**each, "rows": []}, indent=1)
+        parts.append(head.replace('"rows": []', f'"rows": [\n{lines}]'))
+    return '{"models": [' + ",\n".join(parts) + "]}\n"
 
 
 def check(calibration: Calibration, shipped: ShippedThresholds | None) -> None:

@@ -1,6 +1,6 @@
 """How well a recognizer reads small faces while it learns to: of people held out, among strangers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,3 +83,13 @@ class SmallFaceTrial:
             probes = centered(templates, condition_mean(templates))
             limit = np.quantile((probes @ strangers.T)[self.is_stranger], 1.0 - _FAR)
             yield f"verification_{size}px", float(np.mean(np.sum(probes * others, axis=1) >= limit))
+
+
+def largest_face(figures: Mapping[str, float], reference: Mapping[str, float]) -> int:
+    """The largest size in pixels up to which more faces are verified at each size than by the reference; 0: at none."""
+    largest = 0
+    for size in _SIZES:
+        if figures[f"verification_{size}px"] <= reference[f"verification_{size}px"]:
+            break
+        largest = size
+    return largest

@@ -36,7 +36,7 @@ def load_reader(config: ConfigDict) -> FaceReader:
                 f"{searching.name}: its card has no centering for {upscalers.names}: templates are compared as they are"
             )
             own = centering = Centering(remarks=[said])
-        small = Eye(searching, own)
+        small = Eye(searching, own, cards.load_card(searching.name, "recognition").largest_face)
     detector = load_detector(config.detector)
     return FaceReader(detector, upscalers, recognizer, config.small_face, config.look_again, centering, small)
 
@@ -79,4 +79,4 @@ def reading(config: ConfigDict, reader: FaceReader) -> str:
 
 def small_faces(eye: Eye | None) -> list[object]:
     """All that templates of small searched faces depend on beside the rest; empty where nothing reads them apart."""
-    return [] if eye is None else [models(eye.recognizer, []), sorted(eye.centering.described, key=repr)]
+    return [] if eye is None else [models(eye.recognizer, []), sorted(eye.centering.described, key=repr), eye.largest]

@@ -37,6 +37,7 @@ class FaceView:
       cut: the crop before, (cut_size, cut_size, 3) uint8, or the same as `crop`; None where pictures are not kept.
       crop: (128, 128, 3) uint8 RGB, enlarged where it had to be; None likewise.
       quality: from 0 to 1, see `quality.quality`; None for a recognizer of which it is not known.
+      enrolled_template: (dimension,) template by which the face would be enrolled; None: `template`.
     """
 
     face: Face
@@ -46,6 +47,12 @@ class FaceView:
     cut: np.ndarray | None = None
     crop: np.ndarray | None = None
     quality: float | None = None
+    enrolled_template: np.ndarray | None = None
+
+    @property
+    def as_enrolled(self) -> np.ndarray:
+        """(dimension,) template for comparisons with other searched faces, and with copies of the same picture."""
+        return self.template if self.enrolled_template is None else self.enrolled_template
 
     def without_pictures(self) -> "FaceView":
         """The same with less to keep."""
@@ -54,15 +61,21 @@ class FaceView:
 
 @dataclass(frozen=True)
 class Eye:
-    """What makes templates of small faces that are searched for, where it is another than that of all others.
+    """Recognizer of the small faces that are searched for.
 
     Attributes:
-      recognizer: reads them; its templates are comparable with those of the reader's own.
+      recognizer: recognizer whose templates are comparable with those of the reader's own.
       centering: means to subtract from its templates.
+      largest: largest side in pixels that it reads; larger faces are left to the reader's own recognizer.
     """
 
     recognizer: Recognizer
     centering: Centering
+    largest: int
+
+    def reads(self, cut_size: int) -> bool:
+        """Whether it reads faces that were cut at a size in pixels; 0 is a face that is not enlarged."""
+        return 0 < cut_size <= self.largest
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ class FaceReader:
       small_face: a face whose aligned crop has fewer pixels a side in the photograph is enlarged.
       look_again: see `rotated_search.detect`.
       centering: means to subtract from the templates of each condition.
-      small: reads small faces instead of the recognizer; None: that reads all.
+      small: recognizer of small faces; None: `recognizer` reads all.
     """
 
     def __init__(
@@ -196,14 +209,17 @@ class FaceReader:
         native = [paste.native_size(face, image.shape) for image, face in faces]
         cut_sizes = np.asarray([nearest_cut_size(size) if size < self.small_face else 0 for size in native])
         cuts, crops = self._cut(faces, cut_sizes)
-        templates, lengths = templates_and_lengths(self.recognizer, crops)
+        # Quality is what the usual recognizer sees in a face.
+        enrolled, lengths = templates_and_lengths(self.recognizer, crops)
+        templates, small = enrolled.copy(), np.zeros(len(faces), bool)
         for size in np.unique(cut_sizes):
             chosen = cut_sizes == size
-            upscaler, centering = self.upscalers.of(int(size)) if size else None, self.centering
-            if size and self.small is not None:
-                # Quality stays what the usual recognizer sees in a face.
-                templates[chosen], centering = self.small.recognizer.templates(crops[chosen]), self.small.centering
-            templates[chosen] = centering(templates[chosen], upscaler, int(size))
+            upscaler = self.upscalers.of(int(size)) if size else None
+            templates[chosen] = enrolled[chosen] = self.centering(enrolled[chosen], upscaler, int(size))
+            if self.small is not None and self.small.reads(int(size)):
+                small[chosen] = True
+                found = self.small.recognizer.templates(crops[chosen])
+                templates[chosen] = self.small.centering(found, upscaler, int(size))
         return [
             FaceView(
                 face=face,
@@ -213,6 +229,7 @@ class FaceReader:
                 crop=images.to_uint8(crops[number]),
                 template=templates[number],
                 quality=None if lengths is None else quality(native[number], float(lengths[number])),
+                enrolled_template=enrolled[number] if small[number] else None,
             )
             for number, (_, face) in enumerate(faces)
         ]

@@ -120,7 +120,7 @@ class Calibration:
           pictures: numbers of pictures of each person of the gallery, so that people with as many are chosen.
           weights: an only upscaler's weight file where it is not its card's own.
           centering: what is taken from the templates that are searched, and so from these.
-          small: reads small faces that are searched for; None: the recognizer.
+          small: recognizer of small faces that are searched for; None: `recognizer`.
 
         Raises:
           UserError: the set is not prepared, damaged, of other crops than 128x128, or shows fewer than two people.
@@ -178,7 +178,7 @@ class Calibration:
           size: see above.
           searched: whether they are searched for, and small ones read as such are.
         """
-        small = self._small if searched and size else None
+        small = self._small if searched and self._small and self._small.reads(size) else None
         key = size, small is not None
         if key not in self._templates:
             upscaler = self._upscalers.of(size) if size else None

@@ -26,7 +26,7 @@ def group_unknown(answers: Sequence[Answer], similarity: float) -> list[int]:
     groups = [0] * len(answers)
     if len(places) < 2:
         return groups
-    templates = np.stack([answers[place].view.template for place in places])
+    templates = np.stack([answers[place].view.as_enrolled for place in places])
     found = clusters(templates, similarity)
     numbers: dict[int, int] = {}
     for place, cluster in zip(places, found.tolist(), strict=True):

@@ -75,6 +75,6 @@ def search(
             if view.cut_size not in thresholds:
                 thresholds[view.cut_size] = calibration.threshold(far, recipe, view.cut_size)
             threshold = thresholds[view.cut_size]
-            same = enrolment.same_picture(view.template)
+            same = enrolment.same_picture(view.as_enrolled)
             matches = gallery.search(view.template, ranks, threshold.similarity)
             yield Answer(picture.path, number, len(picture.faces), view, matches, threshold, same)

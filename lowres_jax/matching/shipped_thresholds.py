@@ -1,6 +1,7 @@
 """Thresholds of the models that come with the program, measured on LFW before: a first search needs to measure nothing.
 
-`thresholds.json` (benchmarks/shipped_thresholds.py) has them for galleries of 1 to 500 people with 1 to 8 pictures
+`thresholds.json` (benchmarks/shipped_thresholds.py) has them for sface, and for the small faces that sface_small reads
+(`rest` names whose thresholds serve for all others); for galleries of 1 to 500 people with 1 to 8 pictures
 each, enrolled from faces of every size; between these the similarity is interpolated in the logarithms of both. What
 is not covered gets a stricter threshold, and `remarks` says so. The file holds rates, no faces or templates.
 """
@@ -88,10 +89,17 @@ class ShippedThresholds:
     @classmethod
     def load(cls, made_for: str, file: Path = FILE) -> "ShippedThresholds | None":
         """Those for some models (`described`); None where there are none for them."""
-        for content in json.loads(file.read_text())["models"] if file.is_file() else ():
-            if content["made_for"] == made_for:
-                return cls(content)
-        return None
+        models = json.loads(file.read_text())["models"] if file.is_file() else []
+        known = {content["made_for"]: content for content in models}
+        if made_for not in known:
+            return None
+        content = known[made_for]
+        if "rest" in content:
+            place = COLUMNS.index("probe_size")
+            own = {row[place] for row in content["rows"]}
+            rest = [row for row in known[content["rest"]]["rows"] if row[place] not in own]
+            content = content | {"rows": [*content["rows"], *rest]}
+        return cls(content)
 
     @property
     def _rates(self) -> list[float]:

@@ -46,6 +46,8 @@ class Card:
       weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
         (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`), or neither; empty for models without weights.
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
+      largest_face: largest side in pixels at which a recognizer of small faces was better than the one that it belongs
+        to; 0 for other models.
       training: what a model of our own was trained on, for what, and its figures.
       centering: judge -> size -> what its templates have in common, see `conditions`.
       folder: folder of the card; a weight file of neither a package nor a fetch lies beside it.
@@ -59,6 +61,7 @@ class Card:
     model: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
     input_size: int = 0
+    largest_face: int = 0
     training: dict[str, Any] = field(default_factory=dict)
     centering: dict[str, dict[str, Any]] = field(default_factory=dict)
     folder: Path = _FOLDER

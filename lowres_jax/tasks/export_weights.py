@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from lowres_jax.data.records import RecordSource, open_records, version_director
 from lowres_jax.data.splits import split_identities
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.centering import condition_mean
+from lowres_jax.evaluation.small_face_trial import largest_face
 from lowres_jax.evaluation.validation import evenly
 from lowres_jax.pretrained import cards, conditions, safetensors_weights
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
@@ -41,12 +42,14 @@ class Trained:
       step: at which the weights were taken.
       figures: figures of people held out; may be empty.
       figures_step: to which they belong.
+      reference: figures of the recognizer that a recognizer of small faces belongs to; empty for other models.
     """
 
     settings: dict[str, Any]
     step: int
     figures: Mapping[str, float]
     figures_step: int
+    reference: Mapping[str, float] = field(default_factory=dict)
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
@@ -88,6 +91,9 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if recognizes:
         load_network(config.name)
         print(f"{weights}: {size}. Its name works now: --config.recognizers=sface,{config.name} in compare")
+        if trained.reference:
+            largest = cards.load_card(config.name, "recognition").largest_face
+            print(f"identify --config.recognizer={config.name}: it reads searched faces of up to {largest} px")
         return
     load_upscaler(config.name)
     print(
@@ -212,7 +218,8 @@ def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
     if not path.is_file():
         raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
     told = safetensors_weights.told(path)
-    return Trained(settings, told["step"], told["figures"], told["step"]), safetensors_weights.variables(path)
+    trained = Trained(settings, told["step"], told["figures"], told["step"], told.get("reference", {}))
+    return trained, safetensors_weights.variables(path)
 
 
 def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
@@ -247,6 +254,7 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
             "summary": summary,
             "module": module,
             **({"input_size": size} if size else {}),
+            **({"largest_face": largest_face(figures, trained.reference)} if trained.reference else {}),
             "licence": config.licence,
             "source": f"trained with lowres_jax {__version__}",
             "model": fields,

@@ -129,8 +129,8 @@ def _known(config: ConfigDict, source: Path, files: PictureFiles, reader: FaceRe
         remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
     if reader.small is not None:
         remarks.append(
-            f"Small faces that are searched for are read by {reader.small.recognizer.name}, enrolled ones by "
-            f"{reader.recognizer.name}."
+            f"Searched faces of up to {reader.small.largest} px are read by {reader.small.recognizer.name}, all others "
+            f"by {reader.recognizer.name}."
         )
     return _Known(enrolment, thresholds, alike, [*remarks, *reader.centering.remarks])
 

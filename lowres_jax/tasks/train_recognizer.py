@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,7 @@ class _Evaluation:
     workdir: Path
     _view1: View1 | None = None
     _trial: SmallFaceTrial | None = None
+    _reference: Mapping[str, float] = field(default_factory=dict)
 
     def __call__(self, state: TrainState) -> None:
         """Prints and writes the figures; keeps the recognizer if it is the best so far."""
@@ -135,20 +136,22 @@ class _Evaluation:
         module = networks.alone(self.training.recognizer)
         judge = NetworkRecognizer("recognizer", module, variables, self.config.size)
         figures: dict[str, float] = {}
+        reference: Mapping[str, float] = {}
         if len(self.learners.validation) and trainer.HEAD in state.networks:
             figures["accuracy"] = self._accuracy(judge, state, variables)
         size, view1 = self.config.view1_lr_size, self._pairs()
         if isinstance(self.samples, SmallFaceTransform):
             figures |= dict(self._small_faces(self.samples, view1).figures(judge))
+            reference = self._reference
         elif view1 is not None:
             figures["view1_accuracy"] = view1.accuracy(view1.high, judge)
             figures[f"view1_accuracy_{size}px"] = view1.accuracy(bicubic(view1.low, view1.high.shape[1]), judge)
         others = [each for each in self.progress.evaluations() if each["step"] != step]
-        own = {"step": step, "figures": figures}
+        own = {"step": step, "figures": figures, "reference": reference}
         if best_evaluation(sorted([*others, own], key=lambda each: each["step"])) is own:
             # With what is said of them: whoever reads the file has both, whenever the run is killed.
             safetensors_weights.write(self.workdir / BEST, variables, own)
-        self.progress.evaluated(step, figures, {})
+        self.progress.evaluated(step, figures, reference, self.config.losses.enrolled.teacher)
 
     def _small_faces(self, samples: SmallFaceTransform, view1: View1 | None) -> SmallFaceTrial:
         """The people held out, read once; strangers are those of View 1 where LFW is prepared."""
@@ -158,6 +161,7 @@ class _Evaluation:
             teacher = load_network(config.losses.enrolled.teacher)
             crowd = None if view1 is None else view1.high
             self._trial = SmallFaceTrial.of(self.source, held_out, samples, teacher, crowd)
+            self._reference = dict(self._trial.figures(teacher))
         return self._trial
 
     def _accuracy(self, judge: NetworkRecognizer, state: TrainState, variables: Any) -> float:

@@ -118,23 +118,34 @@ class Progress:
                 self._writer.add_scalar(name, value, step)
             self._writer.flush()
 
-    def evaluated(self, step: int, figures: Mapping[str, float], reference: Mapping[str, float]) -> None:
-        """Tells of the figures of an evaluation, and beside them what it started from and what bicubic reaches."""
+    def evaluated(
+        self, step: int, figures: Mapping[str, float], reference: Mapping[str, float], name: str = "bicubic"
+    ) -> None:
+        """Writes the figures of an evaluation, beside those of its start and of a reference.
+
+        Args:
+          step: number of the step.
+          figures: figures of the evaluation.
+          reference: figures that the reference reaches; may be empty.
+          name: name of the reference.
+        """
         entry = {"step": step, "figures": dict(figures), "reference": dict(reference)}
         # A run that was killed repeats what it did after its last checkpoint.
         others = [each for each in self.evaluations() if each["step"] != step]
         with write_atomically(self._evaluations) as file:
             file.write(json.dumps(sorted([*others, entry], key=lambda each: each["step"]), indent=1).encode())
         start: dict[str, float] = next((each["figures"] for each in others if each["step"] == 0), {})
-        beside = {"start": start, "bicubic": reference}
+        beside = {"start": start, name: reference}
         parts = []
-        for name, value in figures.items():
-            known_figures = ", ".join(f"{what} {known[name]:.4g}" for what, known in beside.items() if name in known)
-            parts.append(f"{name} {value:.4g}" + (f" ({known_figures})" if known_figures else ""))
+        for figure, value in figures.items():
+            known_figures = ", ".join(
+                f"{what} {known[figure]:.4g}" for what, known in beside.items() if figure in known
+            )
+            parts.append(f"{figure} {value:.4g}" + (f" ({known_figures})" if known_figures else ""))
         if parts:
             print(f"step {step:,}  validation: {', '.join(parts)}", flush=True)
-        self.scalars(step, {f"validation/{name}": value for name, value in figures.items()})
-        self.scalars(step, {f"validation_bicubic/{name}": value for name, value in reference.items()})
+        self.scalars(step, {f"validation/{figure}": value for figure, value in figures.items()})
+        self.scalars(step, {f"validation_{name}/{figure}": value for figure, value in reference.items()})
 
     def is_evaluated(self, step: int) -> bool:
         """Whether there are figures of a step."""

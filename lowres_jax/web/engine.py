@@ -90,7 +90,7 @@ class Engine:
         self._upscalers, self._recognizer = self._reader.upscalers, self._reader.recognizer
         self._detector = self._reader.detector
         self._thresholds = ShippedThresholds.load(
-            described(self._recognizer, self._upscalers, self._reader.centering, config.detector)
+            described(self._recognizer, self._upscalers, self._reader.centering, config.detector, self._reader.small)
         )
         self._gallery: Enrolled | None = None
         if config.gallery and is_kept(Path(config.gallery)):
@@ -292,7 +292,7 @@ class Engine:
 
     def _enrolled(self, people: Mapping[str, Sequence[Path]]) -> Enrolment:
         nothing_kept = KeptTemplates(None, "", self._recognizer.dimension)
-        enrolment = enrol(self._reader, people, identify.KEYS["enrol"].default, nothing_kept)
+        enrolment = enrol(self._reader.for_enrolment(), people, identify.KEYS["enrol"].default, nothing_kept)
         if not enrolment.faces:
             raise UserError("no face found in any picture of the known people")
         return enrolment

@@ -44,15 +44,18 @@ def test_only_small_faces_that_are_searched_for(upscalers: UpscalerBySize) -> No
         upscalers,
         plain,
         small_face=64,
-        small=Eye(small, minus),
+        small=Eye(small, minus, largest=32),
     )
     picture = np.full((400, 400, 3), 0.5, np.float32)
-    faces = [Face(np.asarray([10, 10, 10 + side, 10 + side], np.float32), 1.0) for side in (30.0, 200.0)]
+    faces = [Face(np.asarray([10, 10, 10 + side, 10 + side], np.float32), 1.0) for side in (30.0, 45.0, 200.0)]
     views = reader._views([(picture, face) for face in faces])
-    assert [view.cut_size > 0 for view in views] == [True, False]
+    assert [view.cut_size for view in views] == [32, 48, 0]
     moved = small.template - [0.5, 0.0]
     np.testing.assert_allclose(views[0].template, moved / np.linalg.norm(moved), rtol=1e-6)
-    np.testing.assert_allclose(views[1].template, plain.template, rtol=1e-6)
+    np.testing.assert_allclose(views[0].as_enrolled, plain.template, rtol=1e-6)
+    for view in views[1:]:
+        np.testing.assert_allclose(view.template, plain.template, rtol=1e-6)
+        assert view.enrolled_template is None
     for view in reader.for_enrolment()._views([(picture, face) for face in faces]):
         np.testing.assert_allclose(view.template, plain.template, rtol=1e-6)
 
@@ -73,10 +76,11 @@ def test_thresholds_are_of_small_faces_read_so(
 
     monkeypatch.setattr(calibration, "open_records", lambda directory: Source())
     plain, small = Constant(0.2), Constant(1.0)
-    eye = Eye(small, Centering())
+    eye = Eye(small, Centering(), largest=16)
     monkeypatch.setattr(calibration, "models", lambda recognizer, _: [float(recognizer.template[0])])
     made = Calibration(tmp_path / "a" / "b", plain, upscalers, 0, 0, small=eye)
-    for size, searched, expected in ((0, False, plain), (0, True, plain), (16, False, plain), (16, True, small)):
+    cases = ((0, False, plain), (0, True, plain), (16, False, plain), (16, True, small), (24, True, plain))
+    for size, searched, expected in cases:
         found = made.templates(size, searched)
         np.testing.assert_allclose(found, np.tile(expected.template, (4, 1)), rtol=1e-6)
     # Enrolled from 16 px and searched for at 16 px: by two recognizers.

@@ -148,6 +148,24 @@ def test_only_for_their_models(tmp_path: Path) -> None:
     assert ShippedThresholds.load("these", tmp_path / "absent.json") is None
 
 
+def test_sizes_that_were_not_measured_have_the_thresholds_of_others(tmp_path: Path) -> None:
+    small = measured(0.7, 10, 1)
+    small[shipped_thresholds.COLUMNS.index("probe_size")] = 16
+    facts = {"set": "a/b", "people": 9, "images": 9}
+    other = [measured(0.2, 10, 1), [*small[:6], 0.6, *small[7:]]]
+    models = [
+        {"made_for": "plain", "rows": other, **facts},
+        {"made_for": "both", "rest": "plain", "rows": [small], **facts},
+    ]
+    file = tmp_path / "thresholds.json"
+    file.write_text(json.dumps({"models": models}))
+    for made_for, expected in (("plain", 0.6), ("both", 0.7)):
+        found = ShippedThresholds.load(made_for, file)
+        assert found is not None
+        similarities = [found.threshold(0.01, ((0,),) * 10, size).similarity for size in (0, 16)]
+        assert similarities == pytest.approx([0.2, expected])
+
+
 def test_the_defaults_have_theirs() -> None:
     """Fails when a default model or its centering changed: benchmarks/shipped_thresholds.py measures them anew."""
     recognizer, upscalers = load_recognizer("sface"), load_upscaler_by_size(UPSCALER.default)
