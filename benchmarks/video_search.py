@@ -30,7 +30,7 @@ from lowres_jax.evaluation.validation import evenly
 from lowres_jax.faces.centering import Centering
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.preparation.builders.video_frames import video_of
-from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.recognition.recognizer import Recognizer, enrolling, load_recognizer
 from lowres_jax.runtime import cli, environment, signals
 from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler
 from lowres_jax.utils.files import write_atomically
@@ -238,8 +238,10 @@ def _centering(recognizer: Recognizer, upscaler: Upscaler | None, method: Method
     """The cards' centering for a method, where they have it."""
     # Of originals the recognizer's own card says all.
     by_size = UpscalerBySize([upscaler if upscaler is not None else load_upscaler("bicubic")])
-    found = Centering.of_cards(recognizer, by_size)
-    if found.active:
+    found: Centering | None = Centering.of_cards(enrolling(recognizer), by_size)
+    if found is not None and recognizer is not enrolling(recognizer):
+        found = found.of_small_faces(recognizer, by_size)
+    if found is not None and found.active:
         yield found
 
 

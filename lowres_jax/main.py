@@ -8,16 +8,18 @@ A config file names its task (`config.task = "compare"`), and the task is the mo
 
 import ast
 import importlib
+import itertools
 import pkgutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from absl import app, flags
 from ml_collections import ConfigDict, config_flags
 
-from lowres_jax import config_keys, tasks
+from lowres_jax import __version__, config_keys, tasks
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import cli, configuration, environment, signals
 
@@ -26,11 +28,21 @@ _WORKDIR = flags.DEFINE_string("workdir", None, "Folder for results; by default 
 
 USAGE = """Low-resolution face recognition in JAX.
 
-  lowres-jax --config=NAME [--config.key=value ...] [--workdir=DIR]
+  {command} NAME [VALUE ...] [--config.key=value ...] [--workdir=DIR]
+  {command} --config=NAME [--config.key=value ...] [--workdir=DIR]
 
-NAME is one of those below, a variant of it (canny:smoke), or a file of your own. --config=NAME --help prints what it
-does, and every key that there is to set. Flags of JAX, as --jax_debug_nans, are understood too.
-python -m lowres_jax.main is the same command.
+NAME is one of those below, a variant of it (canny:smoke), or a file of your own. The values of the short form are those
+of the keys that have to be given, in order. NAME --help prints every key. Flags of JAX, as --jax_debug_nans, work too.
+"""
+
+BEGINNING = """Low-resolution face recognition in JAX.
+
+  {command} serve                         a page in the browser
+  {command} enhance PHOTOGRAPHS OUTPUT    enlarge the faces of photographs and clips
+  {command} identify KNOWN PROBE          search faces among known people, or compare two photographs
+  {command} compare                       measure whether enlarging helps recognition
+
+{command} --help lists all commands.
 """
 
 # Heading -> tasks; the configs of a task stand under its heading.
@@ -54,9 +66,11 @@ def _help(arguments: Sequence[str]) -> str:
     path = configuration.value_of("config", arguments)
     if path:
         config = configuration.load(path)
-        table = config_keys.described(config, _task(config).KEYS)
+        keys = _task(config).KEYS
         header = _header(configuration.located(path).partition(":")[0])
-        return f"{header}\n\nKeys, with the values of this config:\n\n{table}"
+        values = "".join(f" {keys[name].needed}" for name in _needed(keys))
+        table = config_keys.described(config, keys)
+        return f"{_command()} {path}{values}\n\n{header}\n\nKeys, with the values of this config:\n\n{table}"
     shipped = sorted(configuration.shipped_folder().glob("*.py"))
     task_of = {file: configuration.load(str(file)).task for file in shipped}
     lines = []
@@ -65,7 +79,48 @@ def _help(arguments: Sequence[str]) -> str:
         for file in sorted(shipped, key=lambda file: (len(task_of[file]), file)):
             if task_of[file] in own:
                 lines.append(f"  {file.stem:24}{_header(file).partition(chr(10))[0]}")
-    return USAGE + "\n".join(lines)
+    return USAGE.format(command=_command()) + "\n".join(lines)
+
+
+def _command() -> str:
+    """The program as it was called."""
+    name = Path(sys.argv[0]).name
+    return "python -m lowres_jax.main" if name == "main.py" else name
+
+
+def _needed(keys: Mapping[str, Any]) -> list[str]:
+    """Names of the keys that have to be given, in order."""
+    return [name for name, key in keys.items() if isinstance(key, config_keys.Key) and key.needed]
+
+
+def spelled_out(arguments: Sequence[str]) -> list[str]:
+    """Flags for the short form: "enhance IN OUT" -> --config=enhance --config.input=IN --config.output=OUT.
+
+    Args:
+      arguments: command line without the program; where it begins with a flag it stays as it is.
+
+    Raises:
+      UserError: there is no such config, or it takes fewer values.
+    """
+    if not arguments or arguments[0].startswith("-"):
+        return list(arguments)
+    name = arguments[0]
+    keys = _task(configuration.load(name)).KEYS
+    values: list[str] = []
+    flags_given: list[str] = []
+    for before, each in itertools.pairwise(arguments):
+        # "--workdir DIR" is a flag with its value, as "--workdir=DIR".
+        belongs = before.startswith(("--workdir", "--config.")) and "=" not in before
+        (flags_given if belongs or each.startswith("-") else values).append(each)
+    needed = _needed(keys)
+    if len(values) > len(needed):
+        expected = " ".join(keys[each].needed for each in needed) or "no values"
+        raise UserError(
+            f"unexpected argument {values[len(needed)]!r}: {name} takes {expected}; settings are flags, as in "
+            "--config.key=value"
+        )
+    given = [f"--config.{key}={value}" for key, value in zip(needed, values, strict=False)]
+    return [f"--config={name}", *given, *flags_given]
 
 
 def _header(file: str | Path) -> str:
@@ -77,7 +132,7 @@ def main(argv: list[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: settings are flags, as in --config.key=value")
     if _CONFIG.value is None:
-        raise UserError("no --config given; try --config=compare, or --help")
+        raise UserError("no command given; try compare, or --help")
     config_file = Path(config_flags.get_config_filename(flags.FLAGS["config"]))
     workdir = Path(_WORKDIR.value or Path("workdirs") / config_file.stem).expanduser()
     configuration.expand_paths(_CONFIG.value)
@@ -103,14 +158,27 @@ def _task(config: ConfigDict) -> ModuleType:
 
 def run() -> None:
     """Entry point; see `cli.run`."""
-    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        cli.run(lambda: print(_help(sys.argv[1:])))
+    if not sys.argv[1:]:
+        print(BEGINNING.format(command=_command()), end="")
         return
+    if sys.argv[1:] == ["--version"]:
+        print(f"lowres_jax {__version__}")
+        return
+    cli.run(_run)
+
+
+def _run() -> None:
+    asked = {"--help", "-h", "-help"} & set(sys.argv[1:])
+    arguments = spelled_out([each for each in sys.argv[1:] if each not in asked])
+    if asked:
+        print(_help(arguments))
+        return
+    sys.argv[1:] = arguments
     if any(argument.startswith("--jax") for argument in sys.argv[1:]):
         import jax
 
         jax.config.parse_flags_with_absl()
-    cli.run(lambda: app.run(main, flags_parser=configuration.parse_flags))
+    app.run(main, flags_parser=configuration.parse_flags)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
+import lowres_jax
 from lowres_jax.errors import UserError
+from lowres_jax.main import spelled_out
 from lowres_jax.runtime import configuration
 
 pytestmark = pytest.mark.slow
@@ -61,7 +63,7 @@ def test_a_wrong_flag_is_one_line(config_file: Path, flag: str, parts: tuple[str
 
 def test_a_missing_config_is_one_line(tmp_path: Path) -> None:
     assert_one_line_error(run_main(f"--config={tmp_path / 'absent.py'}"), "absent.py", "no such file")
-    assert_one_line_error(run_main(), "no --config")
+    assert_one_line_error(run_main("--workdir=x"), "no command given; try compare")
 
 
 def test_a_broken_config_is_one_line(tmp_path: Path) -> None:
@@ -76,6 +78,40 @@ def test_an_unknown_task_names_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "experiment.py"
     path.write_text(CONFIG % "compar")
     assert_one_line_error(run_main(f"--config={path}"), "did you mean 'compare'?")
+
+
+def test_without_arguments_the_four_commands() -> None:
+    result = run_main()
+    assert result.returncode == 0
+    commands = [
+        line.split()[3] for line in result.stdout.splitlines() if line.startswith("  python -m lowres_jax.main")
+    ]
+    assert commands == ["serve", "enhance", "identify", "compare"]
+    assert run_main("--version").stdout == f"lowres_jax {lowres_jax.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("short", "long"),
+    [
+        ("enhance a b", "--config=enhance --config.input=a --config.output=b"),
+        (
+            "enhance a --config.paste_back=true b",
+            "--config=enhance --config.input=a --config.output=b --config.paste_back=true",
+        ),
+        ("identify a b --workdir c", "--config=identify --config.gallery=a --config.probe=b --workdir c"),
+        ("canny:smoke --config.seed 3", "--config=canny:smoke --config.seed 3"),
+        ("--config=enhance a", "--config=enhance a"),
+    ],
+)
+def test_short_forms(short: str, long: str) -> None:
+    assert spelled_out(short.split()) == long.split()
+
+
+def test_a_value_too_many_is_one_line() -> None:
+    assert_one_line_error(run_main("enhance", "a", "b", "c"), "unexpected argument 'c'", "enhance takes FILE|DIR DIR")
+    assert_one_line_error(run_main("enhanc", "a"), "did you mean 'enhance'?")
+    # What is still missing is named as ever.
+    assert_one_line_error(run_main("enhance", "a"), "give --config.output=DIR")
 
 
 def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
@@ -99,7 +135,9 @@ def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
 def test_help_of_a_config_prints_its_header_and_keys(tmp_path: Path) -> None:
     result = run_main("--config=identify", "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stdout.startswith("Who is on these pictures: search faces among known people")
+    assert result.stdout.startswith(
+        "python -m lowres_jax.main identify DIR FILE|DIR\n\nWho is on these pictures: search"
+    )
     assert "  --config.far=0.01                         False accept rate at which the threshold lies" in result.stdout
     assert "[a number, above 0, below 1]" in result.stdout
 
