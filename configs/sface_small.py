@@ -19,6 +19,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.model = ConfigDict({"module": "recognition.sface_small", "fields": {"rank": 8}}, convert_dict=True)
     config.start = "sface"
     config.held_out = 0.05
+    config.view1_pairs = 500
     config.losses.classification.weight = 0.0
     config.losses.enrolled.weight, config.losses.strangers.weight = 1.0, 0.3
     config.degradation = degradations.footage()

@@ -1,4 +1,8 @@
-"""How well a recognizer reads small faces while it learns to: of people held out, among strangers."""
+"""How well a recognizer reads small faces while it learns to: faces of View 1 of LFW, or of people held out.
+
+View 1 decides where LFW is prepared: on 29 people held out, of the set that is learned from, a recognizer was better
+that was worse on LFW (docs/experiments.md).
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +12,7 @@ import numpy as np
 from lowres_jax.data.degradations import low_resolution
 from lowres_jax.data.records import RecordSource
 from lowres_jax.evaluation.centering import centered, condition_mean
-from lowres_jax.evaluation.validation import evenly
+from lowres_jax.evaluation.validation import VIEWS, evenly
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.recognition.training.small_faces import SmallFaceTransform
 
@@ -22,9 +26,9 @@ class SmallFaceTrial:
     """Faces of people that the training does not see, small and enlarged, and what they are compared with.
 
     Attributes:
-      images: size -> (B, size of the input, same, 3) float32 in [0, 1], enlarged by the models.
+      images: size -> (B, size of the input, same, 3) uint8, enlarged by the models.
       own: (B, D) templates of their originals, by the recognizer of what is enrolled.
-      others: (B, D) unit means of the same person's other originals.
+      others: (B, D) templates of the same person's other originals.
       strangers: (S, D) templates of other people's originals.
       is_stranger: (B, S) bool, whose they are not.
     """
@@ -36,38 +40,48 @@ class SmallFaceTrial:
     is_stranger: np.ndarray
 
     @classmethod
-    def of(
-        cls,
-        source: RecordSource,
-        positions: np.ndarray,
-        samples: SmallFaceTransform,
-        teacher: Recognizer,
-        crowd: np.ndarray | None,
+    def of_people(
+        cls, source: RecordSource, positions: np.ndarray, samples: SmallFaceTransform, teacher: Recognizer
     ) -> "SmallFaceTrial":
-        """Reads the people held out.
+        """People held out, compared with the mean of their other pictures; strangers are the others of them.
 
         Args:
           source: the prepared set.
-          positions: their records; at least two of everybody.
+          positions: positions of their records.
           samples: enlarges as the training does.
           teacher: recognizer of what is enrolled.
-          crowd: (S, H, H, 3) originals of people who are nobody of the set; None: the people held out, each other.
         """
         positions = positions[evenly(len(positions), _IMAGES)]
-        crops, labels = source.crops(positions)
-        high = crops.astype(np.float32) / np.float32(255.0)
+        high, labels = _read(source, positions)
         own = teacher.templates(high)
         others = np.stack([own[labels == label].sum(axis=0) for label in labels]) - own
         alone = np.linalg.norm(others, axis=1) < 1e-6
         others[alone] = own[alone]
         others /= np.linalg.norm(others, axis=1, keepdims=True)
-        images = {
-            size: samples.enlarged(low_resolution(high, size), True).astype(np.float32) / np.float32(255.0)
-            for size in _SIZES
-        }
-        strangers = own if crowd is None else teacher.templates(crowd)
-        differ = labels[:, None] != labels if crowd is None else np.ones((len(own), len(strangers)), bool)
-        return cls(images, own, others, strangers, differ)
+        return cls(_small(high, samples), own, others, own, labels[:, None] != labels)
+
+    @classmethod
+    def of_pairs(
+        cls, source: RecordSource, count: int, samples: SmallFaceTransform, teacher: Recognizer
+    ) -> "SmallFaceTrial":
+        """LFW's View 1: of two pictures of a person the second is small, the first and all other first ones are not.
+
+        Args:
+          source: LFW with its pairs.
+          count: largest number of pairs.
+          samples: enlarges as the training does.
+          teacher: recognizer of what is enrolled.
+        """
+        chosen = []
+        for view in VIEWS:
+            pairs = source.pairs(view)
+            both = np.stack([pairs.first, pairs.second], axis=-1)[np.asarray(pairs.same, bool)]
+            chosen.append(both[evenly(len(both), count // len(VIEWS))])
+        first, second = np.concatenate(chosen).T
+        enrolled, labels = _read(source, first)
+        others = teacher.templates(enrolled)
+        high, _ = _read(source, second)
+        return cls(_small(high, samples), teacher.templates(high), others, others, labels[:, None] != labels)
 
     def figures(self, recognizer: Recognizer) -> Iterator[tuple[str, float]]:
         """For each size the mean cosine to the own original, and the rate at which a face is verified.
@@ -78,11 +92,20 @@ class SmallFaceTrial:
         enrolled_mean = condition_mean(self.strangers)
         others, strangers = centered(self.others, enrolled_mean), centered(self.strangers, enrolled_mean)
         for size, images in self.images.items():
-            templates = recognizer.templates(images)
+            templates = recognizer.templates(images.astype(np.float32) / np.float32(255.0))
             yield f"cosine_{size}px", float(np.mean(np.sum(templates * self.own, axis=1)))
             probes = centered(templates, condition_mean(templates))
             limit = np.quantile((probes @ strangers.T)[self.is_stranger], 1.0 - _FAR)
             yield f"verification_{size}px", float(np.mean(np.sum(probes * others, axis=1) >= limit))
+
+
+def _read(source: RecordSource, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    crops, labels = source.crops(positions)
+    return crops.astype(np.float32) / np.float32(255.0), labels
+
+
+def _small(high: np.ndarray, samples: SmallFaceTransform) -> dict[int, np.ndarray]:
+    return {size: samples.enlarged(low_resolution(high, size), True) for size in _SIZES}
 
 
 def largest_face(figures: Mapping[str, float], reference: Mapping[str, float]) -> int:

@@ -11,7 +11,7 @@ from lowres_jax.evaluation import image_quality, verification
 from lowres_jax.recognition.recognizer import Recognizer
 
 Reduce = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-_VIEWS = "view1_train", "view1_test"
+VIEWS = "view1_train", "view1_test"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class View1:
           reduce: crops (N, S, S, 3) uint8 -> low and high.
         """
         chosen, same = [], []
-        for view in _VIEWS:
+        for view in VIEWS:
             pairs = source.pairs(view)
             rows = evenly(len(pairs.same), count)
             chosen.append(np.stack([pairs.first, pairs.second], axis=-1)[rows])

@@ -139,11 +139,11 @@ class _Evaluation:
         reference: Mapping[str, float] = {}
         if len(self.learners.validation) and trainer.HEAD in state.networks:
             figures["accuracy"] = self._accuracy(judge, state, variables)
-        size, view1 = self.config.view1_lr_size, self._pairs()
+        size = self.config.view1_lr_size
         if isinstance(self.samples, SmallFaceTransform):
-            figures |= dict(self._small_faces(self.samples, view1).figures(judge))
+            figures |= dict(self._small_faces(self.samples).figures(judge))
             reference = self._reference
-        elif view1 is not None:
+        elif (view1 := self._pairs()) is not None:
             figures["view1_accuracy"] = view1.accuracy(view1.high, judge)
             figures[f"view1_accuracy_{size}px"] = view1.accuracy(bicubic(view1.low, view1.high.shape[1]), judge)
         others = [each for each in self.progress.evaluations() if each["step"] != step]
@@ -153,14 +153,16 @@ class _Evaluation:
             safetensors_weights.write(self.workdir / BEST, variables, own)
         self.progress.evaluated(step, figures, reference, self.config.losses.enrolled.teacher)
 
-    def _small_faces(self, samples: SmallFaceTransform, view1: View1 | None) -> SmallFaceTrial:
-        """The people held out, read once; strangers are those of View 1 where LFW is prepared."""
+    def _small_faces(self, samples: SmallFaceTransform) -> SmallFaceTrial:
+        """View 1 of LFW where it is prepared, or the people held out; read once."""
         if self._trial is None:
-            config = self.config
-            held_out = splits.split_identities(self.source.labels, config.held_out, config.seed).validation
-            teacher = load_network(config.losses.enrolled.teacher)
-            crowd = None if view1 is None else view1.high
-            self._trial = SmallFaceTrial.of(self.source, held_out, samples, teacher, crowd)
+            config, teacher = self.config, load_network(self.config.losses.enrolled.teacher)
+            if (directory := self._view1_directory()) is not None:
+                lfw = open_records(directory)
+                self._trial = SmallFaceTrial.of_pairs(lfw, config.view1_pairs, samples, teacher)
+            else:
+                held_out = splits.split_identities(self.source.labels, config.held_out, config.seed).validation
+                self._trial = SmallFaceTrial.of_people(self.source, held_out, samples, teacher)
             self._reference = dict(self._trial.figures(teacher))
         return self._trial
 
@@ -180,11 +182,16 @@ class _Evaluation:
             right += int(np.sum(scores.argmax(axis=1) == self.learners.class_of[labels]))
         return right / len(self.learners.validation)
 
-    def _pairs(self) -> View1 | None:
-        """View 1 of LFW, read once; None where it is not prepared or not wanted."""
+    def _view1_directory(self) -> Path | None:
+        """Where LFW is prepared; None where it is not, or not wanted."""
         config = self.config
         directory = environment.datasets_folder(config.data_dir) / config.view1
-        if self._view1 is None and config.view1_pairs and config.view1 and version_directory(directory):
+        return directory if config.view1_pairs and config.view1 and version_directory(directory) else None
+
+    def _pairs(self) -> View1 | None:
+        """View 1 of LFW, read once; None where it is not prepared or not wanted."""
+        config, directory = self.config, self._view1_directory()
+        if self._view1 is None and directory is not None:
 
             def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
                 high = crops.astype(np.float32) / np.float32(255.0)

@@ -1,5 +1,7 @@
 """The judge of a recognizer that learns to read small faces."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def test_by_hand() -> None:
     own = (own / np.linalg.norm(own, axis=1, keepdims=True)).astype(np.float32)
     rest = np.stack([own[labels == label].sum(axis=0) for label in labels]) - own
     rest /= np.linalg.norm(rest, axis=1, keepdims=True)
-    trial = SmallFaceTrial({16: np.zeros((80, 2, 2, 3))}, own, rest, own, labels[:, None] != labels)
+    trial = SmallFaceTrial({16: np.zeros((80, 2, 2, 3), np.uint8)}, own, rest, own, labels[:, None] != labels)
 
     class Answering:
         def __init__(self, templates: np.ndarray):
@@ -24,6 +26,62 @@ def test_by_hand() -> None:
     assert dict(trial.figures(Answering(own))) == {"cosine_16px": pytest.approx(1.0), "verification_16px": 1.0}  # type: ignore[arg-type]
     wrong = dict(trial.figures(Answering(np.roll(own, 4, axis=0))))  # type: ignore[arg-type]
     assert wrong["verification_16px"] < 0.1
+
+
+class Gray:
+    """Gray value of a picture -> template at that angle."""
+
+    def templates(self, images: np.ndarray) -> np.ndarray:
+        angles = images.mean(axis=(1, 2, 3))
+        return np.stack([np.cos(angles), np.sin(angles)], axis=1)
+
+
+class Faces:
+    """Six gray pictures of three people; of pairs (0, 1) and (2, 3) show one person each, (0, 4) two."""
+
+    labels = np.asarray([5, 5, 6, 6, 7, 7])
+    values = np.asarray([0, 20, 100, 120, 200, 220], np.uint8)
+
+    def crops(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        images = np.broadcast_to(self.values[positions, None, None, None], (len(positions), 32, 32, 3))
+        return images, self.labels[positions]
+
+    def pairs(self, view: str) -> SimpleNamespace:
+        first, second = ([0, 0], [1, 4]) if view == "view1_train" else ([2], [3])
+        return SimpleNamespace(
+            first=np.asarray(first), second=np.asarray(second), same=np.asarray([True, False][: len(first)])
+        )
+
+
+class Copies:
+    """An enlargement that changes nothing but the type."""
+
+    def enlarged(self, low: np.ndarray, by_model: bool) -> np.ndarray:
+        assert by_model
+        return np.rint(low * 255).astype(np.uint8)
+
+
+def angles(templates: np.ndarray) -> list[float]:
+    return np.rint(255 * np.arctan2(templates[:, 1], templates[:, 0])).tolist()
+
+
+def test_pairs_of_view_1() -> None:
+    trial = SmallFaceTrial.of_pairs(Faces(), 10, Copies(), Gray())  # type: ignore[arg-type]
+    assert angles(trial.own) == [20, 120]
+    assert angles(trial.others) == angles(trial.strangers) == [0, 100]
+    assert trial.is_stranger.tolist() == [[False, True], [True, False]]
+    assert {size: images.shape for size, images in trial.images.items()} == {
+        size: (2, size, size, 3) for size in (8, 16, 24, 32)
+    }
+    assert [np.unique(images).tolist() for images in trial.images.values()] == [[20, 120]] * 4
+
+
+def test_people_held_out() -> None:
+    trial = SmallFaceTrial.of_people(Faces(), np.arange(5), Copies(), Gray())  # type: ignore[arg-type]
+    assert angles(trial.own) == [0, 20, 100, 120, 200]
+    # Of a person with one picture that one.
+    assert angles(trial.others) == [20, 0, 120, 100, 200]
+    assert trial.is_stranger[0].tolist() == [False, False, True, True, True]
 
 
 @pytest.mark.parametrize(
