@@ -153,7 +153,7 @@ PLATFORM = Key(
     affects_result=False,
 )
 DATA_DIR = Key(None, "Folder of prepared sets; None: the one in the cache folder.", kind=str, affects_result=False)
-SEED = Key(0, "Of everything that is drawn.", least=0, most=2**32 - 1)
+SEED = Key(0, "Random seed.", least=0, most=2**32 - 1)
 
 
 def new(keys: Keys, task: str = "") -> ConfigDict:

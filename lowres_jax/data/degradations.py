@@ -26,8 +26,14 @@ KEYS = {
     "blur": Key(
         (0.0, 0.0), "Bounds of the Gaussian kernel's standard deviation, in LR pixels.", least=0, most=100, length=2
     ),
-    "anisotropic": Key(False, "Draw the kernel's two axes apart, and its direction."),
-    "noise": Key((0.0, 0.0), "Bounds of the standard deviation of white noise, of 255.", least=0, most=255, length=2),
+    "anisotropic": Key(False, "Draw the kernel's two axes separately, and its direction."),
+    "noise": Key(
+        (0.0, 0.0),
+        "Bounds of the standard deviation of white noise, on the scale of 0 to 255.",
+        least=0,
+        most=255,
+        length=2,
+    ),
     "jpeg": Key((0, 0), "Bounds of the JPEG quality; 0,0: not compressed.", least=0, most=100, length=2),
 }
 

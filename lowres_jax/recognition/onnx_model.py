@@ -20,9 +20,9 @@ _SHORTEST_TEMPLATE = 8
 
 
 KEYS = {
-    "path": Key(None, "The .onnx file of the recognizer onnx.", kind=str),
-    "input_size": Key(112, "Side of the aligned crop that it takes, in pixels.", least=8, most=1024),
-    "colours": Key("rgb", "Order of its colors.", choices=("rgb", "bgr")),
+    "path": Key(None, "Path of the .onnx file of the recognizer onnx.", kind=str),
+    "input_size": Key(112, "Side of the network's input, in pixels.", least=8, most=1024),
+    "colours": Key("rgb", "Order of the input's color channels.", choices=("rgb", "bgr")),
     "mean": Key(127.5, "Values on the 0-255 scale become (value - mean) / scale."),
     "scale": Key(127.5, "See mean.", above=0),
 }

@@ -52,8 +52,8 @@ KEYS = {
             least=0,
             most=1,
         ),
-        "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set that means are measured on; of other people."),
-        "images": Key(1000, "Images of it, evenly taken.", least=2),
+        "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set of other people, on which the means are measured."),
+        "images": Key(1000, "Number of images of that set, evenly taken.", least=2),
     },
     "flip_sum": Key(False, "Templates are the sum of the embeddings of an image and its mirror."),
     "folds": Key(
@@ -63,12 +63,12 @@ KEYS = {
         least=1,
     ),
     "made_folds": Key(10, "Folds of pairs that are made for sets without pairs of their own.", least=2),
-    "made_pairs_per_fold": Key(120, "Pairs in each of these.", least=2),
+    "made_pairs_per_fold": Key(120, "Number of pairs in each of these folds.", least=2),
     "resamples": Key(2000, "Resamples of the paired bootstrap.", least=100),
     "seed": SEED,
-    "batch_size": Key(32, "Images at a time.", least=1),
-    "grid_people": Key(6, "Rows of the picture grid.", least=0),
-    "examples": Key(6, "Pairs shown that super-resolution turned right, and wrong.", least=0),
+    "batch_size": Key(32, "Number of images in a batch.", least=1),
+    "grid_people": Key(6, "Number of rows of the picture grid.", least=0),
+    "examples": Key(6, "Number of pairs shown that super-resolution corrected, and that it spoiled.", least=0),
     "title": Key(None, "Title of the report; None: the question.", kind=str),
     "measurements": Key(
         None, "Folder of measurements, image by image, which comparisons may share; None: in the workdir.", kind=str

@@ -5,9 +5,9 @@ from lowres_jax.config_keys import PLATFORM, Key
 RULES = ("highest_score", "nearest_centre", "largest")
 DETECTORS = ("mtcnn", "haar")
 
-DETECTOR = Key("mtcnn", "What finds faces.", choices=DETECTORS)
+DETECTOR = Key("mtcnn", "Face detector.", choices=DETECTORS)
 LOOK_AGAIN = Key(
-    True, "Where no face is found: once more with a border, and with the picture turned by 90, 180 and 270 degrees."
+    True, "Where no face is found, search again with a border, and with the picture turned by 90, 180 and 270 degrees."
 )
 # The best on View 1 of LFW by dlib, which they were not trained against: an enlarged face of 32 px is like its original
 # to .984, by bicubic .976, by SRResNet .977; one of 16 px by identity_x8 .937, by identity .929, by bicubic .923
@@ -18,7 +18,7 @@ UPSCALER = Key(
     "for noisy, blurred or compressed pictures. These are for research only; srresnet (Apache-2.0) is free.",
     filled=True,
 )
-WEIGHTS = Key(None, "A weight file of your own for one upscaler.", kind=str)
+WEIGHTS = Key(None, "Path of a weight file of your own for one upscaler.", kind=str)
 
 KEYS = {
     "platform": PLATFORM,
@@ -34,7 +34,7 @@ KEYS = {
     "weights": WEIGHTS,
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
-    "aligned": Key(False, "Pictures are face crops already."),
+    "aligned": Key(False, "Treat the pictures as face crops."),
     "face_size": Key(
         None,
         "Cut faces to this many pixels before the enlargement; None: as many as the photograph has.",
@@ -45,29 +45,34 @@ KEYS = {
     "paste_back": Key(False, "Enlarge the whole photograph too and paste its faces in."),
     "background": Key(
         "bicubic",
-        "What enlarges the rest of the photograph; same: what enlarges its largest faces, which takes minutes.",
+        "Upscaler of the rest of the photograph; same: the upscaler of its largest faces, which takes minutes.",
         filled=True,
     ),
     "clip_scale": Key(
         2, "Enlargement of clips; faces are enlarged by the upscaler and brought to it.", least=1, most=8
     ),
-    "every": Key(2, "Of so many frames of a clip one is searched for faces.", least=1),
-    "start": Key(0.0, "Seconds of a clip from which on it is enlarged.", least=0),
-    "stop": Key(None, "Seconds of a clip before which it ends; None: at its end.", kind=float, above=0),
+    "every": Key(2, "Number of frames of a clip of which one is searched for faces.", least=1),
+    "start": Key(0.0, "Time in seconds at which the part of a clip begins that is enlarged.", least=0),
+    "stop": Key(None, "Time in seconds at which that part ends; None: the end of the clip.", kind=float, above=0),
     "format": Key(
         "png",
-        "Of the results; input: as the picture's own, where it is one of these.",
+        "File format of the results; input: that of the picture, where it is one of these.",
         choices=("png", "jpeg", "tiff", "webp", "input"),
     ),
-    "keep_place": Key(False, "Results tell where the photograph was taken (GPS), where it does."),
-    "mark": Key(True, "Results say in their metadata (XMP) that they were enlarged, by what, and from what."),
-    "caption": Key(False, "A strip below each result says so too."),
-    "likeness": Key(True, "Tell how like itself, by SFace, a face that was found still is."),
-    "sheet_faces": Key(24, "Pictures in enhance.html, before and after; 0: without it.", least=0, affects_result=False),
-    "overwrite": Key(False, "Replace results that are there already.", affects_result=False),
+    "keep_place": Key(False, "Keep in the results where the photograph was taken (GPS)."),
+    "mark": Key(
+        True,
+        "Write into the metadata of the results (XMP) that they were enlarged, by which model, and from which size.",
+    ),
+    "caption": Key(False, "Add a strip below each result that says so too."),
+    "likeness": Key(True, "Print the similarity, by SFace, of each face before and after."),
+    "sheet_faces": Key(
+        24, "Number of pictures in enhance.html, before and after; 0: no enhance.html.", least=0, affects_result=False
+    ),
+    "overwrite": Key(False, "Replace existing results.", affects_result=False),
     "tile": Key(128, "Side, in pixels, of the tiles in which larger pictures go through a network.", least=1),
     "overlap": Key(32, "Pixels that neighboring tiles share.", least=0),
     "batch_size": Key(
-        16, "Aligned crops, or photographs searched for faces, at a time.", least=1, affects_result=False
+        16, "Number of aligned crops, or of photographs searched for faces, in a batch.", least=1, affects_result=False
     ),
 }

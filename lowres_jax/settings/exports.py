@@ -4,7 +4,7 @@ from lowres_jax.config_keys import DATA_DIR, Key
 
 KEYS = {
     "training": Key(None, "Workdir of the training.", kind=str, needed="WORKDIR"),
-    "name": Key(None, "Of the model from now on: small letters, digits, underscores.", kind=str, needed="NAME"),
+    "name": Key(None, "Name of the model: small letters, digits, underscores.", kind=str, needed="NAME"),
     "summary": Key(None, "One line of the card; None: module and scale.", kind=str),
     "licence": Key(
         None,
@@ -13,7 +13,11 @@ KEYS = {
         kind=str,
         needed="TEXT",
     ),
-    "folder": Key(None, "For weights and card; None: where names are looked up (cards in the cache folder).", kind=str),
+    "folder": Key(
+        None,
+        "Folder for weights and card; None: the folder cards in the cache folder, where names are looked up.",
+        kind=str,
+    ),
     "centering": Key(
         True, "Measure what templates of a generator's faces have in common, for identify; needs the training's set."
     ),

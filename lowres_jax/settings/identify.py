@@ -13,16 +13,20 @@ KEYS = {
     ),
     "probe": Key(None, "Photograph or clip, or a folder of them with its subfolders.", kind=str, needed="FILE|DIR"),
     "frames_per_second": Key(
-        None, "The probe's pictures are the numbered frames of one clip, so many a second.", kind=float, above=0
+        None,
+        "Frame rate at which the probe's pictures are read as the numbered frames of one "
+        "clip; None: they are photographs.",
+        kind=float,
+        above=0,
     ),
-    "every": Key(5, "Of so many frames of a clip one is searched for faces.", least=1),
-    "start": Key(0.0, "Seconds of a clip from which on it is searched.", least=0),
-    "stop": Key(None, "Seconds of a clip before which the search ends; None: at its end.", kind=float, above=0),
-    "least_sightings": Key(2, "A face that is found in fewer frames of a clip is passed over.", least=1),
+    "every": Key(5, "Number of frames of a clip of which one is searched for faces.", least=1),
+    "start": Key(0.0, "Time in seconds at which the part of a clip begins that is searched.", least=0),
+    "stop": Key(None, "Time in seconds at which that part ends; None: the end of the clip.", kind=float, above=0),
+    "least_sightings": Key(2, "Smallest number of frames in which a face of a clip has to be found.", least=1),
     "annotate": Key(True, "Write each clip with boxes and names into the folder clips."),
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
-    "enrol": Key("largest", "Which of several faces of a gallery picture is enrolled.", choices=RULES),
+    "enrol": Key("largest", "Rule by which one of several faces of a gallery picture is enrolled.", choices=RULES),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
     "small_face": Key(
@@ -42,7 +46,7 @@ KEYS = {
         least=0,
         most=1,
     ),
-    "group": Key(False, "Put faces and tracks of nobody known together by likeness."),
+    "group": Key(False, "Group unknown faces and tracks by similarity."),
     "calibration": Key(
         None,
         "Prepared set that the rate is measured on; None: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder "
@@ -50,11 +54,11 @@ KEYS = {
         kind=str,
     ),
     "calibration_images": Key(
-        1000, "Images of it, of each person as many as the gallery's people have; 0: all.", least=0
+        1000, "Number of images of that set, of each person as many as the gallery's people have; 0: all.", least=0
     ),
     "seed": SEED,
     "keep_templates": Key(True, "Keep the gallery's templates in the cache folder, for the next search."),
-    "ranks": Key(5, "Names shown for each face.", least=1),
-    "sheet_rows": Key(40, "Faces in identify.png; 0: without it.", least=0),
-    "pages": Key(100, "Photographs drawn with boxes and names into the folder pages; 0: none.", least=0),
+    "ranks": Key(5, "Number of names shown for each face.", least=1),
+    "sheet_rows": Key(40, "Number of faces in identify.png; 0: no identify.png.", least=0),
+    "pages": Key(100, "Number of photographs drawn with boxes and names into the folder pages; 0: none.", least=0),
 }

@@ -11,7 +11,7 @@ EXPORT_KEYS = {
     ),
     "formats": Key(
         ("onnx",),
-        "Of the files; hub is a folder as model hubs have it, of a card.",
+        "Format of the files; hub is a folder as model hubs have it.",
         choices=("onnx", "stablehlo", "hub"),
         filled=True,
     ),
@@ -20,12 +20,14 @@ EXPORT_KEYS = {
         "How ONNX files store weights; the computation is float32. The face models' own are float16.",
         choices=("float32", "float16", "int8"),
     ),
-    "folder": Key(None, "For the files; None: the workdir.", kind=str),
+    "folder": Key(None, "Folder for the files; None: the workdir.", kind=str),
 }
 
 IMPORT_KEYS = {
     "source": Key(None, "Folder or address with config.json and model.safetensors.", kind=str, needed="FOLDER|URL"),
-    "sha256": Key(None, "Of its config.json, as the model's page says; needed for an address.", kind=str),
-    "name": Key(None, "Of the model from now on: small letters, digits, underscores; None: its own.", kind=str),
+    "sha256": Key(None, "SHA-256 of config.json, as the model's page says; needed for an address.", kind=str),
+    "name": Key(
+        None, "Name of the model: small letters, digits, underscores; None: the name in config.json.", kind=str
+    ),
     "overwrite": Key(False, "Replace a model of this name."),
 }

@@ -6,9 +6,9 @@ from lowres_jax.settings.enhance import DETECTOR, UPSCALER
 
 KEYS = {
     "platform": PLATFORM,
-    "host": Key("127.0.0.1", "Address to listen at; any but this machine's own asks everybody for the token."),
-    "port": Key(8765, "Port; 0: any free one.", least=0, most=65535),
-    "token": Key(None, "What other machines have to give; None: one is made and said.", kind=str),
+    "host": Key("127.0.0.1", "Address to listen at; any but this machine's own requires the token."),
+    "port": Key(8765, "Port; 0: a free one.", least=0, most=65535),
+    "token": Key(None, "Token that other machines have to give; None: one is drawn and printed.", kind=str),
     "hosts": Key(
         (),
         "Names by which a proxy in front of it is asked, as faces.example.org; then everybody gives the token.",
@@ -21,9 +21,11 @@ KEYS = {
     "detector": DETECTOR,
     "far": identify.KEYS["far"],
     "least_found": identify.KEYS["least_found"],
-    "most_megabytes": Key(32, "Largest upload.", least=1, most=4096),
-    "most_megapixels": Key(40, "Largest photograph.", least=1, most=178),
-    "most_known": Key(500, "Most pictures of known people in one upload.", least=1),
-    "most_frames": Key(600, "Longest clip, in frames.", least=1),
-    "waiting": Key(16, "Requests that may wait for the one before them; more are asked to come back.", least=1),
+    "most_megabytes": Key(32, "Size of the largest upload, in megabytes.", least=1, most=4096),
+    "most_megapixels": Key(40, "Size of the largest photograph, in megapixels.", least=1, most=178),
+    "most_known": Key(500, "Largest number of pictures of known people in one upload.", least=1),
+    "most_frames": Key(600, "Length of the longest clip, in frames.", least=1),
+    "waiting": Key(
+        16, "Length of the queue of requests; when the queue is full, more are asked to come back.", least=1
+    ),
 }

@@ -15,23 +15,25 @@ from lowres_jax.training.devices import AXIS
 BACKBONE, REST = "backbone", "rest"  # of a network whose backbone rests at first
 
 KEYS = {
-    "name": Key("adam", "sgd has Nesterov momentum b1.", choices=("adam", "adamw", "sgd")),
+    "name": Key("adam", "Optimizer; sgd has Nesterov momentum b1.", choices=("adam", "adamw", "sgd")),
     "learning_rate": Key(1e-4, "Largest learning rate.", above=0),
     "b1": Key(0.9, "Decay of the mean of gradients; momentum of sgd.", least=0, below=1),
     "b2": Key(0.999, "Decay of the mean of squared gradients.", least=0, below=1),
-    "weight_decay": Key(0.0, "Decoupled, of adamw; added to the gradient, of sgd.", least=0),
-    "schedule": Key("constant", "Of the learning rate; cosine ends at zero.", choices=("constant", "cosine", "step")),
-    "warmup_steps": Key(0, "Updates in which the rate grows evenly, the last of them with all of it.", least=0),
+    "weight_decay": Key(0.0, "Weight decay: decoupled for adamw, added to the gradient for sgd.", least=0),
+    "schedule": Key(
+        "constant", "Schedule of the learning rate; cosine ends at zero.", choices=("constant", "cosine", "step")
+    ),
+    "warmup_steps": Key(0, "Number of updates in which the learning rate grows linearly to its full value.", least=0),
     "decay_at": Key(
         (),
-        "Of step: shares of the training, as 0.5,0.75, at each of which the rate is multiplied by decay_factor.",
+        "Shares of the training, as 0.5,0.75, at which the schedule step multiplies the rate by decay_factor.",
         kind=float,
         above=0,
         below=1,
     ),
     "decay_factor": Key(0.5, "See decay_at.", above=0),
-    "clip_norm": Key(0.0, "Gradients of a larger norm are scaled down to it; 0: never.", least=0),
-    "accumulate": Key(1, "Steps whose gradients are averaged into one update.", least=1),
+    "clip_norm": Key(0.0, "Norm to which larger gradients are scaled down; 0: never.", least=0),
+    "accumulate": Key(1, "Number of steps whose gradients are averaged into one update.", least=1),
 }
 
 

@@ -45,50 +45,53 @@ KEYS: dict[str, Any] = {
     "platform": PLATFORM,
     "data_dir": DATA_DIR,
     "dataset": Key("casia_webface/mtcnn_jpeg", "Prepared set, builder/variant, below data_dir.", filled=True),
-    "held_out": Key(0.05, "Share of the people that are kept for validation.", least=0, below=1),
-    "batch_size": Key(16, "Images of a step, of all devices together.", least=1),
-    "steps": Key(0, "Total number of training steps; 0: as epochs says.", least=0, affects_result=False),
-    "epochs": Key(0.0, "How often every chosen crop is seen; 0: as steps says.", least=0, affects_result=False),
+    "held_out": Key(0.05, "Share of the people that are held out for validation.", least=0, below=1),
+    "batch_size": Key(16, "Batch size, of all devices together.", least=1),
+    "steps": Key(0, "Number of training steps; 0: by epochs.", least=0, affects_result=False),
+    "epochs": Key(0.0, "Number of epochs; 0: by steps.", least=0, affects_result=False),
     "seed": SEED,
     "evaluate_steps": Key(
-        1000, "Steps between evaluations; there is one at the end too. 0: only there.", least=0, affects_result=False
+        1000,
+        "Number of steps between evaluations; the last step is evaluated too. 0: only the last step.",
+        least=0,
+        affects_result=False,
     ),
-    "view1": Key("lfw/mtcnn", "Prepared LFW, whose View 1 is evaluated on where it is there."),
-    "view1_pairs": Key(200, "Pairs of each of View 1's two lists; 0: none.", least=0, affects_result=False),
+    "view1": Key("lfw/mtcnn", "Prepared LFW; its View 1 is evaluated on where it exists."),
+    "view1_pairs": Key(200, "Number of pairs of each of View 1's two lists; 0: none.", least=0, affects_result=False),
     "matmul_precision": Key(
         precision.DEVICE,
-        "Of products in training: the device's own (TF32, bfloat16) or float32. Figures are always float32.",
+        "Precision of matrix products in training: the device's own (TF32, bfloat16) or "
+        "float32. Evaluations are always float32.",
         choices=precision.CHOICES,
     ),
     "resident": Key(
         None,
-        "Whether all crops stay in the devices' memory; by default on accelerators, where nothing has to be done on "
-        "the host.",
+        "Keep all crops in the devices' memory; by default on accelerators, where nothing has to be done on the host.",
         kind=bool,
         affects_result=False,
     ),
     "steps_per_call": Key(
         None,
-        "Steps that the devices make before the host hears of them; by default log_steps on accelerators, 1 on a CPU.",
+        "Number of steps in one call of the devices; by default log_steps on accelerators, 1 on a CPU.",
         kind=int,
         least=1,
         affects_result=False,
     ),
-    "log_steps": Key(20, "Steps between lines of figures.", least=1, affects_result=False),
+    "log_steps": Key(20, "Number of steps between printed lines.", least=1, affects_result=False),
     "checkpoint_seconds": Key(
         300.0, "Seconds between checkpoints; 0: as often as possible.", least=0, affects_result=False
     ),
-    "checkpoints_kept": Key(2, "Checkpoints that stay.", least=1, affects_result=False),
+    "checkpoints_kept": Key(2, "Number of checkpoints that are kept.", least=1, affects_result=False),
     "shared_workdir": Key(
         False,
-        "Whether all processes see the workdir: then each writes its own part of parameters that are divided.",
+        "Say that all processes see the workdir; then each writes its own part of sharded parameters.",
         affects_result=False,
     ),
-    "grace_seconds": Key(30.0, "Seconds for the checkpoint when asked to stop.", least=0, affects_result=False),
-    "threads": Key(2, "Threads that decode.", least=1, affects_result=False),
+    "grace_seconds": Key(30.0, "Seconds for the checkpoint after an interrupt.", least=0, affects_result=False),
+    "threads": Key(2, "Number of threads that decode images.", least=1, affects_result=False),
     "cpu_devices": Key(
         None,
-        "On a CPU: devices that share a batch; None: one for each core, at most 8.",
+        "Number of CPU devices that share a batch; None: one for each core, at most 8.",
         kind=int,
         least=1,
         most=64,
@@ -97,9 +100,9 @@ KEYS: dict[str, Any] = {
     "coordinator": Key(
         None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md.", kind=str, affects_result=False
     ),
-    "processes": Key(None, "How many processes share the training.", kind=int, least=1, affects_result=False),
-    "process": Key(None, "Number of this one, from 0.", kind=int, least=0, affects_result=False),
-    "connect_seconds": Key(120, "Seconds in which the processes have to find together.", least=1, affects_result=False),
+    "processes": Key(None, "Number of processes that share the training.", kind=int, least=1, affects_result=False),
+    "process": Key(None, "Index of this process, from 0.", kind=int, least=0, affects_result=False),
+    "connect_seconds": Key(120, "Seconds in which all processes have to connect.", least=1, affects_result=False),
 }
 
 

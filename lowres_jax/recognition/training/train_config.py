@@ -16,30 +16,34 @@ RESNET, SMALL = "recognition.resnet", "recognition.sface_small"
 
 
 KEYS = session.KEYS | {
-    "held_out": Key(0.0, "Share of the people, of whom nothing is learned.", least=0, below=1),
-    "identities": Key(0, "People of the set, the first ones; 0: all.", least=0),
+    "held_out": Key(0.0, "Share of the people that are held out.", least=0, below=1),
+    "identities": Key(0, "Number of people, the first ones of the set; 0: all.", least=0),
     "held_out_images": Key(
-        0.0, "Share of everybody's images, for the accuracy among the people learned.", least=0, below=1
+        0.0,
+        "Share of each person's images that is held out, for the accuracy among the people learned.",
+        least=0,
+        below=1,
     ),
     "size": Key(112, "Side of the input, in pixels.", least=32, most=1024),
     "flip": Key(True, "Mirror one crop in two."),
     "zoom": Key(
         0.0,
-        "Of a face a square is shown, from anywhere in it, whose side is between 1 - this and 1 of the crop's.",
+        "Largest share by which a random square of the crop is smaller than the crop.",
         least=0,
         most=0.5,
     ),
     "low_resolution": {
         "share": Key(
             0.0,
-            "Of the crops, reduced to one of the sizes and enlarged again, so that small faces are learned too.",
+            "Share of the crops that is reduced to one of the sizes and enlarged again, so that "
+            "small faces are learned too.",
             least=0,
             most=1,
         ),
         "sizes": Key(
             (8, 12, 16, 24, 32, 48), "Sides of these small faces, in pixels.", least=1, most=1024, filled=True
         ),
-        "degraded": Key(0.0, "Of these again a share is degraded on the way, as degradation says.", least=0, most=1),
+        "degraded": Key(0.0, "Share of these that is degraded too, by degradation.", least=0, most=1),
     },
     "small_faces": {
         "native": Key(
@@ -50,64 +54,72 @@ KEYS = session.KEYS | {
             length=2,
         ),
         "sides": Key((8, 16, 24, 32, 48), "Sides at which small faces are cut, in pixels.", least=4, filled=True),
-        "upscalers": Key(("identity", "identity_x8"), "Models that enlarge them, each those of its size.", filled=True),
-        "by_model": Key(0.7, "Share that these enlarge; the others bicubic.", least=0, most=1),
-        "degraded": Key(0.5, "Share that is degraded on the way, as degradation says.", least=0, most=1),
+        "upscalers": Key(
+            ("identity", "identity_x8"), "Models that enlarge the faces, each those of its size.", filled=True
+        ),
+        "by_model": Key(
+            0.7, "Share of the faces that the models enlarge; bicubic enlarges the others.", least=0, most=1
+        ),
+        "degraded": Key(0.5, "Share of the faces that is degraded too, by degradation.", least=0, most=1),
     },
     "degradation": degradations.KEYS,
-    "brightness": Key(0.0, "A factor between 1 - this and 1 + this.", least=0, most=1),
+    "brightness": Key(
+        0.0, "Largest change of brightness: the factor is between 1 - this and 1 + this.", least=0, most=1
+    ),
     "model": {
         "module": Key(RESNET, "Module of the network.", filled=True),
         "fields": Free(
             {"depth": 50, "stride_in_3x3": False, "stem": "imagenet", "embedding": 512, "dropout": 0.4}
             | {"epsilon": 1.001e-5},
-            "Field of the network.",
+            "Field of the network's module.",
         ),
     },
     "compute_dtype": Key(
         "float32",
-        "Of the network; parameters, templates and losses are float32 anyway.",
+        "Dtype of the network's computation; parameters, templates and losses are always float32.",
         choices=("float32", "bfloat16"),
     ),
     "start": Key(
         None,
-        "Weights to start from: imagenet (fetched ResNet-50), a model card, a Keras .h5 or model.json, or workdir of "
-        "another training; None: drawn.",
+        "Initial weights: imagenet (fetched ResNet-50), a model card, a Keras .h5 or "
+        "model.json, or the workdir of another training; None: random.",
         kind=str,
     ),
-    "frozen_steps": Key(0, "Steps in which the backbone rests, at the beginning.", least=0),
+    "frozen_steps": Key(0, "Number of first steps in which the backbone is frozen.", least=0),
     "losses": {
         "classification": {
-            "weight": Key(1.0, "Of this loss; 0: without it.", least=0),
-            "kind": Key("arcface", "Kind of the margin.", choices=margins.KINDS),
-            "scale": Key(64.0, "Of the cosines.", above=0),
-            "margin": Key(0.5, "Of the right class.", least=0),
-            "smoothing": Key(0.0, "Of the labels.", least=0, below=1),
+            "weight": Key(1.0, "Weight of this loss; 0: none.", least=0),
+            "kind": Key("arcface", "Kind of margin.", choices=margins.KINDS),
+            "scale": Key(64.0, "Temperature of the cosines.", above=0),
+            "margin": Key(0.5, "Margin of the right class.", least=0),
+            "smoothing": Key(0.0, "Smoothing of the labels.", least=0, below=1),
         },
         "distillation": {
-            "weight": Key(0.0, "Of 1 - cosine to the teacher's template; 0: without it.", least=0),
+            "weight": Key(0.0, "Weight of 1 - cosine to the teacher's template; 0: none.", least=0),
             "teacher": Key("sface", "Recognizer whose templates are learned.", filled=True),
         },
         "enrolled": {
             "weight": Key(
                 0.0,
-                "Of 1 - cosine of a small face (small_faces) to the template of its original, or of the person's other "
-                "pictures; 0: without it.",
+                "Weight of 1 - cosine of a small face (small_faces) to the template of its original, "
+                "or of the person's other pictures; 0: none.",
                 least=0,
             ),
             "teacher": Key("sface", "Recognizer of what is enrolled.", filled=True),
-            "others": Key(0.5, "Share that is compared with the person's other pictures.", least=0, most=1),
+            "others": Key(
+                0.5, "Share of the faces that is compared with the person's other pictures.", least=0, most=1
+            ),
         },
         "strangers": {
-            "weight": Key(0.0, "Of telling it from the nearest strangers (InfoNCE); with enrolled.", least=0),
-            "nearest": Key(30, "How many strangers of each face count.", least=1),
-            "temperature": Key(0.1, "Of the cosines.", above=0),
+            "weight": Key(0.0, "Weight of InfoNCE against the nearest strangers; needs enrolled.", least=0),
+            "nearest": Key(30, "Number of strangers for each face.", least=1),
+            "temperature": Key(0.1, "Temperature of the cosines.", above=0),
         },
     },
     "optimizer": optimizers.KEYS,
     "ema": Key(0.0, "Decay of the moving average of the network, which is the result; 0: none.", least=0, below=1),
     "view1_lr_size": Key(
-        32, "View 1 is looked at as it is, and reduced to this and enlarged by bicubic.", least=1, most=112
+        32, "Size in pixels to which View 1 is reduced for a second evaluation, enlarged by bicubic.", least=1, most=112
     ),
 }
 

@@ -24,33 +24,33 @@ _SCALE = Key(1.0, "Images are multiplied by it; 2: as in [-1, 1].", above=0)
 
 
 def _weight(default: float = 0.0) -> Key:
-    return Key(default, "Of this loss; 0: without it.", least=0)
+    return Key(default, "Weight of this loss; 0: none.", least=0)
 
 
 KEYS = session.KEYS | {
-    "sharpness": Key(0.0, "Least variance of the Laplacian of a crop to learn from.", least=0),
-    "crops": Key(0, "Crops drawn among those; 0: all.", least=0),
+    "sharpness": Key(0.0, "Smallest variance of the Laplacian of a crop to learn from.", least=0),
+    "crops": Key(0, "Number of crops drawn among those; 0: all.", least=0),
     "hr_size": Key(CROP_SIZE, "Side of the HR crops, cut from the middle where records are larger.", least=1),
     "flip": Key(True, "Mirror one crop in two."),
     "degradation": degradations.KEYS,
     "model": {
         "module": Key("super_resolution.srresnet", "Module of the network.", filled=True),
-        "fields": Free({"scale": 4}, "Field of the network."),
+        "fields": Free({"scale": 4}, "Field of the network's module."),
     },
     "compute_dtype": Key(
-        "float32", "Of the networks; parameters and losses are float32 anyway.", choices=("float32", "bfloat16")
+        "float32",
+        "Dtype of the networks' computation; parameters and losses are always float32.",
+        choices=("float32", "bfloat16"),
     ),
-    "start": Key(
-        None, "Model card, or workdir of another training, whose weights to start from; None: drawn.", kind=str
-    ),
+    "start": Key(None, "Initial weights: a model card, or the workdir of another training; None: random.", kind=str),
     "losses": {
         "pixel": {"weight": _weight(1.0), "kind": _DISTANCE, "scale": _SCALE},
         "perceptual": {
             "weight": _weight(),
             "kind": dataclasses.replace(_DISTANCE, default="mse"),
-            "scale": dataclasses.replace(_SCALE, meaning="Of the features."),
-            "network": Key("sface", "Whose features: vgg19, or a recognizer.", filled=True),
-            "layer": Key("conv_5_relu", "Which features.", filled=True),
+            "scale": dataclasses.replace(_SCALE, meaning="Factor of the features."),
+            "network": Key("sface", "Network of the features: vgg19, or a recognizer.", filled=True),
+            "layer": Key("conv_5_relu", "Layer of the features.", filled=True),
             "weights": Key(None, "Weight file of vgg19.", kind=str),
             "after_activation": Key(
                 False,
@@ -60,40 +60,50 @@ KEYS = session.KEYS | {
         },
         "adversarial": {
             "weight": _weight(),
-            "kind": Key("vanilla", "Of both players.", choices=("vanilla", "relativistic_average", "hinge")),
+            "kind": Key(
+                "vanilla",
+                "Kind of the loss of generator and discriminator.",
+                choices=("vanilla", "relativistic_average", "hinge"),
+            ),
             "gradient_penalty": Key(0.0, "Weight of R1, the discriminator's gradient at real images.", least=0),
         },
         "edge": {"weight": _weight()},
         "identity": {
             "weight": _weight(),
-            "recognizers": Key(("sface",), "Recognizers through which it looks."),
-            "shares": Key((), "Of each of them; none: even ones.", kind=float, least=0),
+            "recognizers": Key(("sface",), "Recognizers that compare the images."),
+            "shares": Key((), "Share of each recognizer; none: equal shares.", kind=float, least=0),
             "random_views": Key(
-                False, "Show them both images moved by up to 2 px, zoomed, mirrored and noisy alike, anew each step."
+                False,
+                "Show them both images with the same random shift (up to 2 px), zoom, mirroring and "
+                "noise, drawn each step.",
             ),
             "strangers": {
                 "weight": Key(
                     0.0,
-                    "Of telling a face's own original from the nearest strangers among the training crops, by the "
-                    "first of the recognizers; 0: without it.",
+                    "Weight of InfoNCE, a face's own original against the nearest strangers among the "
+                    "training crops, by the first recognizer; 0: none.",
                     least=0,
                 ),
-                "nearest": Key(20, "Strangers of each face.", least=1),
-                "temperature": Key(0.1, "Of the cosines.", above=0),
+                "nearest": Key(20, "Number of strangers for each face.", least=1),
+                "temperature": Key(0.1, "Temperature of the cosines.", above=0),
             },
         },
     },
     "discriminator": {
-        "sees": Key("rgb", "What it is shown.", choices=("rgb", "rgb_and_edges")),
-        "head": Key("dense", "SRGAN's two dense layers, or a mean over the picture.", choices=("dense", "pooled")),
-        "width": Key(1.0, "Factor of its channels.", above=0, most=16),
+        "sees": Key("rgb", "Input of the discriminator.", choices=("rgb", "rgb_and_edges")),
+        "head": Key(
+            "dense",
+            "Head of the discriminator: SRGAN's two dense layers, or a mean over the picture.",
+            choices=("dense", "pooled"),
+        ),
+        "width": Key(1.0, "Factor of the discriminator's channels.", above=0, most=16),
     },
     "optimizer": optimizers.KEYS,
     "discriminator_optimizer": optimizers.KEYS,
     "ema": Key(0.999, "Decay of the moving average of the generator, which is the result; 0: none.", least=0, below=1),
-    "validation_images": Key(64, "Images of the people held out, at most.", least=1, affects_result=False),
+    "validation_images": Key(64, "Largest number of images of the people held out.", least=1, affects_result=False),
     "judge": Key("sface", "Recognizer of the identity cosine and of LFW's View 1.", filled=True),
-    "grid_faces": Key(6, "Faces in the picture of an evaluation.", least=1, affects_result=False),
+    "grid_faces": Key(6, "Number of faces in the picture of an evaluation.", least=1, affects_result=False),
 }
 
 
