@@ -1,4 +1,4 @@
-"""How fast an accelerator is: networks and training steps in images/s, TFLOP/s and share of its matrix product's rate.
+"""Speed of an accelerator: networks and training steps in images/s, TFLOP/s and share of its matrix product's rate.
 
     python benchmarks/accelerator.py [--seconds 120] [--output OUT] [--platform gpu]
 
@@ -137,7 +137,7 @@ def recognizer_step(small: bool, batches: list[int], ways: list[str], seconds: f
 
 
 class _Crops(RecordSource):
-    """What `session.from_residents` reads of a source."""
+    """The part of a source that `session.from_residents` reads."""
 
     def __init__(self, crops: np.ndarray):
         self._crops = crops
@@ -205,7 +205,7 @@ def templates(small: bool, seconds: float) -> Iterator[tuple[str, Figures]]:
 
 
 def profile(config: ConfigDict, batch: int) -> Iterator[tuple[str, Figures]]:
-    """What the time of a generator's step goes into: the largest of its operations, by JAX's profiler."""
+    """The largest operations of a generator's step by time, by JAX's profiler."""
     crops = np.random.default_rng(0).integers(0, 256, (64, config.hr_size, config.hr_size, 3), np.uint8)
     lenses = identity_networks([load_network("sface")], config.losses.identity.weight)
     training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)

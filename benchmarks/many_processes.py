@@ -58,7 +58,7 @@ def start(training: str, workdir: Path, steps: int, processes: int, devices: int
 
 
 def said(workdir: Path, number: int) -> Path:
-    """What a process said."""
+    """Output of a process."""
     return workdir.with_name(f"{workdir.name}.{number}.txt")
 
 
@@ -85,7 +85,7 @@ def saved_steps(workdir: Path) -> list[int]:
 
 
 def compare(workdir: Path, straight: Path) -> str:
-    """How far two trainings are from each other."""
+    """Distance of two trainings."""
     one, other = leaves(workdir), leaves(straight)
     assert one.keys() == other.keys()
     far = max(float(np.abs(one[name] - other[name]).max()) for name in one)

@@ -76,7 +76,7 @@ class Key:
 
     @property
     def wanted(self) -> str:
-        """What it may be, in words: "a whole number, 1 or more"."""
+        """Description of valid values: "a whole number, 1 or more"."""
         words = "one of " + ", ".join(repr(each) for each in self.choices) if self.choices else _KINDS[self.member]
         limits = []
         if self.least is not None and self.most is not None:

@@ -30,7 +30,7 @@ _MATRICES = {
 
 @dataclass(frozen=True)
 class Tags:
-    """What a file says of its colors, by the numbers of ISO/IEC 23091-4; 2 stands for nothing.
+    """Color description of a file, by the numbers of ISO/IEC 23091-4; 2 stands for none.
 
     Attributes:
       primaries: colors of red, green and blue.

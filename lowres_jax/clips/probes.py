@@ -1,4 +1,4 @@
-"""What is to be searched: pictures, clips, or both."""
+"""Probes of a search: pictures, clips, or both."""
 
 import dataclasses
 from collections import Counter
@@ -16,7 +16,7 @@ from lowres_jax.preparation.photographs import natural_order
 
 @dataclass(frozen=True)
 class Probes:
-    """What is to be searched.
+    """Probes of a search.
 
     Attributes:
       pictures: photographs.

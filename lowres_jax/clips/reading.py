@@ -182,7 +182,7 @@ def file_identity(path: Path) -> tuple[str, int, int]:
 
 
 def comment_of(path: Path) -> str:
-    """What a clip says of itself; "" for nothing, or where it cannot be read."""
+    """Comment in the metadata of a clip; "" for none, or where it cannot be read."""
     with contextlib.suppress(av.FFmpegError, OSError, ValueError), opened(path) as container:
         return container.metadata.get("comment", "")
     return ""

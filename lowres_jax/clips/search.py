@@ -24,7 +24,7 @@ _MOST_PENDING = 8
 
 @dataclass(frozen=True)
 class Followed:
-    """What was seen in a clip.
+    """Faces that were seen in a clip.
 
     Attributes:
       clip: the clip; its `problem` says where it ended early.
@@ -42,7 +42,7 @@ class Followed:
 
 @dataclass(frozen=True, kw_only=True)
 class TrackAnswer(Answer):
-    """What the search for a track gave.
+    """Result of the search for a track.
 
     Attributes:
       track: the track; `view` is its best face, with the template of all.

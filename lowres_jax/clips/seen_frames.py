@@ -1,4 +1,4 @@
-"""What was found in the frames of clips, kept while they are searched, so that a search goes on where it was stopped.
+"""Faces of the frames of clips, kept while they are searched, so that an interrupted search resumes.
 
 One SQLite file; each group of frames is one transaction, so that it is whole after whatever kind of stop. Templates are
 biometric data: without a path nothing is kept.

@@ -181,7 +181,7 @@ class Tracker:
         return [track_of[number] for number in range(len(found))]
 
     def _worth(self, track: Track, view: FaceView, seconds: float) -> float:
-        """How well a face continues a track, from 0, not at all, to 1."""
+        """Worth of a face as the next one of a track, from 0, not at all, to 1."""
         alike = (float(track.enrolled_template @ view.as_enrolled) - self._same) / (1.0 - self._same)
         if alike < 0.0:
             return 0.0

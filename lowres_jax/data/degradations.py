@@ -44,13 +44,13 @@ def default_config() -> ConfigDict:
 
 
 def footage() -> ConfigDict:
-    """What cheap cameras and their recorders do to a small face: some blur, visible noise, strong compression."""
+    """Degradation by cheap cameras and their recorders: some blur, visible noise, strong compression."""
     return ConfigDict({"blur": (0.3, 0.9), "anisotropic": True, "noise": (2.0, 8.0), "jpeg": (40, 80)})
 
 
 @dataclass(frozen=True)
 class Degradation:
-    """What happens to a crop on its way to low resolution; each strength is drawn evenly between two bounds.
+    """Degradation of a crop on its way to low resolution; each strength is drawn evenly between two bounds.
 
     Attributes:
       blur: standard deviation of the Gaussian kernel, in pixels of the LR image (so that it means the same at every

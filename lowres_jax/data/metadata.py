@@ -1,4 +1,4 @@
-"""What a picture file holds beside its pixels, carried over to what is made of it, and the mark that says how it was.
+"""Metadata of a picture file, carried over to its results, and the mark that says how these were made.
 
 Kept are descriptions, authors, dates, camera and exposure (EXIF), what describes the picture in XMP and IPTC's records
 (`xmp`), a JPEG's comment, a PNG's texts, the resolution in dots per inch, and sRGB as the color profile where the
@@ -39,7 +39,7 @@ _LONG_TEXT = 1024  # is compressed
 
 @dataclass(frozen=True)
 class Metadata:
-    """What goes with a picture.
+    """Metadata of a picture.
 
     Attributes:
       exif: EXIF without the place; empty for none. The picture lies upright.
@@ -159,7 +159,7 @@ def jpeg_quality(tables: Mapping[int, Any]) -> int:
 def options(
     metadata: Metadata, place: bool, marked: Mapping[str, str], image_format: str, grey: bool
 ) -> tuple[dict[str, Any], list[str]]:
-    """What Pillow's `save` is to be told, and what could not go along, in words.
+    """Arguments of Pillow's `save`, and the metadata that could not be carried over, in words.
 
     Args:
       metadata: of the picture that the result was made of.
@@ -207,7 +207,7 @@ def options(
 
 
 def coding(image_format: str) -> dict[str, Any]:
-    """How pixels are written in a format, as Pillow's `save` is told."""
+    """Arguments of Pillow's `save` for the pixels of a format."""
     return {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}}.get(image_format, {})
 
 

@@ -32,7 +32,7 @@ ENDINGS = _picture_endings()
 
 @dataclass(frozen=True)
 class PictureFiles:
-    """What a folder holds.
+    """Content of a folder.
 
     Attributes:
       paths: the pictures' paths, by name.
@@ -47,7 +47,7 @@ class PictureFiles:
     with_pages: list[Path] = field(default_factory=list)
 
     def remarks(self, where: Path | str) -> list[str]:
-        """What was passed over, in a line each."""
+        """Files that were passed over, in a line each."""
         found = []
         if self.ignored:
             total = sum(self.ignored.values())

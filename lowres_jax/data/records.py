@@ -97,7 +97,7 @@ class RecordSource:
         return {"image": self._decode_image(fields["image"].bytes_list.value[0])} | record
 
     def crops(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What training and measuring read: the crops of several records and whose they are.
+        """The crops of several records and their labels.
 
         Args:
           indices: (B,) int64 positions.
@@ -133,7 +133,7 @@ class RecordSource:
 
     @functools.cached_property
     def _facts(self) -> dict[str, list[Any]]:
-        """What is known of every record, without decoding a crop."""
+        """The facts of every record, without decoding a crop."""
         facts: dict[str, list[Any]] = {name: [] for name in _FACTS}
         for index in range(len(self)):
             fields = tf_example_pb2.Example.FromString(self.example(index)).features.feature

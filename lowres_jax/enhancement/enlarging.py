@@ -81,7 +81,7 @@ def enlarge_faces(
 
 
 def likeness(faces: Sequence[EnlargedFace], recognizer: Recognizer) -> list[tuple[float, float | None]]:
-    """How like itself each face still is: cosine of the templates before, by bicubic, and after.
+    """Similarity of each face to itself: cosine of the templates before, by bicubic, and after.
 
     Beside it the length of the embedding after, where it is known what that means.
     """
@@ -99,7 +99,7 @@ SAME = "same"
 
 
 def background_of(name: str, upscalers: UpscalerBySize) -> Upscaler:
-    """What enlarges the photograph around the faces; "same": of several upscalers the one for the largest.
+    """The upscaler of the photograph around the faces; "same": of several upscalers the one for the largest faces.
 
     Raises:
       UserError: it does not enlarge as much as that one.
@@ -141,7 +141,7 @@ def paste_faces(photograph: np.ndarray, faces: Sequence[EnlargedFace], scale: in
 
 
 def announcement(background: Upscaler, paths: Sequence[Path], tile: int, overlap: int) -> str:
-    """How long a background by a network takes for some photographs, where it is long; "" otherwise."""
+    """Warning about the time that a background by a network takes, where it is long; "" otherwise."""
     if not background.card.weights:
         return ""
     pixels = sum(images.pixel_count(path.read_bytes()) for path in paths if path.is_file())

@@ -1,4 +1,4 @@
-"""What is wrong with a photograph besides its size: noise and compression, and which model was made for them."""
+"""Faults of a photograph besides its size: noise and compression, and the model that was made for them."""
 
 import cv2
 import numpy as np
@@ -43,7 +43,7 @@ def noise_level(image: Image) -> float:
 
 
 def remark(picture: DecodedImage, noise: float, size: int, model: str) -> str:
-    """What is wrong with a face's picture and which model is made for it; "" where nothing is, or it has that model.
+    """Faults of a face's picture and the model made for them; "" where there are none, or it has that model.
 
     Args:
       picture: the picture.

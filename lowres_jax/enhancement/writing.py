@@ -36,7 +36,7 @@ def ending(result_format: str, picture: Path) -> str:
 
 @dataclass(frozen=True)
 class Style:
-    """How results are written.
+    """Settings by which results are written.
 
     Attributes:
       result_format: a key of `ENDINGS`, or "input".
@@ -53,7 +53,7 @@ class Style:
 
 @dataclass(frozen=True)
 class Maker:
-    """What a result was made by.
+    """Origin of a result.
 
     Attributes:
       models: their names.

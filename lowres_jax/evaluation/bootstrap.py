@@ -1,4 +1,4 @@
-"""How sure a figure is: paired bootstrap over people or folds, 95 % percentile intervals.
+"""Confidence intervals: paired bootstrap over people or folds, 95 % percentiles.
 
 Every method is evaluated on the same resamples, so that a difference of two methods has its own interval, usually much
 narrower than what the two intervals suggest. Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, ch. 13.
@@ -17,7 +17,7 @@ COUNTS = frozenset({"false_accepts"})
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one method scored, once on the data as they are and once in every resample.
+    """Metrics of one method, once on the data as they are and once in every resample.
 
     Attributes:
       metrics: name -> value.

@@ -53,7 +53,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Judged:
-    """What one method scored under one recognizer.
+    """Metrics of one method under one recognizer.
 
     Attributes:
       estimates: protocol -> estimate.

@@ -1,4 +1,4 @@
-"""What a comparison measures every method on: images, the people on them, and pairs in folds."""
+"""The data of a comparison: images, the people on them, and pairs in folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

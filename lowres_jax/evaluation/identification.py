@@ -23,7 +23,7 @@ _BLOCK = 256
 
 @dataclass(frozen=True)
 class ProbeStatistics:
-    """What decides each probe, in the order of the templates.
+    """The numbers that decide each probe, in the order of the templates.
 
     Attributes:
       mated_distance: (N,) ds_i: distance (1 - cosine) to the nearest other template of the same identity; infinite for

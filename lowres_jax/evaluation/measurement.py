@@ -52,7 +52,7 @@ class MeasuredSet(Source, Protocol):
 
 @dataclass(frozen=True, order=True)
 class Method:
-    """What is done to a crop before it is recognized: reduced to `lr_size`, then enlarged by `upscaler`."""
+    """The way of a crop before it is recognized: reduced to `lr_size`, then enlarged by `upscaler`."""
 
     lr_size: int
     upscaler: str
@@ -62,7 +62,7 @@ class Method:
 
 
 class Measurement:
-    """What one method under one recognizer has left so far of a set of N images, and the file it is kept in.
+    """Measurements so far of one method under one recognizer, of a set of N images, and their file.
 
     Attributes:
       done: (N,) bool: which images have been measured; the other arrays hold nothing elsewhere.

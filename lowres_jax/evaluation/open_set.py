@@ -22,7 +22,7 @@ FAR = 0.01
 
 @dataclass(frozen=True)
 class Searches:
-    """What decides an open-set test, threshold by threshold.
+    """The numbers that decide an open-set test, threshold by threshold.
 
     Attributes:
       known: (K,) distance, 1 - cosine, of each enrolled person's probe to that person.

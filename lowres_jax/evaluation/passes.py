@@ -158,7 +158,7 @@ def _work(method: Method, upscaler: Upscaler | None) -> int:
 
 
 def _model(name: str, room: str) -> str:
-    """What a model's measurements depend on: its network and its weights."""
+    """The parts of a model that its measurements depend on: its network and its weights."""
     if name in (NONE, RAW):
         return name
     card = cards.load_card(name, room)

@@ -82,7 +82,7 @@ def _finite(values: Mapping[str, Sequence[float]], scalar: bool = False) -> dict
 
 
 def versions() -> dict[str, str]:
-    """What the figures were made with."""
+    """Versions of the packages that made the figures."""
     import cv2
     import jax
 

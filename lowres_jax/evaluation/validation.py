@@ -1,4 +1,4 @@
-"""How good a generator is while it trains: on people held out, and on View 1 of LFW where it is prepared."""
+"""Evaluation of a generator while it trains: on people held out, and on View 1 of LFW where it is prepared."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -103,5 +103,5 @@ def evenly(length: int, count: int) -> np.ndarray:
 
 
 def bicubic(low: np.ndarray, size: int) -> np.ndarray:
-    """What every generator has to beat: (B, h, h, 3) -> (B, size, size, 3)."""
+    """Bicubic enlargement, the baseline of every generator: (B, h, h, 3) -> (B, size, size, 3)."""
     return np.stack([upscale_bicubic(image, size, size) for image in low])

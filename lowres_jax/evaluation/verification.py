@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class VerificationResult:
-    """What the pairs of one method say.
+    """Result of one method on the pairs.
 
     Attributes:
       fold_accuracies: (F,) fraction of each fold decided rightly, by the threshold chosen on the other folds.

@@ -35,7 +35,7 @@ class Centering:
 
     @classmethod
     def of_cards(cls, recognizer: Recognizer, upscalers: UpscalerBySize) -> "Centering":
-        """What the cards of a recognizer and of upscalers say. One that lacks its table leaves all templates alone.
+        """Centering by the cards of a recognizer and of upscalers. A card without a table changes nothing.
 
         A template that is centered and one that is not are not to be compared, so that it is all of them or none.
 
@@ -102,7 +102,7 @@ class Centering:
 
     @property
     def described(self) -> list[object]:
-        """What templates depend on, for fingerprints."""
+        """The parts that templates depend on, for fingerprints."""
         if self._originals is None:
             return []
         every = {ORIGINAL: self._originals} | {

@@ -1,4 +1,4 @@
-"""How good a face is for recognition: from its size, and from how much a network saw in it.
+"""Quality of a face for recognition: from its size, and from the length of its embedding.
 
 A network that was trained with a normalized softmax gives longer embeddings to faces that it sees well (Meng et al.,
 MagFace, CVPR 2021, make use of it). The numbers below are fitted to whether a video's frame finds its person's still
@@ -20,7 +20,7 @@ _LARGEST = 128
 
 
 def features(native_size: int, length: float) -> tuple[float, float]:
-    """What quality is made of: logarithm to base 2 of the size, and the length.
+    """Inputs of quality: logarithm to base 2 of the size, and the length.
 
     Args:
       native_size: side of the face's aligned crop in pixels of the picture.

@@ -107,7 +107,7 @@ def _orl_faces() -> np.ndarray:
 
 
 def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:
-    """How far two results are apart: 0 for equal ones, infinite for those of other shapes.
+    """Distance of two results: 0 for equal ones, infinite for those of other shapes.
 
     Templates: 1 less the smallest cosine of two. Others: root mean square of the difference, in units of that of the
     expected values; of training steps the largest of the rows, which are arrays of a gradient.

@@ -32,7 +32,7 @@ _USUAL_SIZE = 32
 
 @dataclass(frozen=True)
 class Input:
-    """What a network takes.
+    """Input of a network.
 
     Attributes:
       name: name.

@@ -1,4 +1,4 @@
-"""What the other stages know of face detection: a face, a detector, and which of several faces is meant."""
+"""Face detection as the other stages know it: a face, a detector, and the choice of one of several faces."""
 
 import functools
 import importlib

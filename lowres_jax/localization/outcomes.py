@@ -1,4 +1,4 @@
-"""What became of a picture under two detectors: the five kinds of outcome of the original's comparison, measured.
+"""Outcome of a picture under two detectors: the five kinds of the original's comparison, measured.
 
 Nobody has marked the faces of a user's folder, so MTCNN, which finds more and has landmarks, is the reference, and the
 landmarks say what kind of face it is. All of it is a rule of thumb that the gallery lets one judge by eye.
@@ -37,7 +37,7 @@ _GLASSES = 0.5
 
 @dataclass(frozen=True)
 class Detection:
-    """What both detectors chose in one picture, and how it is to be called.
+    """Choice of both detectors in one picture, and the name of the outcome.
 
     Attributes:
       mtcnn: its face, or None.
@@ -91,7 +91,7 @@ def _square(face: Face, image_shape: tuple[int, ...]) -> tuple[np.ndarray, np.nd
 
 
 def turn(landmarks: np.ndarray) -> float:
-    """How far the nose lies from the middle between the eyes, along their line, in units of the eyes' distance.
+    """Distance of the nose from the middle between the eyes, along their line, in units of the eyes' distance.
 
     Args:
       landmarks: (5, 2) as in `Face`.

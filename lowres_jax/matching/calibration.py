@@ -163,12 +163,12 @@ class Calibration:
 
     @property
     def people(self) -> int:
-        """How many the images show."""
+        """Number of people that the images show."""
         return len(np.unique(self.labels))
 
     @property
     def images(self) -> int:
-        """How many images are used."""
+        """Number of images."""
         return len(self.labels)
 
     def templates(self, size: int, searched: bool = False) -> np.ndarray:

@@ -80,7 +80,7 @@ class Enrolled(Protocol):
 
     @property
     def people(self) -> int:
-        """How many."""
+        """Number of enrolled people."""
 
     @property
     def missing(self) -> Sequence[str]:
@@ -92,7 +92,7 @@ class Enrolled(Protocol):
 
     @property
     def recipe(self) -> Recipe:
-        """How the gallery is built; see `simulation`."""
+        """Recipe of the gallery; see `simulation`."""
 
     @property
     def poor(self) -> Sequence[str]:
@@ -100,7 +100,7 @@ class Enrolled(Protocol):
 
     @property
     def enlarged(self) -> int:
-        """How many of the enrolled faces are small and were enlarged."""
+        """Number of enrolled faces that are small and were enlarged."""
 
     @property
     def sizes(self) -> Mapping[int, Sequence[str]]:
@@ -108,10 +108,10 @@ class Enrolled(Protocol):
 
     @property
     def described(self) -> dict[str, Any]:
-        """What results say of it, as JSON."""
+        """Description for the results, as JSON."""
 
     def gallery(self) -> Searchable:
-        """What is searched; there must be one person."""
+        """The templates that are searched; at least one person's."""
 
     def same_picture(self, template: np.ndarray) -> tuple[str, Path] | None:
         """Whose enrolled picture a searched face is from, if it is from one."""
@@ -142,12 +142,12 @@ class Enrolment:
 
     @property
     def recipe(self) -> Recipe:
-        """How the gallery is built; see `simulation`."""
+        """Recipe of the gallery; see `simulation`."""
         return recipe_of([[view.cut_size for _, view in own] for own in self.faces.values()])
 
     @property
     def people(self) -> int:
-        """How many."""
+        """Number of enrolled people."""
         return len(self.faces)
 
     @property
@@ -166,7 +166,7 @@ class Enrolment:
 
     @property
     def enlarged(self) -> int:
-        """How many of the enrolled faces are small and were enlarged."""
+        """Number of enrolled faces that are small and were enlarged."""
         return sum(view.cut_size > 0 for _, view in self._views)
 
     @property
@@ -179,7 +179,7 @@ class Enrolment:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What results say of it, as JSON."""
+        """Description for the results, as JSON."""
         return {
             "people": {name: [str(path) for path, _ in own] for name, own in self.faces.items()},
             "not_enrolled": list(self.missing),
@@ -251,7 +251,7 @@ class KeptTemplates:
         return not self._known.keys() <= self._used
 
     def get(self, digest: str) -> tuple[int, FaceView | None] | None:
-        """How many faces a picture has and the one that is enrolled; None for a picture not seen before."""
+        """Number of faces of a picture, and the one that is enrolled; None for a picture not seen before."""
         self._used.add(digest)
         return self._known.get(digest)
 

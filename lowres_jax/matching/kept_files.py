@@ -84,7 +84,7 @@ def checksum_of(template: np.ndarray, name: str) -> int:
 
 
 def damage_in_words(error: sqlite3.Error) -> str:
-    """What an error of SQLite means for a gallery."""
+    """The error of a gallery for an error of SQLite."""
     if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
         return f"cannot be read or written ({error}); the gallery is as it was"
     return f"{DAMAGED} ({error})"

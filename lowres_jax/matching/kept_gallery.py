@@ -258,7 +258,7 @@ class KeptGallery:
 
     @property
     def people(self) -> int:
-        """How many are enrolled."""
+        """Number of enrolled people."""
         return int(np.count_nonzero(self._enrolled))
 
     @property
@@ -268,7 +268,7 @@ class KeptGallery:
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        """How the gallery is built; see `simulation`."""
+        """Recipe of the gallery; see `simulation`."""
         found: list[tuple[int, ...]] = []
         for pictures, size, count in self._counts:
             found += [(size,) * pictures] * count
@@ -292,7 +292,7 @@ class KeptGallery:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What results say of it, as JSON."""
+        """Description for the results, as JSON."""
         return {"kept": str(self.folder), "people": self.people}
 
     def gallery(self) -> "KeptGallery":

@@ -15,7 +15,7 @@ from lowres_jax.matching.shipped_thresholds import Thresholds
 
 @dataclass(frozen=True)
 class Answer:
-    """What the search for one face gave.
+    """Result of the search for one face.
 
     Attributes:
       path: path of the picture.

@@ -47,7 +47,7 @@ class Thresholds(Protocol):
 
     @property
     def people(self) -> int:
-        """How many people the set shows."""
+        """Number of people that the set shows."""
 
     @property
     def images(self) -> int:

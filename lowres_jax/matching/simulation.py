@@ -26,7 +26,7 @@ def recipe_of(sizes: Sequence[Sequence[int]]) -> Recipe:
 
 @dataclass(frozen=True)
 class Searches:
-    """What the searches gave, as distances 1 - cosine.
+    """Results of the searches, as distances 1 - cosine.
 
     Attributes:
       impostor: (S,) to the nearest of the enrolled, from a search for somebody who is not.

@@ -22,7 +22,7 @@ _BLOCK = 512
 
 @dataclass(frozen=True)
 class WrongLabels:
-    """What was found.
+    """Wrong labels of a set.
 
     Attributes:
       labels: (n,) the labels mended: of two that are one person's, both have the more frequent one.

@@ -26,7 +26,7 @@ _PLAIN = contextvars.ContextVar("plain convolutions", default=False)
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """What is traced within convolves by XLA's own operation, which other runtimes have a quick form of."""
+    """Makes functions that are traced within convolve by XLA's own operation, which is quick in other runtimes."""
     token = _PLAIN.set(True)
     try:
         yield
@@ -151,7 +151,7 @@ def weight_gradient(inputs: jax.Array, gradient: jax.Array, side: int) -> jax.Ar
 
 
 def _gathered(image: jax.Array, side: int) -> jax.Array:
-    """What each pixel's neighbourhood holds: (H, W, C) -> (H * W, side * side * C), zeros beyond the border."""
+    """Neighborhood of each pixel: (H, W, C) -> (H * W, side * side * C), zeros beyond the border."""
     height, width, channels = image.shape
     padded = jnp.pad(image, ((side // 2, side // 2), (side // 2, side // 2), (0, 0)))
     places = [padded[row : row + height, column : column + width] for row in range(side) for column in range(side)]

@@ -1,4 +1,4 @@
-"""How exactly matrix products and convolutions are computed: on accelerators float32 is not float32 unless asked for.
+"""Precision of matrix products and convolutions: on accelerators float32 is not float32 unless asked for.
 
 NVIDIA's GPUs multiply float32 in TF32 (10 bits of mantissa) and TPUs in bfloat16 (7 bits) by default. A measured
 figure must not depend on that: what makes templates, enlarged images, detections and distances is traced under

@@ -27,7 +27,7 @@ Record = dict[str, Any] | images.UnreadableImageError
 
 @dataclass(frozen=True)
 class Alignment:
-    """How photographs become crops.
+    """Settings by which photographs become crops.
 
     Attributes:
       detector: "mtcnn" or "haar".
@@ -44,7 +44,7 @@ class Alignment:
 
 @dataclass
 class Counts:
-    """What a preparation came across.
+    """Counts and problems of a preparation.
 
     Attributes:
       photographs: how many there were.

@@ -157,7 +157,7 @@ def _tar_contents(path: Path, in_order: bool, targets: Sequence[str]) -> Iterato
 
 
 def _slices(path: Path, places: Sequence[tuple[int, int]]) -> Iterator[bytes]:
-    """What lies at some bytes of a file: of a tar archive that is not compressed, its files."""
+    """A range of bytes of a file: of an uncompressed tar archive, one of its files."""
     with tar_damage(path), path.open("rb") as file:
         for offset, size in places:
             file.seek(offset)

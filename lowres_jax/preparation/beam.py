@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.2
 
 
 class WorkersFailedError(Exception):
-    """What an engine says of workers that failed or died, or of work it could not begin: the last line says why."""
+    """The message of an engine about failed workers, or about work that it could not begin: its last line says why."""
 
 
 class Workers:

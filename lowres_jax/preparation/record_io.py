@@ -54,7 +54,7 @@ def _pictures(path: Path, offsets: Sequence[int]) -> Iterator[bytes]:
 
 
 def _part(content: np.ndarray, offset: int) -> tuple[int, int]:
-    """How a record's part continues (0 whole, 1 first, 2 middle, 3 last) and its length: upper 3 and lower 29 bits."""
+    """The kind of a record's part (0 whole, 1 first, 2 middle, 3 last) and its length: upper 3 and lower 29 bits."""
     magic, word = struct.unpack("<II", content[offset : offset + 8].tobytes())
     length = word & ((1 << 29) - 1)
     if magic != _RECORD_MAGIC or offset + 8 + length > len(content):

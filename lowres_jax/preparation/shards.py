@@ -30,7 +30,7 @@ COUNTS = ".counts.json"
 
 
 def examples(records: Iterator[Record], labels: dict[str, int], counts: Counts) -> Iterator[Example]:
-    """What TFDS writes: the readable records with their labels, numbered; all are counted."""
+    """The records that TFDS writes: the readable ones with their labels, numbered; all are counted."""
     for record in records:
         counts.add(record)
         if not isinstance(record, images.UnreadableImageError):
@@ -45,7 +45,7 @@ def detector(name: str) -> Detector:
 
 @dataclass(frozen=True)
 class Shard:
-    """What a worker of Apache Beam needs to write one shard.
+    """The input of a worker of Apache Beam that writes one shard.
 
     Attributes:
       photographs: the part of the set that is in it.
@@ -121,7 +121,7 @@ def write(path: str) -> None:
 
 
 def read_counts(path: epath.Path) -> Counts:
-    """What `Shard` wrote."""
+    """The result of a `Shard`."""
     said = json.loads(path.read_text())
     return Counts(**said | {"people": set(said["people"])})
 
@@ -148,7 +148,7 @@ def _in_order(example: bytes) -> bytes:
 
 @functools.lru_cache(1)
 def _set_up(platform: str | None) -> None:
-    """What `main` does at the beginning of a run."""
+    """The beginning of a run of `main`."""
     from ml_collections import ConfigDict
 
     from lowres_jax.runtime import environment

@@ -42,7 +42,7 @@ def open_photographs(source: str | Path) -> Photographs:
 
 
 def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None:
-    """What to read a source from: itself, or a copy in a folder, where it cannot be read as it is.
+    """The place to read a source from: itself, or a copy in a folder, where it cannot be read as it is.
 
     An archive at an address is fetched; a compressed tar archive, of which every worker would have to read all that
     comes before its part, is decompressed once.
@@ -80,7 +80,7 @@ def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None
 
 
 def _decompressed(path: Path) -> Iterator[bytes]:
-    """What a compressed tar archive is without its compression, in pieces."""
+    """The content of a compressed tar archive without its compression, in pieces."""
     with tar_damage(path), tarfile.open(path, "r:*") as archive:
         decompressed: Any = archive.fileobj
         decompressed.seek(0)

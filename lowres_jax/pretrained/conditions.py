@@ -1,4 +1,4 @@
-"""What a judge's templates have in common under a condition, as model cards keep it.
+"""The mean of a judge's templates under a condition, as model cards keep it.
 
 A card of an upscaler has a table `centering.JUDGE.SIZE` for each size that its enlarged faces were measured at, the
 judge's own card one for size 0, the faces that are as they were. `share` of the mean is taken from a template

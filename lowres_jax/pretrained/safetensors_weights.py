@@ -33,7 +33,7 @@ _TOLD = "told"
 
 
 def told(path: Path) -> dict[str, Any]:
-    """What was written with the weights, see `write`; empty for a file without such.
+    """Facts that were written with the weights, see `write`; empty for a file without them.
 
     Raises:
       UserError: the file cannot be read.

@@ -140,7 +140,7 @@ def _first_line(error: Exception) -> str:
 
 
 def identity(config: ConfigDict) -> str:
-    """What measurements by such a recognizer depend on: the content of the file and of its weights, the settings."""
+    """The parts that measurements by such a recognizer depend on: content of the file and of its weights, settings."""
     path = Path(config.path)
     content = path.read_bytes() if path.is_file() else b""
     digests = [hashlib.sha256(content).hexdigest()]

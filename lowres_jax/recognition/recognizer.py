@@ -18,7 +18,7 @@ from lowres_jax.utils.shapes import Images, Templates
 
 
 class Recognizer(Protocol):
-    """What every stage knows of a recognizer.
+    """A recognizer as every stage knows it.
 
     Attributes:
       name: as in its model card.
@@ -92,7 +92,7 @@ class NetworkRecognizer:
         return self._embed(self.variables, images, self.batch_size)
 
     def embeddings(self, images: Images) -> Templates:
-        """What the network itself gives, of any length, for (B, H, W, 3) images, B > 0."""
+        """Output of the network itself, of any length, for (B, H, W, 3) images, B > 0."""
         return self._plain(self.variables, images, self.batch_size)
 
 
@@ -106,7 +106,7 @@ def unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: b
 
 
 def enrolling(recognizer: Recognizer) -> Recognizer:
-    """What makes the templates of original pictures: the recognizer itself, or for one of small faces another one."""
+    """The recognizer of original pictures: the given one, or the one that a recognizer of small faces belongs to."""
     return getattr(recognizer, "enrolls", recognizer)
 
 

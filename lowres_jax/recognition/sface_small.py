@@ -56,7 +56,7 @@ class Model(nn.Module):
         return embedding + embedding @ turned
 
     def _change(self, name: str, kernel: jax.Array) -> jax.Array | None:
-        """What is added to a kernel; None for the first convolution's. At first nothing is."""
+        """The change of a kernel, zeros at first; None for the first convolution's."""
         if kernel.ndim == 2:
             deviation = kernel.shape[0] ** -0.5
             down = self.param(f"{name}_down", nn.initializers.normal(deviation), (kernel.shape[0], self.rank))

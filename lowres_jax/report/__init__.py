@@ -1,1 +1,1 @@
-"""What people read: the page of a comparison, the sheet and the words of a search, the gallery of detectors."""
+"""Output for people: the page of a comparison, the sheet and the words of a search, the gallery of detectors."""

@@ -1,4 +1,4 @@
-"""What `identify` found, for programs: identify.json with everything, identify.csv with a row a face."""
+"""Results of `identify` for programs: identify.json with everything, identify.csv with a row a face."""
 
 import csv
 import datetime

@@ -1,4 +1,4 @@
-"""What `identify` says: answers, thresholds and what they rest on, and what a match is worth."""
+"""Words of `identify`: answers, thresholds and their basis, and the worth of a match."""
 
 import enum
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ _NAMED = 5
 
 
 class Verdict(enum.Enum):
-    """What the search for a face came to; its value is the word for it."""
+    """Verdict of the search for a face; its value is the word for it."""
 
     MATCH = "match"
     UNKNOWN = "unknown"
@@ -31,7 +31,7 @@ class Verdict(enum.Enum):
 
 
 def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
-    """What an answer comes to.
+    """Verdict of an answer.
 
     Args:
       answer: of a search.
@@ -78,7 +78,7 @@ def source(answer: Answer) -> str:
 
 
 def how(view: FaceView, upscalers: UpscalerBySize) -> str:
-    """How large a face was, and what was done to it."""
+    """Size of a face, and its enlargement, in words."""
     enlarged = (
         f", cut at {view.cut_size} px and enlarged by {upscalers.of(view.cut_size).name}" if view.cut_size else ""
     )
@@ -145,7 +145,7 @@ def key_of(threshold: Threshold) -> tuple[int, int]:
 
 
 def thresholds(found: Sequence[Threshold], calibration: Thresholds, upscalers: UpscalerBySize) -> str:
-    """What the thresholds are and what they rest on, in one paragraph."""
+    """The thresholds and their basis, in one paragraph."""
     impossible = [each for each in found if not each.possible]
     found = [each for each in found if each.possible]
     none = [
@@ -226,7 +226,7 @@ def groups(answers: Sequence[Answer], numbers: Sequence[int], similarity: float)
 
 
 def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds) -> list[str]:
-    """What makes the thresholds less sure than they look."""
+    """Warnings where thresholds are less sure than they look."""
     found = []
     found_thresholds = distinct_thresholds(answers)
     people = enrolment.people
@@ -264,7 +264,7 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresh
 def gallery_remarks(
     enrolment: Enrolment, several_folders: Mapping[str, Sequence[str]], gallery: Path, similarity: float
 ) -> list[str]:
-    """What looks wrong with the gallery itself.
+    """Warnings where the gallery itself looks wrong.
 
     Args:
       enrolment: its enrolment.
@@ -303,7 +303,7 @@ def itself(answers: Sequence[Answer]) -> list[str]:
 
 
 def caution(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds, pair: bool) -> str:
-    """What a match is worth, in plain words and measured numbers."""
+    """The worth of a match, in plain words and measured numbers."""
     worst = max(distinct_thresholds(answers), key=lambda threshold: (threshold.possible, threshold.far))
     if not worst.possible:
         return "What this is worth: nothing, as no name is possible here."

@@ -38,7 +38,7 @@ def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarra
 
 
 def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: float) -> bytes:
-    """How sharp all crops are, and which of them a training learns from, as PNG.
+    """Histogram of the sharpness of all crops, with those that a training learns from, as PNG.
 
     Args:
       sharpness: (N,) variance of the Laplacian of each crop to choose from.

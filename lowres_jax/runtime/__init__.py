@@ -1,1 +1,1 @@
-"""What the process settles: configs read, devices, signals, the meeting of several processes."""
+"""Settings of the process: configs, devices, signals, the connection of several processes."""

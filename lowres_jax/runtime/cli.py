@@ -1,4 +1,4 @@
-"""What every program of the package does around its work: signals, errors and the exit status."""
+"""The frame of every program of the package: signals, errors and the exit status."""
 
 import io
 import sys

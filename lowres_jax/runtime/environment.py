@@ -1,4 +1,4 @@
-"""What the process settles once: devices and the compilation cache."""
+"""Settings that a process makes once: devices and the compilation cache."""
 
 import logging
 import os
@@ -28,7 +28,7 @@ def datasets_folder(data_dir: str | None = None) -> Path:
 
 
 def _cpu_devices(config: ConfigDict) -> int:
-    """How many devices JAX is to see in this machine's processor.
+    """Number of devices that JAX sees in this machine's processor.
 
     XLA computes small convolutions with one core only; one device for each core has every batch divided between them.
     """

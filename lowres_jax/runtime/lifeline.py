@@ -1,4 +1,4 @@
-"""How the processes of a run find each other, and learn at once when one of them has ended.
+"""Connection of the processes of a run, by which each learns at once when another one has ended.
 
 JAX's own coordination ends a process with a dump of its stack where a port is taken, a number is given twice or another
 process has died, and the last only after minutes. So before it there is a meeting at the same address: every process

@@ -119,7 +119,7 @@ class UpscalerBySize:
         return min(self.members, key=lambda each: max(each.made_for / size, size / each.made_for))
 
     def for_face(self, size: int) -> Upscaler:
-        """What enlarges a face of `size` pixels: `of`, but bicubic for one that is large enough as it is."""
+        """The upscaler of a face of `size` pixels: `of`, but bicubic for a face that is large enough as it is."""
         upscaler = self.of(size)
         return upscaler if size < LARGE_FACE else load_upscaler("bicubic", interpolation_scale=upscaler.scale)
 

@@ -1,1 +1,1 @@
-"""What a user can ask for: one module a task, with `run(config, workdir)`."""
+"""The tasks of the program: one module a task, with `run(config, workdir)`."""

@@ -81,7 +81,7 @@ def _of_the_processor(config: ConfigDict) -> dict[str, np.ndarray]:
 def _checked(
     config: ConfigDict, expected: Mapping[str, np.ndarray], machine: Mapping[str, Any], path: Path
 ) -> tuple[dict[str, Any], Sequence[str]]:
-    """What was computed, by name, and the names of what is wrong."""
+    """Results by name, and the names of wrong ones."""
     found: dict[str, dict[str, Any]] = {}
     for check in signals.interruptible(device_agreement.checks(config.trainings, config.small)):
         begin = time.monotonic()

@@ -45,7 +45,7 @@ WITHOUT_LABEL_ERRORS = "without_label_errors"
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What is compared, on what.
+    """The methods of a comparison and their data.
 
     Attributes:
       dataset: name of the prepared set.

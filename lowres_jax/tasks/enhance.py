@@ -154,7 +154,7 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
 
 
 def _mark_of(path: Path, config: ConfigDict) -> str:
-    """What the result of a clip says of itself, by which a run that was stopped is gone on with."""
+    """Description in the result of a clip, by which an interrupted run resumes."""
     aside = config_keys.without_effect(KEYS)
     settings = sorted((name, repr(value)) for name, value in config.to_dict().items() if name not in aside)
     return f"[{fingerprint(__version__, file_identity(path), settings)[:16]}]"

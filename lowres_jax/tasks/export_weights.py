@@ -35,7 +35,7 @@ _CENTERING_IMAGES = 600
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training says of its result.
+    """Facts of a training about its result.
 
     Attributes:
       settings: its config, as `run.json` has it.

@@ -267,7 +267,7 @@ def _thresholds(
 
 
 def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
-    """What earlier searches in this gallery read from its pictures."""
+    """Templates that earlier searches read from this gallery's pictures."""
     made_by = fingerprint(reading(config, reader), config.enrol)
     place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)

@@ -1,1 +1,1 @@
-"""What every trainer shares: loop, state, optimizers, devices, checkpoints, metrics. Knows no stage."""
+"""Parts that all trainers share: loop, state, optimizers, devices, checkpoints, metrics. Knows no stage."""

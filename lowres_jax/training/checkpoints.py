@@ -152,7 +152,7 @@ class Checkpoints:
                 self._manager.wait_until_finished()
 
     def newest(self, like: TrainState) -> TrainState | None:
-        """What process 0 has of the newest step, on every process; None without any.
+        """Process 0's part of the newest step, on every process; None without any.
 
         Args:
           like: a state of the same networks, as host arrays.

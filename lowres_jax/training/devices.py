@@ -59,7 +59,7 @@ def check_batch_size(batch_size: int) -> None:
 
 
 def placement(tree: Any) -> Any:
-    """How a state lies on the devices, a PartitionSpec for each array: whole on each, or divided.
+    """Layout of a state on the devices, a PartitionSpec for each array: replicated or sharded.
 
     Divided is what has a key that begins with "sharded", by its last axis; so is what an optimizer keeps for it, whose
     trees have the same keys. The axis must be a multiple of the devices.
@@ -88,7 +88,7 @@ def replicate(tree: Any) -> Any:
 
 
 def described_placement(tree: Any) -> Any:
-    """What `replicate` would make of host arrays: shapes, dtypes and where they lie, without the arrays."""
+    """Shapes, dtypes and shardings that `replicate` would give to host arrays, without the arrays."""
 
     def describe(array: Any, spec: PartitionSpec) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(np.shape(array), np.asarray(array).dtype, sharding=NamedSharding(mesh(), spec))

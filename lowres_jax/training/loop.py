@@ -51,7 +51,7 @@ class Plan:
         return done == self.steps or bool(self.evaluate_steps and done % self.evaluate_steps == 0)
 
     def next_call(self, done: int) -> int:
-        """How many steps the devices make at once after `done`."""
+        """Number of steps that the devices make at once after `done`."""
         left = self.steps - done
         if self.evaluate_steps:
             left = min(left, self.evaluate_steps - done % self.evaluate_steps)
@@ -140,7 +140,7 @@ def fit(
 def of_steps(
     batches: Iterator[dict[str, np.ndarray]], count: int, more: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, np.ndarray]:
-    """What a call of the devices takes: the next batch; of several steps stacked.
+    """The input of a call of the devices: the next batch; for several steps a stack of batches.
 
     Args:
       batches: one after the other.
@@ -154,7 +154,7 @@ def of_steps(
 
 
 class _Run:
-    """What the loop remembers between steps beside the state."""
+    """Memory of the loop between steps, beside the state."""
 
     def __init__(self, plan: Plan, checkpoints: Checkpoints, progress: Progress):
         # Number of the newest step and figures of its call, until they are looked at.

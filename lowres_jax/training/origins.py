@@ -1,4 +1,4 @@
-"""What a training's result comes from beside its data: who judged it while it learned, and by which weights."""
+"""Origin of a training's result beside its data: the judges while it learned, and the initial weights."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ def is_workdir(start: str) -> bool:
 
 
 def origin(recognizers: Iterable[str], start: str | None, files: Iterable[str] = ()) -> dict[str, Any]:
-    """What a workdir is claimed for beside its config, and what an exported card says.
+    """The origin that a workdir belongs to beside its config, and that an exported card states.
 
     Args:
       recognizers: names of those through which the losses look.

@@ -1,4 +1,4 @@
-"""What a training says while it runs: a line, and scalars and pictures for TensorBoard."""
+"""Output of a training while it runs: a line, and scalars and pictures for TensorBoard."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""What every training does around its steps, whatever it trains: workdir, batches, loop, last evaluation."""
+"""The frame of every training, whatever it trains: workdir, batches, loop, last evaluation."""
 
 import contextlib
 import shlex
@@ -31,7 +31,7 @@ _RESIDENT = "resident"  # among the step's constants
 
 
 class Transform(Protocol):
-    """What makes a row of a batch of a crop, see `super_resolution.training.transform`."""
+    """Function from a crop to a row of a batch, see `super_resolution.training.transform`."""
 
     @property
     def can_stay_on_devices(self) -> bool:
@@ -152,7 +152,7 @@ def is_resident(config: ConfigDict, samples: Transform) -> bool:
 
 
 def steps_per_call(config: ConfigDict) -> int:
-    """How many steps the devices make before the host hears of them."""
+    """Number of steps in one call of the devices."""
     return config.steps_per_call or (1 if jax.default_backend() == "cpu" else config.log_steps)
 
 

@@ -1,4 +1,4 @@
-"""What a training knows between two steps, and nothing else: a step is a pure function of it and a batch."""
+"""The whole state of a training between two steps: a step is a pure function of it and a batch."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -18,7 +18,7 @@ def of_person(name: str) -> str:
 
 
 def look(name: str) -> str:
-    """What a name looks like: names of one look cannot be told apart by who reads them."""
+    """The look of a name: people cannot tell apart two names of one look."""
     return " ".join(of_person(name).split())
 
 

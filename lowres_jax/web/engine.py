@@ -1,4 +1,4 @@
-"""What the page can do, as functions of uploaded bytes; one thread at a time calls them.
+"""The work of the page, as functions of uploaded bytes; one thread at a time calls them.
 
 Nothing of an upload outlives the call: pictures are decoded in memory, and those of a search lie in a temporary folder.
 """
@@ -144,7 +144,7 @@ class Engine:
         return found
 
     def _rows(self, decoded: images.DecodedImage, faces: Sequence[EnlargedFace]) -> list[dict[str, Any]]:
-        """What is told of enlarged faces."""
+        """Rows of the answer for enlarged faces."""
         noise = faults.noise_level(decoded.rgb)
         rows = []
         likeness = enlarging.likeness(faces, self._recognizer)
@@ -299,7 +299,7 @@ class Engine:
 
 
 def _as_it_is(image: np.ndarray, face: Face, size: int, small_face: int) -> dict[str, Any]:
-    """What is told of a face that is not enlarged; it is shown smaller where it is larger than the page's."""
+    """Row of the answer for a face that is not enlarged; one larger than the page's is shown smaller."""
     if size >= LARGE_FACE:
         remark = f"Large enough: faces of {LARGE_FACE} px and more are never enlarged."
     elif size >= small_face:
@@ -330,7 +330,7 @@ def _relative(name: str) -> PurePosixPath:
 
 
 def _file_name(name: str) -> str:
-    """What a picture is called while it is searched: letters and digits of its own name."""
+    """File name of a picture while it is searched: letters and digits of its own name."""
     return re.sub(r"[^A-Za-z0-9.-]+", "_", name.replace("\\", "/").rpartition("/")[2])[-40:].lstrip(".") or "picture"
 
 

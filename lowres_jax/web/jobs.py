@@ -1,4 +1,4 @@
-"""What takes minutes: the program's own command in a process beside the server, one at a time, that can be stopped."""
+"""Jobs of minutes: the program's own command in a process beside the server, one at a time, that can be stopped."""
 
 import re
 import secrets
@@ -39,7 +39,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Work:
-    """What a job is to do.
+    """The order of a job.
 
     Attributes:
       flags: of the program's command.
@@ -124,7 +124,7 @@ class Jobs:
             self._end(job)
 
     def state(self, job_id: str) -> dict[str, object]:
-        """How far a job is: "running", "done" or "failed", one percentage, and words.
+        """Progress of a job: "running", "done" or "failed", one percentage, and words.
 
         Raises:
           KeyError: there is no such job.

@@ -1,4 +1,4 @@
-"""What all builders share: how a set's records are described, and divided into files that are made one by one."""
+"""Base of all builders: the description of a set's records, and their division into files that are written apart."""
 
 import itertools
 import os
@@ -123,7 +123,7 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
         return make
 
     def _for_a_worker(self, number: int, of: int, start: int, stop: int, labels: dict[str, int]) -> shards.Shard:
-        """What a worker needs for the photographs from `start` to before `stop`, and no more."""
+        """The input of a worker for the photographs from `start` to before `stop`, and no more."""
         part = self._photographs.part(start, stop)
         path = self._get_filename_template(self.SPLIT).sharded_filepath(shard_index=number, num_shards=of)
         return shards.Shard(

@@ -1,4 +1,4 @@
-"""What small faces are compared with while a recognizer learns to read them: templates of originals, and strangers."""
+"""Targets of a recognizer that learns to read small faces: templates of originals, and strangers."""
 
 from dataclasses import dataclass
 from typing import Any

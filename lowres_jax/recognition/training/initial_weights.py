@@ -1,4 +1,4 @@
-"""What the training of a recognizer starts from: nothing, ImageNet's weights, or another training's result."""
+"""Initial weights of a recognizer: random, ImageNet's, or another training's result."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def _layer(name: str) -> str:
 
 
 def _found(start: str) -> dict[str, Any]:
-    """What a `start` holds."""
+    """The variables of a `start`."""
     path = Path(start)
     if start == IMAGENET:
         path = weights.find_fetched_file("resnet50", "model.json")

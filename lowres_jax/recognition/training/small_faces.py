@@ -16,7 +16,7 @@ _SHIFT, _ZOOM = 2.0, 0.05  # pixels of the crop, share of its side
 
 
 class SmallFaceTransform:
-    """What `data.pipeline` applies to each crop, and what the host makes of a batch of its rows.
+    """The transform that `data.pipeline` applies to each crop, and the host to each batch.
 
     Rows hold low (L, L, 3) uint8 RGB, the small face in its first `side` rows and columns; side () int32; by_model ()
     bool, whether a model enlarges it or bicubic; others () bool, whether it is compared with the person's other

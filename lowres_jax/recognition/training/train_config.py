@@ -1,4 +1,4 @@
-"""What a training of a recognizer is made of: the keys of its config, checked."""
+"""Config of a training of a recognizer: its keys, checked."""
 
 from flax import linen as nn
 from ml_collections import ConfigDict
@@ -132,7 +132,7 @@ def default_config() -> ConfigDict:
 
 
 def distillation() -> ConfigDict:
-    """What the configs of students share: no labels, a teacher's templates by cosine, Adam."""
+    """Common part of the configs of students: no labels, a teacher's templates by cosine, Adam."""
     config = default_config()
     config.losses.classification.weight = 0.0
     config.losses.distillation.weight = 1.0

@@ -85,7 +85,7 @@ class Trainer:
         return int(jax.eval_shape(networks.alone(self.recognizer).apply, variables, image).shape[-1])
 
     def constants(self, class_of: np.ndarray) -> dict[str, Any]:
-        """What the step reads and does not change.
+        """Constants of the step.
 
         Args:
           class_of: (L,) int32: number of the class of each label of the set.
@@ -253,7 +253,7 @@ def make(
 
 
 def result(state: TrainState) -> dict[str, Any]:
-    """What a training is for: the recognizer's variables, averaged where they are."""
+    """Result of a training: the recognizer's variables, their moving average where there is one."""
     return state.networks[RECOGNIZER].variables if state.ema is None else state.ema
 
 

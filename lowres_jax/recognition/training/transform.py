@@ -11,7 +11,7 @@ _ENLARGEMENTS = (cv2.INTER_LINEAR, cv2.INTER_CUBIC)
 
 
 class FaceTransform:
-    """What `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
+    """The transform that `data.pipeline` applies to each crop: rows hold image (size, size, 3) uint8 RGB.
 
     Where a teacher's templates are learned they hold teacher_image too, of the same shape: the crop before it was made
     small or cut, so that a student learns of such a face what the teacher sees in the whole, large one.

@@ -1,4 +1,4 @@
-"""What a comparison tells its reader beside the figures: what was compared, on what, under which licenses, and how."""
+"""Description of a comparison beside its figures: methods, data, licenses and settings."""
 
 import json
 import math
@@ -113,7 +113,7 @@ def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> lis
 
 
 def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
-    """What was used -> its license and source: of the prepared set, and of every model's weights, from its card."""
+    """Licenses and sources, by name: of the prepared set, and of every model's weights, from its card."""
     info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))
     found = {"Faces": " ".join(info[key] for key in ("description", "citation") if info.get(key))}
     for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):

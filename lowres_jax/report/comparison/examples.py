@@ -156,7 +156,7 @@ class Pictures:
         return self._degradation.reduced(self.originals[number][None], lr_size, self._positions[[number]])[0]
 
     def enlarged(self, method: Method, number: int) -> np.ndarray:
-        """What the method makes of it."""
+        """Result of the method for this face."""
         return self._enlarged[method, number]
 
 

@@ -1,4 +1,4 @@
-"""What a comparison hands to its report."""
+"""Input of the report of a comparison."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

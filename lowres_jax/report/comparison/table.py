@@ -73,7 +73,7 @@ class Group:
 
     @property
     def allowed(self) -> int | None:
-        """How many false accepts a FAR of 1 % allows in open-set identification; None where nobody was searched for."""
+        """Number of false accepts that a FAR of 1 % allows in open-set identification; None without searches."""
         images = [row.get("images") for (_, protocol), row in self.rows.items() if protocol == IDENTIFICATION[0]]
         known = [found for found in map(wording.number, images) if found is not None]
         return int(max(known) // 100) if known else None

@@ -60,7 +60,7 @@ _PRINTED_NAMES = {
 
 
 class Verdict(Enum):
-    """What the interval of a difference allows one to say."""
+    """Verdict by the interval of a difference."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -167,7 +167,7 @@ def numbers(values: Any, count: int) -> tuple[float, ...] | None:
 
 
 def verdict(name: str, difference: Sequence[float] | None) -> Verdict:
-    """What a paired difference (value, low, high) of the metric `name` allows one to say.
+    """Verdict by a paired difference (value, low, high) of the metric `name`.
 
     An interval that touches zero does not exclude it.
     """

@@ -1,4 +1,4 @@
-"""What a training starts from: nothing, published weights by the name of a card, or another training's result."""
+"""Initial weights of a training: random, published ones by the name of a card, or another training's result."""
 
 from collections.abc import Iterable
 from pathlib import Path

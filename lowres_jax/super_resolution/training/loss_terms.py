@@ -19,7 +19,7 @@ STRANGERS = "strangers"
 
 @dataclass(frozen=True)
 class Compared:
-    """What a loss is of.
+    """Inputs of a loss.
 
     Attributes:
       sr: (b, H, H, 3) the generator's image, [0, 1] where it is right.
@@ -91,7 +91,7 @@ def identity_name(network: FrozenNetwork) -> str:
 def embeddings(
     networks: Sequence[FrozenNetwork], constants: dict[str, Any], sr: jax.Array, hr: jax.Array, key: jax.Array | None
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """What each recognizer of the losses makes of the generator's image and of the original, by the name of its term.
+    """Templates by each recognizer of the losses of the generator's image and of the original, by the name of its term.
 
     Args:
       networks: recognizers.

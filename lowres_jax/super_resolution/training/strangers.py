@@ -18,7 +18,7 @@ _BATCH = 32
 
 
 class Judge(Protocol):
-    """What is asked of a recognizer, see `recognition.recognizer.Recognizer`."""
+    """The part of a recognizer that is used, see `recognition.recognizer.Recognizer`."""
 
     name: str
 

@@ -1,4 +1,4 @@
-"""What a training of a generator is made of: the keys of its config, and the networks and losses they name."""
+"""Config of a training of a generator: its keys, and the networks and losses they name."""
 
 import dataclasses
 from collections.abc import Callable
@@ -113,7 +113,7 @@ def default_config() -> ConfigDict:
 
 
 def edsr(scale: int) -> ConfigDict:
-    """What EDSR's configs share: the baseline of 16 blocks of 64 channels, for L1."""
+    """Common part of EDSR's configs: the baseline of 16 blocks of 64 channels, for L1."""
     config = default_config()
     config.model.module = "super_resolution.edsr"
     config.model.fields.update({"scale": scale, "blocks": 16, "features": 64, "residual_scale": 1.0})
@@ -124,7 +124,7 @@ def edsr(scale: int) -> ConfigDict:
 
 
 def identity(scale: int, start: str) -> ConfigDict:
-    """What the identity models' configs share: L1 + 0.1 (1 - cosine) of SFace, from a network that is there already."""
+    """Common part of the identity models' configs: L1 + 0.1 (1 - cosine) of SFace, from an existing network."""
     config = default_config()
     config.model.fields.scale = scale
     config.start = start

@@ -80,7 +80,7 @@ class Trainer:
 
     @property
     def constants(self) -> dict[str, Any]:
-        """What the step reads and does not change: variables of the fixed networks, and strangers."""
+        """Constants of the step: variables of the fixed networks, and strangers."""
         found: dict[str, Any] = {identity_name(network): network.variables for network in self.identity}
         if self.perceptual is not None:
             found["perceptual"] = self.perceptual.variables
@@ -206,7 +206,7 @@ def make(
 
 
 def result(state: TrainState) -> dict[str, Any]:
-    """What a training is for: the generator's variables, averaged where they are."""
+    """Result of a training: the generator's variables, their moving average where there is one."""
     return state.networks[GENERATOR].variables if state.ema is None else state.ema
 
 
@@ -241,7 +241,7 @@ def apply(module: nn.Module, params: Any, stats: Any, images: jax.Array) -> tupl
 
 
 def discriminator_input(images: jax.Array, edges: Any, config: ConfigDict) -> jax.Array:
-    """What the discriminator is shown: RGB, or RGB and the edge map, from 0 to 1, beside it."""
+    """Input of the discriminator: RGB, or RGB and the edge map, from 0 to 1, beside it."""
     if config.discriminator.sees == "rgb":
         return images
     return jnp.concatenate([images, edges], axis=-1)

@@ -14,7 +14,7 @@ _CANNY_THRESHOLDS = 50, 150
 
 
 class Transform:
-    """What `data.pipeline` applies to each crop.
+    """The transform that `data.pipeline` applies to each crop.
 
     Rows hold image (H, H, 3) uint8 RGB, the HR crop; low (h, h, 3) float32 in [0, 1] where a degradation is asked for
     (the plain reduction is quicker within the step, on the device); edges (H, H, 1) uint8, 0 or 1, where an edge loss
@@ -47,7 +47,7 @@ class Transform:
         return row
 
     def choices(self, generator: np.random.Generator) -> dict[str, np.ndarray]:
-        """What is drawn for a row besides its degradation: mirrored () bool."""
+        """Random numbers of a row besides its degradation: mirrored () bool."""
         # Drawn whether used or not: a switch changes nothing but what it names.
         mirrored = generator.random() < 0.5
         return {"mirrored": np.asarray(self._flip and mirrored)}
@@ -58,7 +58,7 @@ class Transform:
         return self._degradation.plain
 
     def resident(self, crops: np.ndarray) -> dict[str, np.ndarray]:
-        """What `rows_on_device` takes its rows from.
+        """The source of the rows of `rows_on_device`.
 
         Args:
           crops: (N, S, S, 3) uint8 RGB.

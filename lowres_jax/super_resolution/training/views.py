@@ -1,4 +1,4 @@
-"""What a frozen recognizer is shown of two images: both moved, zoomed, mirrored and made noisy alike, anew each step.
+"""Random views of two images for a frozen recognizer: the same shift, zoom, mirroring and noise for both, each step.
 
 A generator that is judged through one fixed view learns that view's weaknesses; through random ones it learns less
 about one recognizer, and more that others see too.
@@ -18,7 +18,7 @@ _NOISE = 0.02  # standard deviation, of [0, 1]
 
 @dataclass(frozen=True)
 class Views:
-    """What is drawn for each of B images.
+    """Random numbers of the views of B images.
 
     Attributes:
       shift: (B, 2) pixels, down and to the right.
