@@ -67,7 +67,7 @@ class Trial:
           mean: (D,) mean of their condition.
           share: share of it that is taken from them.
           enrolled_share: share of the originals' mean that is taken from what is enrolled.
-          strangers: how many of the strangers are enrolled.
+          strangers: number of strangers that are enrolled.
         """
         first = np.unique(self.labels, return_index=True)[1]
         searched = np.setdiff1d(np.arange(len(self.labels)), first)

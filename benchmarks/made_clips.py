@@ -56,7 +56,7 @@ def make(
       times: seconds of each frame.
       height: in pixels.
       width: in pixels.
-      codec: of the picture.
+      codec: codec of the pictures.
       sound: codec of the sound; None: without.
       sound_seconds: length of the sound; None: that of the picture.
       offset: seconds at which the clock begins.

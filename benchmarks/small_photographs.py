@@ -83,7 +83,7 @@ def found(detector: Detector, photographs: Sequence[np.ndarray], upscaler: Upsca
     Args:
       detector: any with landmarks.
       photographs: small ones.
-      upscaler: what enlarges the whole photograph before; None: nothing.
+      upscaler: upscaler of the whole photograph before; None: none.
     """
     shown = list(photographs) if upscaler is None else upscale_each(upscaler, photographs)
     scale = 1 if upscaler is None else upscaler.scale
@@ -224,8 +224,8 @@ def _row(
 
     Args:
       size: side of the face's crop in pixels; None for the originals.
-      landmarks: what they are from.
-      errors: of each photograph, see `landmark_error`.
+      landmarks: photograph that the landmarks are from.
+      errors: error of each photograph, see `landmark_error`.
       estimate: estimate of the searches among the originals.
       reference: the same of the small photograph as it is, on the same resamples; None where there is none.
     """

@@ -101,7 +101,7 @@ def estimate(statistics: ProbeStatistics, labels: Labels, counts: np.ndarray) ->
     """DIR at FAR 1 % and rank 1, with people resampled; the threshold is each resample's own.
 
     Args:
-      statistics: of the searches.
+      statistics: statistics of the searches.
       labels: (N,) identities of the probes.
       counts: (R, P) of `bootstrap.draw_counts`, P different identities.
     """

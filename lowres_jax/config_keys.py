@@ -38,7 +38,7 @@ class Key:
       filled: whether an empty tuple or text is refused.
       length: number of members of a tuple; None: any.
       optional: whether only some configs of the task have it.
-      needed: what has to be given, as "DIR", where there can be no default; "" where there is one.
+      needed: placeholder, as "DIR", of a value that has to be given; "" where there is a default.
       affects_result: False for where things are, how often something is looked at, on what it runs, when it ends:
         a run with another value goes on where one before it ended.
     """

@@ -86,7 +86,7 @@ def enlarged_crops(
 
     Args:
       frames: in order.
-      paths: of each track.
+      paths: paths of each track.
       upscalers: upscalers, one or one for each size.
       tile: see `tiling.upscale_tiled`.
       overlap: likewise.

@@ -35,7 +35,7 @@ def frames(
     Args:
       photographs: (H, W, 3) float32 RGB in [0, 1].
       seconds: length.
-      height: of the photographs in the frames, in pixels; of the portraits the face takes a third.
+      height: height of the photographs in the frames, in pixels; the face takes a third of it.
       noise: deviation of the noise, of 255.
       seed: seed of the noise.
     """

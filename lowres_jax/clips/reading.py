@@ -63,8 +63,8 @@ class Clip(ABC):
       rate: mean number of frames a second.
       frames: number of the frames.
       seconds: time from the first frame to the end of the last one.
-      tags: what the file says of its colors.
-      problem: what went wrong while it was read, "" as long as nothing did: what was read before is whole.
+      tags: color description of the file.
+      problem: problem while it was read, "" for none: frames before it are whole.
     """
 
     def __init__(self, path: Path, rate: float, frames: int, seconds: float, tags: Tags):

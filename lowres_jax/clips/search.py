@@ -46,7 +46,7 @@ class TrackAnswer(Answer):
 
     Attributes:
       track: the track; `view` is its best face, with the template of all.
-      followed: what was seen in its clip.
+      followed: faces that were seen in its clip.
     """
 
     track: Track
@@ -68,7 +68,7 @@ def follow(
     Args:
       clip: the clip.
       reader: finds faces and makes templates.
-      every: of so many frames one is searched for faces; see `Clip.step`.
+      every: number of frames of which one is searched for faces; see `Clip.step`.
       start: seconds from which on.
       stop: seconds before which; None: to the end.
       least_sightings: a track that was seen in fewer frames is passed over.
@@ -128,7 +128,7 @@ def search_clips(
       reader: finds faces and makes templates.
       enrolment: at least one person's.
       calibration: gives the thresholds.
-      config: of `identify`.
+      config: config of `identify`.
       skipped: gets the clips that give no track.
       alike: similarity from which on two faces may be one person's.
       seen: has what was found in frames before, and gets what is found now.
@@ -157,11 +157,11 @@ def answers(
     """One answer a track: its template, the mean of all its faces', searched among the enrolled.
 
     Args:
-      followed: what was seen in a clip.
+      followed: faces that were seen in a clip.
       enrolment: at least one person's.
       calibration: gives the thresholds.
       far: false accept rate at which they lie.
-      ranks: how many matches to tell of at least.
+      ranks: smallest number of matches to give.
     """
     gallery, recipe = enrolment.gallery(), enrolment.recipe
     thresholds: dict[tuple[int, int], Threshold] = {}

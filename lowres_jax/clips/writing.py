@@ -35,7 +35,7 @@ def writing(
       rate: mean number of frames a second.
       clip: clip that the frames come from, whose sound goes along and whose tags of colors the file gets; None: none.
       start: seconds of that clip at which the first frame is.
-      comment: what the file says of itself.
+      comment: comment in the file's metadata.
 
     Raises:
       UserError: it cannot be written.

@@ -62,7 +62,7 @@ class DecodedImage:
     Attributes:
       rgb: (H, W, 3) float32 in [0, 1], the colors as if nothing were transparent.
       alpha: (H, W) float32 opacity in [0, 1]; None where everything is opaque.
-      metadata: what the file held beside its pixels.
+      metadata: metadata of the file.
     """
 
     rgb: np.ndarray
@@ -320,7 +320,7 @@ def write_image(
       path: path of the file.
       image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
       alpha: (H, W) float32 opacity in [0, 1]; None: opaque. JPEG knows none, and is laid on white.
-      metadata: what goes with it, of the formats PNG, JPEG, TIFF and WebP; None: nothing.
+      metadata: metadata to write, for PNG, JPEG, TIFF and WebP; None: none.
       place: whether the place, where it was taken, is to go with it too.
       marked: see `xmp.mark`; None for no mark.
 

@@ -65,7 +65,7 @@ def parse_pairs(text: str, name: str = "pairs.txt") -> list[Pair]:
 
     Args:
       text: content of the file.
-      name: what error messages call it.
+      name: name in error messages.
 
     Returns:
       The pairs in the file's order.
@@ -180,7 +180,7 @@ def locate_pairs(pairs: Sequence[Pair], sources: Sequence[str], where: str = "")
     Args:
       pairs: the pairs.
       sources: file names of the images, as in the records' `source`.
-      where: what error messages call the pairs.
+      where: name of the pairs in error messages.
 
     Returns:
       The pairs as positions in `sources`; no pair is left out.

@@ -51,7 +51,7 @@ class Metadata:
       xmp: its XMP packet; empty for none.
       records: its IPTC-IIM records; empty for none.
       texts: (name, text) of a PNG.
-      comment: of a JPEG or GIF; empty for none.
+      comment: comment of a JPEG or GIF; empty for none.
     """
 
     exif: bytes = b""
@@ -162,7 +162,7 @@ def options(
     """Arguments of Pillow's `save`, and the metadata that could not be carried over, in words.
 
     Args:
-      metadata: of the picture that the result was made of.
+      metadata: metadata of the picture that the result was made of.
       place: whether the place goes along.
       marked: see `xmp.mark`; empty for none.
       image_format: Pillow's name of the result's format.

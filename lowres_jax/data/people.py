@@ -16,7 +16,7 @@ def person_names(relatives: Sequence[PurePath], where: Path | str) -> list[str]:
 
     Args:
       relatives: paths of the pictures below the root.
-      where: what the root is called in messages.
+      where: name of the root in messages.
 
     Raises:
       UserError: two names look the same.

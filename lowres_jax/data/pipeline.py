@@ -48,7 +48,7 @@ def batches(
       positions: the records to take; None: all.
       start: number of the first batch wanted.
       process: number of this process.
-      processes: how many divide each batch between them, in rows of equal number.
+      processes: number of processes that divide each batch between them, in rows of equal number.
       threads: that decode.
       choices: for crops that the devices have already: generator -> what is drawn for one row; nothing is read then,
         and the generator is that of `transform`.

@@ -54,7 +54,7 @@ def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float,
       sharpness: (N,) of all records, variance of the Laplacian.
       positions: the records to choose from.
       threshold: least sharpness.
-      count: how many; 0: all that are sharp.
+      count: number of crops; 0: all that are sharp.
       seed: seed of the draw.
 
     Returns:
@@ -82,7 +82,7 @@ class ClassSplit:
       training: positions to learn from, ascending.
       validation: positions of further images of the same people, ascending.
       class_of: (L,) int32: number of the class of each label, -1 for people who are not learned.
-      classes: how many people there are.
+      classes: number of people.
     """
 
     training: np.ndarray

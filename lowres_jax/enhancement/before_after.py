@@ -24,8 +24,8 @@ class Row:
 
     Attributes:
       title: above it.
-      width: of both.
-      height: of both.
+      width: width of both pictures.
+      height: height of both pictures.
       before: the pixels that were there, as a JPEG in base64.
       after: the result.
     """
@@ -42,7 +42,7 @@ class Sheet:
     """The first pictures of a run.
 
     Attributes:
-      most: of how many pictures it is at most.
+      most: largest number of pictures.
       rows: them.
     """
 
@@ -53,7 +53,7 @@ class Sheet:
         """Adds a picture while there is room.
 
         Args:
-          title: what it is.
+          title: title of the page.
           before: (h, w, 3) float32 in [0, 1].
           after: the same enlarged, float32 or uint8.
         """

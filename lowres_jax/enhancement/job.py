@@ -44,8 +44,8 @@ class Job:
 
     Attributes:
       made: the pictures of this run, all of whose files are written, and those of which nothing could be made.
-      before: how many an earlier run made.
-      transparent: how many with faces are.
+      before: number of results of an earlier run.
+      transparent: number of pictures with faces that are transparent.
       too_large: those that were not enlarged as a whole, with the reason.
       sheet: some of them before and after.
     """

@@ -26,16 +26,16 @@ class FaceRow:
       face: number in it, from left to right, from 1.
       result: path of the enlarged face.
       box: left, top, right, bottom in pixels of the picture; None for an aligned crop.
-      score: of the detector.
+      score: score of the detector.
       turned: degrees by which the picture was turned before the face was found.
       size: side of the aligned crop in pixels of the picture.
       enlarged_to: side of the result in pixels.
-      model: what enlarged it.
+      model: upscaler.
       quality: from 0 to 1, see `matching.quality`; None for an aligned crop.
       likeness: cosine of the templates of the face before (by bicubic) and after; None where it was not asked for.
       noise: standard deviation of the picture's noise in luma, of 255.
-      jpeg_quality: of the picture, 0 where it is no JPEG.
-      remark: what to look at; empty for nothing.
+      jpeg_quality: JPEG quality of the picture, 0 where it is no JPEG.
+      remark: warning; empty for none.
     """
 
     picture: str
@@ -72,7 +72,7 @@ class PictureEntry:
 
     Attributes:
       picture: path of the picture.
-      sha256: of its content; "" where it could not be read.
+      sha256: SHA-256 of its content; "" where it could not be read.
       results: paths of all that was made of it.
       faces: its faces.
       problem: why nothing was made of it; empty otherwise.
@@ -89,7 +89,7 @@ class Ledger:
     """The account of an output folder.
 
     Attributes:
-      entries: of this run and of those before it with the same settings, by the picture's path.
+      entries: entries of this run and of earlier ones with the same settings, by the picture's path.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any], overwrite: bool):

@@ -79,7 +79,7 @@ class Write(Protocol):
           path: see `ResultWriter.path`.
           image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
           source: the picture it was made of: gray where that is, and with its transparency where it is `whole`.
-          made_by: what made it.
+          made_by: settings and models that made it.
           whole: whether it shows the picture as a whole.
         """
 

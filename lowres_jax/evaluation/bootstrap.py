@@ -32,7 +32,7 @@ def draw_counts(units: int, resamples: int, seed: int) -> np.ndarray:
     """Draws as many units as there are, with replacement, once for each resample.
 
     Args:
-      units: how many people (or folds) there are.
+      units: number of people (or folds).
       resamples: R.
       seed: seed of the draw; the same seed gives the same resamples, which makes differences paired.
 

@@ -59,7 +59,7 @@ class Judged:
       estimates: protocol -> estimate.
       scores: (P,) cosine of each pair.
       verification: the pairs' result, for curves and thresholds.
-      curve: what the report draws.
+      curve: curve of the report.
     """
 
     estimates: Mapping[str, Estimate]

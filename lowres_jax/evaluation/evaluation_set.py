@@ -43,7 +43,7 @@ class EvaluationSet:
 
         Args:
           source: the prepared set.
-          config: of the task compare: which images and how many pairs.
+          config: config of the task compare: images and number of pairs.
 
         Raises:
           UserError: LFW's pairs need other images, or too few people for the pairs.

@@ -151,7 +151,7 @@ def measure(
     What was done when an error or an interruption ends the pass is kept.
 
     Args:
-      method: what to do.
+      method: reduction and enlargement.
       source: prepared crops of 128x128.
       indices: (n,) which records.
       upscaler: enlarges the LR images; None exactly for "none" and "raw".

@@ -50,9 +50,9 @@ class Searches:
 
         Args:
           probes: unit templates.
-          people: whose they are.
+          people: labels of the templates.
           gallery: unit templates; a person's distance is that to the nearest of their own.
-          enrolled: whose they are.
+          enrolled: labels of the gallery's templates.
         """
         persons, column = np.unique(enrolled, return_inverse=True)
         order = np.argsort(column, kind="stable")

@@ -42,8 +42,8 @@ def row(
         "open_set_o1" to "open_set_o3", or "image_quality".
       estimate: estimate of the method.
       references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is passed over.
-      images: how many images the evaluation saw.
-      folds: how many folds, None where there are none.
+      images: number of images of the evaluation.
+      folds: number of folds, None where there are none.
       undetected: images in which no face was found.
     """
     found = {name: estimate for name, estimate in references.items() if name != upscaler}

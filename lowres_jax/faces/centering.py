@@ -115,7 +115,7 @@ class Centering:
 
         Args:
           templates: unit vectors.
-          upscaler: what enlarged the faces; None where nothing did.
+          upscaler: upscaler of the faces; None for faces that were not enlarged.
           size: side in pixels that they were enlarged from.
         """
         if not self.active:

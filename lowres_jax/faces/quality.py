@@ -24,7 +24,7 @@ def features(native_size: int, length: float) -> tuple[float, float]:
 
     Args:
       native_size: side of the face's aligned crop in pixels of the picture.
-      length: of SFace's embedding, before it is brought to unit length.
+      length: length of SFace's embedding, before normalization.
     """
     return float(np.log2(min(native_size, _LARGEST))), length
 

@@ -42,7 +42,7 @@ def write(folder: Path, card: cards.Card) -> str:
 
     Args:
       folder: is made.
-      card: of a network whose weights are a tree of arrays.
+      card: card of a network whose weights are a tree of arrays.
 
     Returns:
       SHA-256 of its config.json.

@@ -36,7 +36,7 @@ class Input:
 
     Attributes:
       name: name.
-      shape: of float32, numbers, and letters for sides that may be any.
+      shape: numbers, and letters for sides of any length; the dtype is float32.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Portable:
     Attributes:
       name: name of the file without its ending.
       function: arrays -> an array, or a tuple of them.
-      inputs: what it takes.
+      inputs: inputs of the network.
       outputs: names of what it gives.
-      facts: what else is to be known, in words.
+      facts: further facts, in words.
       low: least value of the pixels that it takes; the largest is 1.
     """
 

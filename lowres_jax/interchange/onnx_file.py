@@ -29,7 +29,7 @@ def write(path: Path, network: Portable, precision: str = FLOAT32) -> float:
     Args:
       path: an .onnx file.
       network: the network.
-      precision: of `PRECISIONS`.
+      precision: one of `PRECISIONS`.
 
     Returns:
       Largest difference to JAX, over noise of several batches and sizes.

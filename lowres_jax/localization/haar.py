@@ -20,7 +20,7 @@ class Model:
       name: "haar".
       sure_score: see `Detector`; its scores say nothing of orientation, so that every face counts as upright.
       scale_factor: step of the image pyramid.
-      minimum_neighbours: how many overlapping hits make a detection.
+      minimum_neighbours: number of overlapping hits of a detection.
       minimum_size: minimum size of a face in pixels.
     """
 

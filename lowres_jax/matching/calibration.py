@@ -50,15 +50,15 @@ class Threshold:
       asked: the false accept rate that was asked for.
       claimed: whether the set is large enough to tell of that rate.
       far: share of the searches for somebody not enrolled that still gave a name at this threshold.
-      searches: how many such searches were made.
-      false_accepts: how many of them gave a name.
+      searches: number of such searches.
+      false_accepts: number of them that gave a name.
       genuine: share of the searches by other pictures of enrolled people that reach the threshold; None without any.
       different: similarity that all but a share `asked` of these searches reach, so that below it two faces are hardly
         one person's; None without any.
-      recipe: how the galleries were built: for each person the sizes that the pictures were enlarged from.
+      recipe: recipe of the galleries: for each person the sizes that the pictures were enlarged from.
       most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
       probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
-      frames: how many pictures of each stranger were searched for as one.
+      frames: number of pictures of each stranger that were searched for as one.
       reached: highest similarity of a search for somebody enrolled; None without any.
     """
 
@@ -113,13 +113,13 @@ class Calibration:
 
         Args:
           directory: directory of the prepared set.
-          recognizer: whose templates are compared.
+          recognizer: recognizer whose templates are compared.
           upscalers: upscalers for searches of small faces.
           images: use at most so many; 0 for all. Faces that were not found are left out.
           seed: see `Attributes`.
           pictures: numbers of pictures of each person of the gallery, so that people with as many are chosen.
           weights: an only upscaler's weight file where it is not its card's own.
-          centering: what is taken from the templates that are searched, and so from these.
+          centering: means to subtract from these templates, as from those of a search.
           small: recognizer of small faces that are searched for; None: `recognizer`.
 
         Raises:
@@ -239,8 +239,8 @@ class Calibration:
           far: that share, a fraction. Of a set that cannot tell of so small a rate: its least rate, or 10 % where it
             shows too few people for any.
           recipe: recipe of the gallery; of a larger one than the set has people, as many as it has.
-          probe_size: from which the searched face was enlarged, 0 if it was not.
-          frames: how many pictures of it were made one template; of a set where nobody has as many, one.
+          probe_size: size in pixels from which the searched face was enlarged, 0 if it was not.
+          frames: number of pictures of it in one template; 1 for a set where nobody has as many.
         """
         if frames > int(np.unique(self.labels, return_counts=True)[1].max()):
             frames = 1

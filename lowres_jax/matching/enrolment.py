@@ -37,8 +37,8 @@ class Skipped:
     """Pictures that gave no face.
 
     Attributes:
-      without_face: in which the detector finds none.
-      unreadable: what is wrong with files that could not be read, each with its path.
+      without_face: pictures in which the detector finds no face.
+      unreadable: problems of files that could not be read, each with its path.
       passed_over: clips whose faces were found in too few frames.
     """
 
@@ -289,8 +289,8 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
     Args:
       reader: finds faces and makes templates.
       people: name -> pictures; nobody's pictures may be none.
-      rule: which face of a picture, see `detector.choose`.
-      kept: what was read before; gets what is read now.
+      rule: rule by which one of several faces is taken, see `detector.choose`.
+      kept: templates of earlier searches; gets the new ones.
     """
     person_of = {path: name for name, paths in people.items() for path in paths}
     digests = {path: _digest(path) for path in signals.interruptible(list(person_of))}

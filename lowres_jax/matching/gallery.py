@@ -60,7 +60,7 @@ class Gallery:
 
         Args:
           template: template of the searched face.
-          ranks: how many to tell of.
+          ranks: number of matches to give.
           similarity: everybody who reaches it is told of, too.
         """
         similarities = self.templates @ template
@@ -73,7 +73,7 @@ def most_similar(similarities: np.ndarray, ranks: int, similarity: float) -> np.
 
     Args:
       similarities: (P,).
-      ranks: how many to tell of at least, if there are so many.
+      ranks: smallest number of matches to give, if there are so many.
       similarity: see above.
     """
     # The least similarity that is among the first: whoever has it may be among them.

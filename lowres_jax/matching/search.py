@@ -60,7 +60,7 @@ def search(
       enrolment: at least one person's.
       calibration: gives the thresholds.
       far: false accept rate at which they lie.
-      ranks: how many matches to tell of at least.
+      ranks: smallest number of matches to give.
       skipped: gets the pictures that give no face.
     """
     gallery, recipe = enrolment.gallery(), enrolment.recipe

@@ -34,7 +34,7 @@ class BatchedApply:
 
         Args:
           function: (variables, (b, ...) images) -> (b, ...), rows independent of each other.
-          prepare: what the host does to each batch before.
+          prepare: function that the host applies to each batch before.
         """
         self._function = function
         self._prepare = prepare or np.asarray

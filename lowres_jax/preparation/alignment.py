@@ -31,7 +31,7 @@ class Alignment:
 
     Attributes:
       detector: "mtcnn" or "haar".
-      rule: which face is taken of several; see `localization.detector.choose`.
+      rule: rule by which one of several faces is taken; see `localization.detector.choose`.
       crop_size: side of the crops in pixels.
       image_format: "png" (lossless, for evaluation) or "jpeg" (quality 95, 4:4:4, a fifth of the size, for training).
     """
@@ -47,7 +47,7 @@ class Counts:
     """Counts and problems of a preparation.
 
     Attributes:
-      photographs: how many there were.
+      photographs: number of photographs.
       people: names of those who have a record.
       undetected: source names of those without a face, which fell back to the center crop.
       unreadable: one line for each that is no readable picture and has no record.

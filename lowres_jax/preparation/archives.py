@@ -74,7 +74,7 @@ def pictures_among(all_files: Iterator[File]) -> tuple[PictureFiles, list[str], 
     It is where a picture is behind a link, or a name comes twice.
 
     Args:
-      all_files: of each its name; of a link the name that it leads to, else empty; and what reads it, before the next.
+      all_files: for each file its name, the name that a link leads to (else empty), and the reader of its content.
     """
     files: dict[str, bool] = {}  # name -> whether it is a picture
     links: dict[str, str] = {}

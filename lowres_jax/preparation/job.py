@@ -36,7 +36,7 @@ def prepare(config: ConfigDict) -> Path:
     The set appears in its place only when it is complete; one that was there before stays until then.
 
     Args:
-      config: of the task prepare, checked.
+      config: config of the task prepare, checked.
 
     Returns:
       Folder of the set.

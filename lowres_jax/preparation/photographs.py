@@ -32,13 +32,13 @@ class Photographs:
 
     Attributes:
       names: the person on each, in the order of reading.
-      sources: what each `Photograph.source` is.
+      sources: kind of each `Photograph.source`.
       places: where each lies, in the terms of `contents`.
       contents: yields the encoded pictures at some places, in their order; a function of a module, or a partial of one.
       aligned: see `Photograph`.
       margin: see `Photograph`.
       companions: files that go with the set, to be copied beside its records: credits, pairs.
-      remarks: what was passed over, a line each.
+      remarks: files that were passed over, a line each.
     """
 
     names: list[str]

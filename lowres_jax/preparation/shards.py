@@ -50,12 +50,12 @@ class Shard:
     Attributes:
       photographs: the part of the set that is in it.
       labels: number of each person on them.
-      alignment: how they become crops.
-      features: of the records.
-      path: of the shard.
+      alignment: settings by which they become crops.
+      features: features of the records.
+      path: path of the shard.
       counts_path: file for what came up, written when the shard is through.
       platform: as `config.platform`.
-      version: of the program that asks for it.
+      version: version of the program that asks for it.
       sender: host and process that ask for it.
     """
 

@@ -39,7 +39,7 @@ class Card:
     Attributes:
       name: name of the file.
       summary: one line: what it is.
-      module: below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
+      module: module below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
       licence: license of the weights.
       source: where they come from, with the paper.
       model: fields of the module's `Model`.
@@ -48,7 +48,7 @@ class Card:
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
       largest_face: largest side in pixels at which a recognizer of small faces was better than the one that it belongs
         to; 0 for other models.
-      training: what a model of our own was trained on, for what, and its figures.
+      training: data, losses and figures of the training, for a model of our own.
       centering: judge -> size -> what its templates have in common, see `conditions`.
       folder: folder of the card; a weight file of neither a package nor a fetch lies beside it.
     """
@@ -197,7 +197,7 @@ def load_variables(card: Card, module: nn.Module, example_shape: tuple[int, ...]
 
     Args:
       card: the model's.
-      module: what the variables are for.
+      module: module of the variables.
       example_shape: shape of an input batch.
       path: a weight file of the same format to use instead of the card's own.
 

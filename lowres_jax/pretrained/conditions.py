@@ -39,7 +39,7 @@ def read(card: Card, judge: str, dimension: int) -> dict[int, Condition]:
     """The conditions of a card: size in pixels -> condition; empty where the card has none for that judge.
 
     Args:
-      card: of an upscaler, or the judge's own.
+      card: card of an upscaler, or of the judge itself.
       judge: name of the judge's card.
       dimension: length of its templates.
 

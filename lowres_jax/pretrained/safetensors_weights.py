@@ -53,7 +53,7 @@ def write(path: Path, tree: Any, told: Mapping[str, Any] | None = None) -> None:
     Args:
       path: the file.
       tree: variables of a Flax module.
-      told: what else the file says, as JSON.
+      told: facts that the file holds too, as JSON.
 
     Raises:
       UserError: a weight does not fit into float16, or the file cannot be written.

@@ -51,7 +51,7 @@ def perceptual_network(
 
     Args:
       network: "vgg19"; "resnet50", trained on ImageNet, fetched or by path; or the card of a recognizer.
-      layer: whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
+      layer: layer whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
       weight: weight of the loss.
       weights: a weight file; VGG19 has none of its own.
       after_activation: of VGG19, whether after the layer's ReLU; of other networks that is in the layer's name.

@@ -26,7 +26,7 @@ def write_annotated(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigD
     Args:
       folder: gets them, by the names of the clips.
       tracks: the answers.
-      config: of `identify`.
+      config: config of `identify`.
 
     Returns:
       Paths of the .mp4 files.

@@ -43,7 +43,7 @@ class Row:
       source: file name and number of the face.
       cut: (s, s, 3) uint8 as the photograph has it.
       crop: (128, 128, 3) uint8 as the recognizer got it.
-      how: what was done to it, as "32 px, enlarged by srresnet".
+      how: size and enlargement, as "32 px, enlarged by srresnet".
       verdict: name or "unknown".
       threshold: similarity.
       candidates: the best matches, best first.

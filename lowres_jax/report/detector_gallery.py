@@ -21,7 +21,7 @@ def draw(
 
     Args:
       examples: for each outcome at most `columns` pictures, (H, W, 3) float32 RGB in [0, 1], and what was found.
-      counts: how often each occurred.
+      counts: number of occurrences of each.
       columns: pictures in a row.
 
     Returns:

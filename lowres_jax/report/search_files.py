@@ -26,12 +26,12 @@ class Found:
     """A finished search.
 
     Attributes:
-      config: of the task.
+      config: config of the task.
       enrolment: who was enrolled.
       answers: one for each face or track.
-      groups: of each the number of the group of unknown people that it belongs to; 0 for none.
+      groups: for each answer the number of its group of unknown people; 0 for none.
       skipped: probes that gave none.
-      calibration: what the thresholds were measured on.
+      calibration: set that the thresholds were measured on.
       upscalers: upscalers of small faces.
       notes: all that was printed.
     """

@@ -34,7 +34,7 @@ def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
     """Verdict of an answer.
 
     Args:
-      answer: of a search.
+      answer: answer of a search.
       pair: whether two photographs were compared.
       least_found: share of the enrolled who have to be named at that size, lest a face be too small to tell.
     """
@@ -268,9 +268,9 @@ def gallery_remarks(
 
     Args:
       enrolment: its enrolment.
-      several_folders: what `gallery.people_of_several_folders` found.
+      several_folders: result of `gallery.people_of_several_folders`.
       gallery: its folder.
-      similarity: above which two pictures show one person.
+      similarity: similarity above which two pictures show one person.
     """
     found = []
     for name, subfolders in several_folders.items():

@@ -126,7 +126,7 @@ def meet(address: str, number: int, count: int, seconds: float) -> None:
       address: "host:port" of process 0.
       number: number of this process.
       count: number of all processes.
-      seconds: how long to wait.
+      seconds: time to wait.
 
     Raises:
       UserError: the address is none or taken, not all came in time, two have the same number, or they are of different
@@ -217,7 +217,7 @@ def reached(address: str, seconds: float) -> socket.socket:
 
     Args:
       address: "host:port".
-      seconds: how long to try.
+      seconds: time to try.
 
     Raises:
       UserError: nobody answered in time.

@@ -148,7 +148,7 @@ def end_now(line: str, status: int) -> NoReturn:
     """Ends the process from a thread beside the main one: last words first, then a line.
 
     Args:
-      line: what to say.
+      line: line to print.
       status: exit status.
     """
     _say_last_words()

@@ -34,7 +34,7 @@ def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overla
       upscaler: any.
       image: (H, W, 3) float32 RGB in [0, 1].
       tile: side of a tile in pixels of the picture.
-      overlap: how many pixels neighboring tiles share at least, from 0 to half a tile.
+      overlap: smallest number of pixels that neighboring tiles share, from 0 to half a tile.
 
     Returns:
       (scale * H, scale * W, 3) float32 RGB in [0, 1].

@@ -81,7 +81,7 @@ class _Measured:
     """Templates and image quality of every method.
 
     Attributes:
-      measurements: of the images of the set.
+      measurements: measurements of the images of the set.
       means: method -> recognizer -> mean of its condition, of people of another set; None where nothing is centered.
     """
 

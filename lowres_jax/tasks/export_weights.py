@@ -39,9 +39,9 @@ class Trained:
 
     Attributes:
       settings: its config, as `run.json` has it.
-      step: at which the weights were taken.
+      step: step of the weights.
       figures: figures of people held out; may be empty.
-      figures_step: to which they belong.
+      figures_step: step of the figures.
       reference: figures of the recognizer that a recognizer of small faces belongs to; empty for other models.
     """
 
@@ -108,7 +108,7 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
     Args:
       folder: folder for both.
       config: the model's `name`, `summary` and `licence`.
-      trained: what the card says of it.
+      trained: facts for the card.
       tree: its variables, as host arrays.
 
     Returns:

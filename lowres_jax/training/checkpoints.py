@@ -46,7 +46,7 @@ class Checkpoints:
 
         Args:
           workdir: workdir of the training.
-          kept: how many of the newest stay.
+          kept: number of the newest that are kept.
           read_only: for others, who change nothing in a folder in which a training may be saving at this moment.
           together: whether all processes write and read, in a workdir that all of them see.
         """

@@ -145,7 +145,7 @@ def of_steps(
     Args:
       batches: one after the other.
       count: steps of the call.
-      more: what goes along with each batch.
+      more: arrays that go along with each batch.
     """
     if count == 1:
         return next(batches) | dict(more or {})

@@ -198,7 +198,7 @@ def fed(
       step: step of one device, that takes images.
       constants: constants of that step.
       done: number of the first batch.
-      finished: what the host makes of a batch of rows; None: nothing more.
+      finished: function that the host applies to a batch of rows; None: none.
     """
     resident = is_resident(config, samples)
     batches = pipeline.batches(
@@ -261,12 +261,12 @@ def run(
       config: config of the training; what it says of data, checkpoints, figures and processes is read here.
       keys: keys of that task.
       workdir: workdir of this training alone.
-      origin: what the result comes from beside config and data, see `origins`.
+      origin: origin of the result beside config and data, see `origins`.
       source: the prepared set.
       positions: the records to learn from.
       samples: crop -> row of a batch.
       state: before the first step, as host arrays.
-      constants: what the step reads and does not change.
+      constants: arrays that the step reads and does not change.
       step: step of one device, see `devices.data_parallel`.
       steps: total number of training steps.
       evaluate_start: whether what the training starts from is evaluated too.

@@ -63,9 +63,9 @@ def locked(
 
     Args:
       folder: made if it is missing.
-      name: of the file that is locked; it vanishes at the end of the block.
-      work: what the process that has the lock does, to say so.
-      instead: of what another one may be chosen.
+      name: name of the lock file; it vanishes at the end of the block.
+      work: work of the process that has the lock, for the message.
+      instead: kind of thing of which another one may be chosen, for the message.
 
     Raises:
       UserError: another process has it, or it cannot be written.

@@ -15,7 +15,7 @@ def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
 
     Args:
       seed: seed of the run, not negative.
-      purpose: what is drawn, as "shuffle".
+      purpose: name of the random stream, as "shuffle".
       *numbers: which of many, as the epoch's; not negative.
     """
     return np.random.default_rng((seed, zlib.crc32(purpose.encode()), len(numbers), *numbers))

@@ -50,7 +50,7 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
 
     Args:
       engine: the models.
-      config: of the task serve.
+      config: config of the task serve.
       hosts: see `Guard`.
       token: see `Guard`.
     """

@@ -61,7 +61,7 @@ class Upload:
     """A file that somebody sent.
 
     Attributes:
-      name: what it is called there: told in messages, never a path here.
+      name: name of the file there: for messages, never a path here.
       content: its bytes.
     """
 
@@ -73,7 +73,7 @@ class Engine:
     """The models, loaded once.
 
     Attributes:
-      known: how many people are enrolled from `config.gallery`.
+      known: number of people enrolled from `config.gallery`.
     """
 
     def __init__(self, config: ConfigDict):

@@ -53,9 +53,9 @@ class Guard:
           app: the application.
           hosts: names, without port, by which it may be asked: others are a foreign page's trick (DNS rebinding); None:
             any, for who has the token.
-          token: what everybody has to give; None: nothing.
-          most_bytes: of a request.
-          path: what a proxy puts before every path, as "/faces"; "" for nothing.
+          token: token that everybody has to give; None: none.
+          most_bytes: largest size of a request.
+          path: prefix that a proxy puts before every path, as "/faces"; "" for none.
         """
         self.inner = app
         self._hosts, self._token, self._most, self._path = hosts, token, most_bytes, path.rstrip("/")

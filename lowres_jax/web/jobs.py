@@ -26,7 +26,7 @@ class Stage:
 
     Attributes:
       line: pattern of the terminal's lines of that part; its last group is the percentage of the part.
-      words: what a person is told.
+      words: message for people.
       begin: percentage of the whole at which it begins.
       end: likewise at which it ends.
     """
@@ -42,7 +42,7 @@ class Work:
     """The order of a job.
 
     Attributes:
-      flags: of the program's command.
+      flags: flags of the program's command.
       result: path of the file that it makes.
       stages: parts of its work, in order.
     """
@@ -77,7 +77,7 @@ class Jobs:
         """Starts a command of the program; a refusal leaves everything as it was.
 
         Args:
-          kind: what it is, as the page names it.
+          kind: name of the kind of job on the page.
           owner: who starts it, as a cookie says; "" for a program, which knows the number.
           prepare: fills a folder with what was uploaded.
 

@@ -20,7 +20,7 @@ class Line:
         """Begins with nobody waiting.
 
         Args:
-          waiting: how many may wait beside the one that is worked on.
+          waiting: length of the queue, beside the one that is worked on.
         """
         self._most = waiting + 1
         self._count = 0
@@ -30,7 +30,7 @@ class Line:
         """Runs some work when its turn comes; what nobody waits for any more is left out, or ends.
 
         Args:
-          work: what to do.
+          work: function to call.
           gone: coroutine function that tells whether who asked has gone.
 
         Returns:

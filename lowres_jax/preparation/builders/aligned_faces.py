@@ -34,7 +34,7 @@ class AlignedFacesConfig(tfds.core.BuilderConfig):
     """One way to prepare a set.
 
     Attributes:
-      alignment: how photographs become crops.
+      alignment: settings by which photographs become crops.
       shard_size: photographs whose records are in one file.
       platform: as `config.platform`, for workers.
     """

@@ -38,8 +38,8 @@ class Trainer:
 
     Attributes:
       recognizer: (B, size, size, 3) in [0, 1] -> (B, D).
-      teacher: whose templates are learned; None where nobody's are.
-      enrolled: what small faces are compared with; None where they are not learned.
+      teacher: recognizer whose templates are learned; None: none.
+      enrolled: targets of small faces; None where they are not learned.
       classes: people.
       config: see `train_config.default_config`.
       steps: total number of training steps.

@@ -32,7 +32,7 @@ def notes(subjects: EvaluationSet, config: ConfigDict, made_pairs: bool) -> list
     """Remarks on the data and the run.
 
     Args:
-      subjects: what was measured.
+      subjects: images and pairs that were measured.
       config: config of the comparison.
       made_pairs: whether the pairs were made here, not part of the set.
     """

@@ -175,7 +175,7 @@ def difference_plot(
     Args:
       whiskers: the rows from top to bottom.
       looks: see `styles`.
-      x_label: what is measured, with its unit.
+      x_label: measured quantity, with its unit.
       ceiling: the original's difference, marked if it is near enough not to squeeze the rows.
       title: text alternative.
     """

@@ -23,7 +23,7 @@ def write_report(path: str | Path, data: ReportData) -> None:
 
     Args:
       path: file to write; its folder is made. Written whole or not at all.
-      data: what to show; missing parts are left out or named as missing.
+      data: content of the page; missing parts are left out or named as missing.
 
     Raises:
       UserError: rows that cannot be read (see `table.group_rows`), or a path that cannot be written.

@@ -71,12 +71,12 @@ class ReportData:
       grid: see `GridFace`.
       turned: see `TurnedPair`.
       detector_gallery: PNG file content, or None.
-      detector_caption: what the gallery shows.
+      detector_caption: caption of the gallery.
       quality_space: color space and border of PSNR and SSIM, written beside the numbers.
-      false_accept_rule: at which threshold `false_accepts` was counted, completing "counted at ...".
-      licences: what was used -> its license and source, in words.
+      false_accept_rule: threshold at which `false_accepts` was counted, completing "counted at ...".
+      licences: name of a model or set -> its license and source, in words.
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
-      published: what others published of their recognizers on the same images.
+      published: published figures of other recognizers on the same images.
       command: command line that made the report.
       duration: seconds that the run took.
     """

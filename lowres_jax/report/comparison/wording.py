@@ -74,7 +74,7 @@ class Metric:
 
     Attributes:
       name: name in results.json.
-      label: what the report calls it.
+      label: name in the report.
       kind: "rate" (a fraction, shown in per cent), "decibel", "similarity" (-1 to 1), "speed" or "count".
       higher_is_better: direction.
     """

@@ -104,7 +104,7 @@ def strangers(
       real: (B, D) of the originals.
       labels: (B,) whose they are.
       others: the crops among which strangers are found.
-      nearest: how many strangers of each face count.
+      nearest: number of strangers for each face.
       temperature: temperature of the cosines.
     """
     made, real = (centered(each, others.mean) for each in (made, real))

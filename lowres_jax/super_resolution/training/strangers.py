@@ -49,7 +49,7 @@ def templates(source: RecordSource, positions: np.ndarray, size: int, recognizer
       source: the prepared set.
       positions: (N,) records, ascending.
       size: side of the crops that a training cuts from their middle.
-      recognizer: what makes them.
+      recognizer: recognizer that makes them.
     """
     parts = source.digest(), recognizer.name, size
     digest = hashlib.sha256(repr(parts).encode() + positions.astype(np.int64).tobytes()).hexdigest()
