@@ -1,13 +1,18 @@
-"""Pictures of a training: what the generator makes of faces it does not learn from, and which crops it learns from."""
+"""Pictures of a training: the generator's results on faces that it does not learn from, its crops, its curves."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
+from lowres_jax.utils.files import write_atomically
+
 _GAP, _TITLE = 6, 22
+CURVES = "curves.png"
 _PAPER, _INK = (255, 255, 255), (32, 33, 36)
 
 
@@ -58,3 +63,28 @@ def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: fl
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=130)
     return stream.getvalue()
+
+
+def write_curves(workdir: Path, evaluations: Sequence[Mapping[str, Any]], reference: str) -> None:
+    """Draws the figures of a training's evaluations over its steps, one below the other, into curves.png.
+
+    Args:
+      workdir: workdir of the training.
+      evaluations: as `Progress.evaluations` gives them, each with step, figures and reference.
+      reference: name of the reference, drawn as a dashed line.
+    """
+    names = list(dict.fromkeys(name for each in evaluations for name in each["figures"]))
+    if not names:
+        return
+    figure = Figure(figsize=(6.4, 0.6 + 1.7 * len(names)), layout="constrained")
+    for axes, name in zip(figure.subplots(len(names), sharex=True, squeeze=False)[:, 0], names, strict=True):
+        drawn = [(each["step"], each["figures"][name]) for each in evaluations if name in each["figures"]]
+        axes.plot(*zip(*drawn, strict=True), marker="o", markersize=3, color="#0072b2")
+        for value in {each["reference"][name] for each in evaluations[-1:] if name in each["reference"]}:
+            axes.axhline(value, linestyle="--", color="#d55e00", label=f"{reference}: {value:.4g}")
+            axes.legend(frameon=False, loc="best")
+        axes.set_title(f"{name.replace('_', ' ')}: {drawn[-1][1]:.4g}", loc="left", fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel("step")
+    with write_atomically(workdir / CURVES) as file:
+        figure.savefig(file, format="png", dpi=130)

@@ -17,7 +17,7 @@ from lowres_jax.evaluation.validation import HeldOut, View1, bicubic
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition.loss_networks import identity_networks, perceptual_network
 from lowres_jax.recognition.recognizer import Recognizer, load_network, load_recognizer
-from lowres_jax.report.training_pictures import face_grid, sharpness_histogram
+from lowres_jax.report.training_pictures import face_grid, sharpness_histogram, write_curves
 from lowres_jax.runtime import configuration, environment
 from lowres_jax.super_resolution.training import initial_weights, train_config, trainer
 from lowres_jax.super_resolution.training import strangers as known_strangers
@@ -173,6 +173,7 @@ class Evaluation:
         if self._view1 is not None:
             figures["view1_accuracy"] = self._view1.accuracy(enlarge(variables, self._view1.low)[0], judge)
         self.progress.evaluated(step, figures, self._reference)
+        write_curves(self.workdir, self.progress.evaluations(), "bicubic")
         if grid is not None:
             self.progress.picture(step, "validation/faces", grid)
             path = self.workdir / "grids" / f"step_{step:07d}.png"

@@ -23,6 +23,7 @@ from lowres_jax.recognition.training import enrolled, initial_weights, train_con
 from lowres_jax.recognition.training.small_faces import SmallFaceTransform
 from lowres_jax.recognition.training.trainer import Trainer
 from lowres_jax.recognition.training.transform import FaceTransform
+from lowres_jax.report.training_pictures import write_curves
 from lowres_jax.runtime import environment
 from lowres_jax.training import devices, networks, origins, session
 from lowres_jax.training.progress import BEST, Progress
@@ -151,7 +152,9 @@ class _Evaluation:
         if best_evaluation(sorted([*others, own], key=lambda each: each["step"])) is own:
             # With what is said of them: whoever reads the file has both, whenever the run is killed.
             safetensors_weights.write(self.workdir / BEST, variables, own)
-        self.progress.evaluated(step, figures, reference, self.config.losses.enrolled.teacher)
+        name = self.config.losses.enrolled.teacher
+        self.progress.evaluated(step, figures, reference, name)
+        write_curves(self.workdir, self.progress.evaluations(), name)
 
     def _small_faces(self, samples: SmallFaceTransform) -> SmallFaceTrial:
         """View 1 of LFW where it is prepared, or the people held out; read once."""

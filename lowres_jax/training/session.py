@@ -291,7 +291,9 @@ def run(
         if devices.is_lead_process():
             introduce(state)
             print(
-                f"curves: python -m tensorboard.main --logdir {shlex.quote(str(workdir / 'tensorboard'))}", flush=True
+                f"curves: {workdir / 'curves.png'} after each evaluation, and python -m tensorboard.main --logdir "
+                f"{shlex.quote(str(workdir / 'tensorboard'))}",
+                flush=True,
             )
         schedule = make_schedule(config.optimizer, steps)
         progress = Progress(
@@ -323,5 +325,5 @@ def run(
         if devices.is_lead_process():
             print(
                 f"{workdir}: {steps:,} steps done; to use the result by a name: python -m lowres_jax.main "
-                f"--config=configs/export_weights.py --config.training={shlex.quote(str(workdir))} --config.name=NAME"
+                f"export_weights {shlex.quote(str(workdir))} NAME 'LICENSE, as that of the training data allows'"
             )
