@@ -23,11 +23,13 @@ def get_config(variant: str = "") -> ConfigDict:
     config.losses.classification.weight = 0.0
     config.losses.enrolled.weight, config.losses.strangers.weight = 1.0, 0.3
     config.degradation = degradations.footage()
+    # Sizes at which nothing else helps; a rate of 1e-3 loses on LFW what it gains on the set that is learned from.
+    config.small_faces.native, config.small_faces.sides = (7, 20), (8, 16)
     config.optimizer.update(
-        {"name": "adamw", "learning_rate": 1e-3, "weight_decay": 0.05, "schedule": "cosine", "warmup_steps": 100}
+        {"name": "adamw", "learning_rate": 2e-4, "weight_decay": 0.05, "schedule": "cosine", "warmup_steps": 50}
     )
     config.optimizer.clip_norm = 5.0
     config.ema = 0.998
-    config.batch_size, config.steps = 32, 2800
-    config.evaluate_steps = 400
+    config.batch_size, config.steps = 32, 1600
+    config.evaluate_steps = 200
     return train_config.variant(config, variant)

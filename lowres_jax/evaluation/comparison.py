@@ -157,7 +157,11 @@ def _quality(
 
 
 def rows(
-    recognizer: str, judged: Mapping[Method, Judged], subjects: EvaluationSet, taught: Collection[str] = ()
+    recognizer: str,
+    judged: Mapping[Method, Judged],
+    subjects: EvaluationSet,
+    taught: Collection[str] = (),
+    beside: tuple[str, Mapping[Method, Judged]] = ("", {}),
 ) -> list[dict[str, Any]]:
     """The rows of results.json for one recognizer: at every LR size the originals, the methods, the raw images.
 
@@ -166,6 +170,7 @@ def rows(
       judged: see `judge`.
       subjects: images and pairs.
       taught: upscalers that the recognizer was in a loss of; their rows are marked.
+      beside: name and results of the recognizer that a recognizer of small faces belongs to, for differences.
     """
     originals = next(each for method, each in judged.items() if method.upscaler == NONE)
     found = []
@@ -173,6 +178,7 @@ def rows(
     for lr_size in dict.fromkeys(method.lr_size for method in judged if method.upscaler != NONE):
         own = {method.upscaler: each for method, each in judged.items() if method.lr_size == lr_size}
         own = {NONE: originals, **{upscaler: each for upscaler, each in own.items() if upscaler != NONE}}
+        others = {method.upscaler: each for method, each in beside[1].items() if method.lr_size == lr_size}
         for upscaler, each in own.items():
             for protocol, estimate in each.estimates.items():
                 references = {
@@ -182,6 +188,8 @@ def rows(
                 }
                 if protocol.endswith(_CENTERED) and protocol.removesuffix(_CENTERED) in each.estimates:
                     references[UNCENTERED] = each.estimates[protocol.removesuffix(_CENTERED)]
+                if upscaler in others and protocol in others[upscaler].estimates:
+                    references[beside[0]] = others[upscaler].estimates[protocol]
                 found.append(
                     results.row(
                         upscaler,

@@ -29,7 +29,7 @@ from lowres_jax.preparation import job as preparation
 from lowres_jax.preparation.prepared_set import PreparedOtherwiseError
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import onnx_model
-from lowres_jax.recognition.recognizer import Recognizer, load_recognizer
+from lowres_jax.recognition.recognizer import Recognizer, enrolling, load_recognizer
 from lowres_jax.report.comparison import comparison_report, examples, findings, judges
 from lowres_jax.report.comparison.page import write_report
 from lowres_jax.report.comparison.report_data import ReportData
@@ -216,7 +216,8 @@ def _judged(
     described: str,
 ) -> tuple[_AllJudged, dict[str, Any]]:
     """Every method through every protocol by every recognizer, and the content of results.json."""
-    judged, rows = {}, []
+    judged: dict[str, Mapping[Method, Judged]] = {}
+    rows: list[dict[str, Any]] = []
     for recognizer in inputs.recognizers:
         passes = tqdm(
             [(method, each[recognizer]) for method, each in measured.measurements.items()],
@@ -230,7 +231,9 @@ def _judged(
             recognizer, passes, subjects, config.resamples, config.seed, protocols, own
         )
         taught = comparison_report.taught(list(inputs.upscalers), recognizer)
-        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught)
+        usual = enrolling(inputs.recognizers[recognizer]).name
+        beside = (usual, judged[usual]) if usual != recognizer and usual in judged else ("", {})
+        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught, beside)
     return judged, results.make_results(described, rows)
 
 

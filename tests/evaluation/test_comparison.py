@@ -107,6 +107,31 @@ def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, 
     assert mark(group_rows({"rows": list(rows.values())})[0], "srresnet", *SEARCHER) is not None
 
 
+def test_a_recognizer_of_small_faces_beside_the_usual_one(
+    subjects: EvaluationSet, measurements: dict[Method, Measurement]
+) -> None:
+    """Its templates are here those of the better method: it gains what that method gains."""
+    usual = {method: measurements[method] for method in (HR, BICUBIC, GOOD)}
+    small = {HR: measurements[HR], BICUBIC: measurements[GOOD], GOOD: measurements[GOOD]}
+    protocols = Protocols(("searcher",))
+    judged = {
+        name: comparison.judge(name, each.items(), subjects, resamples=50, seed=0, protocols=protocols)
+        for name, each in (("usual", usual), ("small", small))
+    }
+    of_usual = comparison.rows("usual", judged["usual"], subjects)
+    of_small = comparison.rows("small", judged["small"], subjects, beside=("usual", judged["usual"]))
+    gained, same = (
+        next(row for row in of_small if (row["upscaler"], row["protocol"]) == (name, "searcher"))
+        for name in ("bicubic", "srresnet")
+    )
+    expected = next(row for row in of_usual if (row["upscaler"], row["protocol"]) == ("srresnet", "searcher"))
+    name = "dir_at_far_1e-2"
+    assert gained["difference"]["usual"][name] == expected["difference"]["bicubic"][name]
+    assert gained["difference"]["usual"][name][0] > 0.1
+    assert same["difference"]["usual"][name] == [0.0, 0.0, 0.0]
+    assert not any("usual" in row["difference"] for row in of_usual)
+
+
 def test_counts_and_the_table(rows: dict[tuple, dict]) -> None:
     row = rows[32, "srresnet", "lfw"]
     assert (row["images"], row["folds"], row["undetected"]) == (268, 8, 3)
