@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from lowres_jax.main import spelled_out
 from lowres_jax.runtime import configuration
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,16 @@ def test_commands_name_configs_and_keys_that_there_are(page: Path) -> None:
             if argument.startswith("--config."):
                 key = argument.removeprefix("--config.").split("=")[0]
                 assert key in keys, f"{page.name}: --config={config} {argument}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_short_commands_are_understood(page: Path) -> None:
+    text = re.sub(r"\\\n\s*", "", page.read_text())
+    for command in re.findall(r"(?:^|`)lowres-jax ([a-z][^`\n|#]*)", text, re.MULTILINE):
+        flags = spelled_out(shlex.split(command.replace("...", "")))
+        keys = configuration.keys_of(configuration.load(flags[0].removeprefix("--config=")))
+        given = [each.removeprefix("--config.").split("=")[0] for each in flags[1:] if each.startswith("--config.")]
+        assert [key for key in given if key not in keys] == [], f"{page.name}: {command}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -6,6 +6,8 @@ depthwise kernels, and a map of the template at the end. SFace's own variables a
 learn.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -14,6 +16,20 @@ from lowres_jax.recognition import sface
 
 # Among `batch_stats`: the variables of `sface.Model`.
 BASE = "sface"
+
+
+def with_share(variables: Any, share: float) -> Any:
+    """The variables with a share of their change.
+
+    Between SFace and what was learned of few people lies what reads other people best (Wortsman et al., "Robust
+    fine-tuning of zero-shot models", https://arxiv.org/abs/2109.01903).
+
+    Args:
+      variables: variables of a `Model`.
+      share: from 0, SFace itself, to 1, the whole change.
+    """
+    params = {name: each if name.endswith("_down") else share * each for name, each in variables["params"].items()}
+    return {**variables, "params": params}
 
 
 class Model(nn.Module):

@@ -17,6 +17,7 @@ from lowres_jax.data.splits import ClassSplit
 from lowres_jax.evaluation.small_face_trial import SmallFaceTrial
 from lowres_jax.evaluation.validation import View1, bicubic
 from lowres_jax.pretrained import safetensors_weights
+from lowres_jax.recognition import sface_small
 from lowres_jax.recognition.loss_networks import identity_networks
 from lowres_jax.recognition.recognizer import NetworkRecognizer, load_network
 from lowres_jax.recognition.training import enrolled, initial_weights, train_config, trainer
@@ -134,6 +135,8 @@ class _Evaluation:
         """Prints and writes the figures; keeps the recognizer if it is the best so far."""
         step = int(devices.fetch(state.step))
         variables = devices.fetch(trainer.result(state))
+        if isinstance(self.samples, SmallFaceTransform):
+            variables = sface_small.with_share(variables, self.config.small_faces.share)
         module = networks.alone(self.training.recognizer)
         judge = NetworkRecognizer("recognizer", module, variables, self.config.size)
         figures: dict[str, float] = {}

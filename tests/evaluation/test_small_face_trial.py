@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from lowres_jax.data.degradations import low_resolution
 from lowres_jax.evaluation.small_face_trial import SmallFaceTrial, largest_face
 
 
@@ -54,7 +55,10 @@ class Faces:
 
 
 class Copies:
-    """An enlargement that changes nothing but the type."""
+    """A reduction, and an enlargement that changes nothing but the type."""
+
+    def small(self, crops: np.ndarray, size: int) -> np.ndarray:
+        return low_resolution(crops, size)
 
     def enlarged(self, low: np.ndarray, by_model: bool) -> np.ndarray:
         assert by_model
@@ -87,15 +91,15 @@ def test_people_held_out() -> None:
 @pytest.mark.parametrize(
     ("rates", "expected"),
     [
-        ((0.3, 0.9, 0.96, 0.97), 16),
-        ((0.1, 0.9, 0.98, 0.99), 0),
-        ((0.3, 0.9, 0.98, 0.99), 32),
-        ((0.3, 0.9, 0.9, 0.99), 16),
+        ((0.3, 0.9, 0.96, 0.99), 16),
+        ((0.1, 0.9, 0.99, 0.99), 0),
+        ((0.3, 0.9, 0.99, 0.99), 32),
+        ((0.3, 0.81, 0.99, 0.99), 8),  # one point may be chance
     ],
 )
 def test_largest_face(rates: tuple[float, ...], expected: int) -> None:
     """A size counts only if the change is better there and at every smaller size."""
-    reference = (0.1, 0.8, 0.96, 0.98)
+    reference = (0.1, 0.8, 0.96, 0.96)
 
     def figures(values: tuple[float, ...]) -> dict[str, float]:
         return {f"verification_{size}px": value for size, value in zip((8, 16, 24, 32), values, strict=True)}

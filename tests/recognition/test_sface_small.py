@@ -51,6 +51,23 @@ def test_at_first_it_changes_nothing(model, variables, images, base) -> None:
     ]
 
 
+def test_a_share_of_the_change(model, variables, images, base) -> None:
+    generator = np.random.default_rng(5)
+    params = {
+        name: np.asarray(generator.normal(size=each.shape), np.float32) for name, each in variables["params"].items()
+    }
+    changed = {**variables, "params": params}
+    plain = sface.Model(**THIN).apply(base, images)
+    np.testing.assert_allclose(model.apply(sface_small.with_share(changed, 0.0), images), plain, rtol=1e-5, atol=1e-6)
+    half = sface_small.with_share(changed, 0.5)["params"]
+    # The change of a kernel, the product of both, is halved: one of them is.
+    np.testing.assert_allclose(
+        half["conv_2_down"] @ half["conv_2_up"], 0.5 * params["conv_2_down"] @ params["conv_2_up"], rtol=1e-5
+    )
+    np.testing.assert_allclose(half["conv_3_dw_change"], 0.5 * params["conv_3_dw_change"])
+    np.testing.assert_allclose(half["map"], 0.5 * params["map"])
+
+
 def test_each_change_is_added_to_its_kernel(model, variables, images, base) -> None:
     generator = np.random.default_rng(3)
     params = {

@@ -7,7 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
-from lowres_jax.data.degradations import Degradation
+from lowres_jax.data.degradations import Degradation, low_resolution
 from lowres_jax.super_resolution.upscaler import UpscalerBySize, enlarge_to, load_upscaler, load_upscaler_by_size
 
 # An eye that knows one interpolation only loses by the others.
@@ -76,6 +76,21 @@ class SmallFaceTransform:
         if native != side:
             small = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
         return np.clip(small, 0.0, 1.0)
+
+    def small(self, crops: np.ndarray, size: int) -> np.ndarray:
+        """Small faces to judge by: as they are, and every second one degraded where the training has such.
+
+        Args:
+          crops: (B, S, S, 3) float32 in [0, 1].
+          size: side in pixels.
+
+        Returns:
+          (B, size, size, 3) float32 in [0, 1].
+        """
+        found = np.array(low_resolution(crops, size))
+        if self._degraded:
+            found[1::2] = self._degradation.reduced(crops[1::2], size, range(len(crops[1::2])))
+        return found
 
     def finished(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """A batch of rows -> image (B, size, size, 3) uint8, enlarged as a search does; others, and what was there."""

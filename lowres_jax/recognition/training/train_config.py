@@ -57,6 +57,12 @@ KEYS = session.KEYS | {
         "upscalers": Key(
             ("identity", "identity_x8"), "Models that enlarge the faces, each those of its size.", filled=True
         ),
+        "share": Key(
+            0.7,
+            "Share of the learned change that the result has; a smaller one keeps more of what SFace knew.",
+            above=0,
+            most=1,
+        ),
         "by_model": Key(
             0.7, "Share of the faces that the models enlarge; bicubic enlarges the others.", least=0, most=1
         ),

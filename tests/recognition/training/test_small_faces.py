@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from lowres_jax.data import degradations
+from lowres_jax.data.degradations import low_resolution
 from lowres_jax.errors import UserError
 from lowres_jax.recognition.training import enrolled, train_config, trainer
 from lowres_jax.recognition.training.small_faces import SmallFaceTransform
@@ -72,6 +74,17 @@ def test_a_batch_is_enlarged_as_a_search_enlarges(crop: np.ndarray) -> None:
         side = int(row["side"])
         low = row["low"][None, :side, :side] / np.float32(255)
         np.testing.assert_array_equal(made["image"][number], samples.enlarged(low, bool(row["by_model"]))[0])
+
+
+def test_every_second_face_to_judge_by_is_degraded(crop: np.ndarray) -> None:
+    crops = np.stack([crop] * 3).astype(np.float32) / np.float32(255)
+    plain = low_resolution(crops, 16)
+    config = config_of()
+    config.degradation = degradations.footage()
+    found = SmallFaceTransform(config).small(crops, 16)
+    np.testing.assert_array_equal(found[::2], plain[::2])
+    assert np.abs(found[1] - plain[1]).mean() > 0.005
+    np.testing.assert_array_equal(SmallFaceTransform(config_of(degraded=0.0)).small(crops, 16), plain)
 
 
 class Source:

@@ -1,0 +1,121 @@
+"""Writes the tables of docs/results.md that come from kept results, between their markers.
+
+    lowres-jax compare_lfw --config.recognizers=sface,sface_small ...   # writes results.json, see docs/results.md
+    python benchmarks/results_tables.py --keep small_faces=workdirs/lfw_small/results.json
+    python benchmarks/results_tables.py
+
+The first form copies the rows that the table needs to docs/results/NAME.json. A test fails where a table is another one
+than its kept results give.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+DOCUMENT, KEPT = ROOT / "docs" / "results.md", ROOT / "docs" / "results"
+# Protocols of each table.
+PROTOCOLS = {"small_faces": ("searcher", "searcher_centered")}
+_METRIC = "dir_at_far_1e-2"
+_METRICS = (_METRIC, "rank1", "far", "false_accepts")
+
+Rows = Mapping[tuple[str, int, str, str], Mapping[str, Any]]
+
+
+def small_faces(rows: Rows) -> list[str]:
+    """{bicubic, model} x {sface, sface_small} at each size: DIR at FAR 1 %, good pictures enrolled, centered."""
+    lines = [
+        "| | SFace, bicubic | SFace, face model | `sface_small`, bicubic | `sface_small`, face model "
+        "| the face model adds, read by `sface_small` | `sface_small` adds, behind the face model |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    protocol = "searcher_centered"
+    sizes = sorted({size for _, size, _, _ in rows}, reverse=True)
+    ceiling = rows["none", sizes[0], "sface", protocol]
+    lines.append(f"| HR | {_value(ceiling)} | | | | | |")
+    for size in sizes:
+        found = sorted({name for name, each, _, _ in rows if each == size} - {"none", "bicubic", "raw"})
+        for model in found:
+            cells = [
+                _value(rows[name, size, judge, protocol])
+                for judge in ("sface", "sface_small")
+                for name in ("bicubic", model)
+            ]
+            small = rows[model, size, "sface_small", protocol]
+            cells += [_difference(small, "bicubic"), _difference(small, "sface")]
+            lines.append(f"| {size} px, `{model}` | {' | '.join(cells)} |")
+        cells = [_value(rows["raw", size, judge, protocol]) for judge in ("sface", "sface_small")]
+        lines.append(f"| {size} px, pixels as they are | {cells[0]} | | {cells[1]} | | | |")
+    return lines
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    low, high = (100 * each for each in row["interval"][_METRIC])
+    return f"{100 * row['metrics'][_METRIC]:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _difference(row: Mapping[str, Any], reference: str) -> str:
+    value, low, high = (100 * each for each in row["difference"][reference][_METRIC])
+    bold = "**" if low > 0 or high < 0 else ""
+    return f"{bold}{value:+.1f} [{low:+.1f}, {high:+.1f}]{bold}"
+
+
+TABLES = {"small_faces": small_faces}
+
+
+def by_key(content: Mapping[str, Any]) -> Rows:
+    """Rows of results.json by upscaler, size, recognizer and protocol."""
+    return {(each["upscaler"], each["lr_size"], each["recognizer"], each["protocol"]): each for each in content["rows"]}
+
+
+def kept(content: Mapping[str, Any], protocols: tuple[str, ...]) -> dict[str, Any]:
+    """The part of results.json that is kept: some protocols, and of each row the metrics of the tables."""
+    rows = []
+    for each in content["rows"]:
+        if each["protocol"] in protocols:
+            row = {name: each[name] for name in ("upscaler", "lr_size", "recognizer", "protocol", "images")}
+            for part in ("metrics", "interval"):
+                row[part] = {name: each[part][name] for name in _METRICS if name in each[part]}
+            row["difference"] = {
+                reference: {name: values[name] for name in _METRICS if name in values}
+                for reference, values in each["difference"].items()
+            }
+            rows.append(row)
+    return {**{name: content[name] for name in ("dataset", "created", "versions")}, "rows": rows}
+
+
+def written(document: str, name: str, lines: list[str]) -> str:
+    """A document with a table's lines between its markers."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+    before, _, rest = document.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise ValueError(f"no markers {begin.strip()} and {end}")
+    return f"{before}{begin}{chr(10).join(lines)}\n{end}{after}"
+
+
+def updated(document: str) -> str:
+    """A document with all tables from the kept results."""
+    for name, table in TABLES.items():
+        document = written(document, name, table(by_key(json.loads((KEPT / f"{name}.json").read_text()))))
+    return document
+
+
+def main() -> None:
+    """Reads the command line; keeps results, writes the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--keep", metavar="NAME=FILE", help="a table, and the results.json that it is made from")
+    given = parser.parse_args()
+    if given.keep:
+        name, _, file = given.keep.partition("=")
+        content = kept(json.loads(Path(file).read_text()), PROTOCOLS[name])
+        KEPT.mkdir(exist_ok=True)
+        (KEPT / f"{name}.json").write_text(json.dumps(content, indent=0) + "\n")
+    DOCUMENT.write_text(updated(DOCUMENT.read_text()))
+    print(DOCUMENT)
+
+
+if __name__ == "__main__":
+    main()
