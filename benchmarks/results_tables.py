@@ -4,7 +4,7 @@
     python benchmarks/results_tables.py --keep small_faces=workdirs/lfw_small/results.json
     python benchmarks/results_tables.py
 
-The first form copies the rows that the table needs to docs/results/NAME.json. A test fails where a table is another one
+The first form copies the rows that the table needs into the folder docs/results. A test fails where a table is another one
 than its kept results give.
 """
 
