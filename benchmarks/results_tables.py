@@ -4,8 +4,8 @@
     python benchmarks/results_tables.py --keep small_faces=workdirs/lfw_small/results.json
     python benchmarks/results_tables.py
 
-The first form copies the rows that the table needs into the folder docs/results. A test fails where a table is another one
-than its kept results give.
+The first form copies the rows that the table needs into the folder docs/results. A test fails where a table is not that
+of its kept results.
 """
 
 import argparse
