@@ -7,6 +7,7 @@ The gallery is a folder of known people: a subfolder with pictures for each, or 
 pictures gets a line: the most similar people, or "unknown". Small faces are enlarged first:
 
     --config.upscaler=srgan     another network; every upscaler in lowres_jax/pretrained/cards
+    --config.recognizer=sface   without the recognizer of small faces; every recognizer in the same folder
     --config.far=0.001          stricter: of 1000 searches for somebody not enrolled, one may still give a name
 
 The threshold is measured on a prepared set (LFW if it is there, else the ORL faces):
@@ -33,7 +34,7 @@ def get_config() -> ConfigDict:
     config = config_keys.new(identify.KEYS, "identify")
     config.gallery = config.probe = None  # to be given
     config.upscaler = ("identity", "identity_x8")
-    config.recognizer = "sface"
+    config.recognizer = "sface_small"
     config.far = 0.01
     config.every = 5
     config.group = False

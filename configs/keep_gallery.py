@@ -18,5 +18,5 @@ def get_config() -> ConfigDict:
     config.gallery = None  # to be given
     config.source = config.remove = None  # one of them
     config.upscaler = ("identity", "identity_x8")
-    config.recognizer = "sface"
+    config.recognizer = "sface_small"
     return config

@@ -32,7 +32,11 @@ KEYS = {
     "small_face": Key(
         64, "Faces whose aligned crop has fewer pixels a side in the photograph are enlarged.", least=0, most=4096
     ),
-    "recognizer": Key("sface", "What recognizes.", filled=True),
+    "recognizer": Key(
+        "sface_small",
+        "Recognizer; sface_small is sface with a recognizer of small faces that are searched for, sface goes without.",
+        filled=True,
+    ),
     "centering": Key(
         True,
         "Take from every template the share of its condition's mean that the model cards say, where they do; not with "

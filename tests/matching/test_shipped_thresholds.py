@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lowres_jax import config_keys
 from lowres_jax.faces.centering import Centering
+from lowres_jax.faces.loading import load_reader
 from lowres_jax.faces.reader import CUT_SIZES
 from lowres_jax.matching import shipped_thresholds
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described, row
 from lowres_jax.recognition.recognizer import load_recognizer
+from lowres_jax.settings import identify
 from lowres_jax.settings.enhance import UPSCALER
 from lowres_jax.super_resolution.upscaler import load_upscaler_by_size
 
@@ -168,6 +171,29 @@ def test_sizes_that_were_not_measured_have_the_thresholds_of_others(tmp_path: Pa
 
 def test_the_defaults_have_theirs() -> None:
     """Fails when a default model or its centering changed: benchmarks/shipped_thresholds.py measures them anew."""
+    reader = load_reader(config_keys.new(identify.KEYS))
+    assert reader.small is not None
+    made_for = described(reader.recognizer, reader.upscalers, reader.centering, "mtcnn", reader.small)
+    found, plain = ShippedThresholds.load(made_for), of_sface()
+    assert found is not None
+    assert found.people == plain.people
+    for size, frames in itertools.product((0, *CUT_SIZES), (1, TRACK_FRAMES)):
+        own, usual = (each.threshold(0.01, ((0,),) * 100, size, frames) for each in (found, plain))
+        # Measured for the small faces that it reads, and those of sface for all others.
+        assert (own.similarity == usual.similarity) == (size == 0 or size > reader.small.largest)
+        assert own.possible
+        assert 0.25 < own.similarity < 0.5
+        assert own.far <= 0.01
+
+
+def of_sface() -> ShippedThresholds:
+    recognizer, upscalers = load_recognizer("sface"), load_upscaler_by_size(UPSCALER.default)
+    found = ShippedThresholds.load(described(recognizer, upscalers, Centering.of_cards(recognizer, upscalers), "mtcnn"))
+    assert found is not None
+    return found
+
+
+def test_sface_alone_has_its_own() -> None:
     recognizer, upscalers = load_recognizer("sface"), load_upscaler_by_size(UPSCALER.default)
     made_for = described(recognizer, upscalers, Centering.of_cards(recognizer, upscalers), "mtcnn")
     found = ShippedThresholds.load(made_for)
@@ -184,7 +210,7 @@ def test_the_defaults_have_theirs() -> None:
     assert sharp.genuine is not None
     assert small.genuine is not None
     assert small.genuine < 0.5 < 0.95 < sharp.genuine
-    (content,) = json.loads(shipped_thresholds.FILE.read_text())["models"]
+    content = next(each for each in json.loads(shipped_thresholds.FILE.read_text())["models"] if "rest" not in each)
     rows = [dict(zip(shipped_thresholds.COLUMNS, each, strict=False)) for each in content["rows"]]
     # Every row is usable: none rests on a wrong label or on few false accepts.
     assert sum(map(len, (own for table in found._tables.values() for own in table.values()))) == len(rows)
