@@ -1,0 +1,58 @@
+"""Tables of docs/results.md that come from kept results."""
+
+from typing import Any
+
+import pytest
+import results_tables
+
+
+def row(upscaler: str, recognizer: str, value: float, **difference: list[float]) -> dict[str, Any]:
+    return {
+        "upscaler": upscaler,
+        "lr_size": 16,
+        "recognizer": recognizer,
+        "protocol": "searcher_centered",
+        "images": 10,
+        "metrics": {"dir_at_far_1e-2": value, "eer": 0.1},
+        "interval": {"dir_at_far_1e-2": [value - 0.1, value + 0.1]},
+        "difference": {name: {"dir_at_far_1e-2": each, "eer": each} for name, each in difference.items()},
+    }
+
+
+def content() -> dict[str, Any]:
+    rows = [row("none", "sface", 0.9), row("raw", "sface", 0.1), row("raw", "sface_small", 0.2)]
+    rows += [row("bicubic", "sface", 0.3), row("identity_x8", "sface", 0.5), row("bicubic", "sface_small", 0.4)]
+    rows.append(row("identity_x8", "sface_small", 0.55, bicubic=[0.15, 0.1, 0.2], sface=[0.05, -0.01, 0.11]))
+    rows.append(row("bicubic", "sface", 0.3) | {"protocol": "lfw"})
+    return {"dataset": "a/b", "created": "today", "versions": {}, "rows": rows}
+
+
+def test_a_table_by_hand() -> None:
+    lines = results_tables.small_faces(results_tables.by_key(content()))
+    assert lines[2:] == [
+        "| HR | 90.0 [80.0, 100.0] | | | | | |",
+        "| 16 px, `identity_x8` | 30.0 [20.0, 40.0] | 50.0 [40.0, 60.0] | 40.0 [30.0, 50.0] | 55.0 [45.0, 65.0] "
+        "| **+15.0 [+10.0, +20.0]** | +5.0 [-1.0, +11.0] |",
+        "| 16 px, pixels as they are | 10.0 [0.0, 20.0] | | 20.0 [10.0, 30.0] | | | |",
+    ]
+
+
+def test_what_is_kept() -> None:
+    found = results_tables.kept(content(), ("searcher_centered",))
+    assert len(found["rows"]) == 7
+    assert found["rows"][6]["difference"]["sface"] == {"dir_at_far_1e-2": [0.05, -0.01, 0.11]}
+    assert found["rows"][0]["metrics"] == {"dir_at_far_1e-2": 0.9}
+
+
+def test_only_what_is_between_the_markers_is_written() -> None:
+    document = "one\n<!-- a -->\nold\n<!-- end of a -->\ntwo\n"
+    assert results_tables.written(document, "a", ["new", "lines"]) == (
+        "one\n<!-- a -->\nnew\nlines\n<!-- end of a -->\ntwo\n"
+    )
+    with pytest.raises(ValueError, match="no markers"):
+        results_tables.written("nothing", "a", [])
+
+
+def test_the_document_has_the_kept_results() -> None:
+    document = results_tables.DOCUMENT.read_text()
+    assert results_tables.updated(document) == document, "run python benchmarks/results_tables.py"
