@@ -73,6 +73,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for line in [*files.remarks(source), *probes.remarks, *remarks]:
         print(line)
     reader = load_reader(config)
+    if probes.clips and reader.small is not None:
+        # Of five frames of a video the usual recognizer finds more (docs/clips.md).
+        print(f"With clips among the probes {reader.recognizer.name} reads all faces, also small ones.")
+        reader = reader.for_enrolment()
     if licence := reader.upscalers.licence_remark():
         print(licence)
     known = _known(config, source, files, reader)

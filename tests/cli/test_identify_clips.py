@@ -120,6 +120,8 @@ def test_a_part_of_a_clip(clip: Path, gallery: Path, tmp_path: Path, capsys: pyt
     out = capsys.readouterr().out
     assert "walk.mp4: 2 tracks in 10 frames, 5 of them looked at" in out
     assert "2 tracks, 1 matched" in out
+    assert "With clips among the probes sface reads all faces, also small ones." in out
+    assert "sface_small" not in out
 
 
 def test_numbered_frames_are_a_clip(clip: Path, gallery: Path, tmp_path: Path) -> None:
