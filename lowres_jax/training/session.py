@@ -291,8 +291,8 @@ def run(
         if devices.is_lead_process():
             introduce(state)
             print(
-                f"curves: {workdir / 'curves.png'} after each evaluation, and python -m tensorboard.main --logdir "
-                f"{shlex.quote(str(workdir / 'tensorboard'))}",
+                f"curves after each evaluation: {workdir / 'curves.png'}\n"
+                f"curves: python -m tensorboard.main --logdir {shlex.quote(str(workdir / 'tensorboard'))}",
                 flush=True,
             )
         schedule = make_schedule(config.optimizer, steps)

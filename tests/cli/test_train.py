@@ -83,8 +83,8 @@ def test_a_run_says_what_it_does(straight: tuple[Path, str]) -> None:
     lines = output.splitlines()
     assert "generator 0.0335 million parameters; 1 cpu device in 1 process" in lines[0]
     assert lines[1].startswith("faces/made: 18 crops of 6 people to learn from (sharpness at least 0), 6 of 2 held out")
-    assert lines[2].startswith(f"curves: {workdir}/curves.png after each evaluation")
-    assert lines[2].endswith(f"python -m tensorboard.main --logdir {workdir}/tensorboard")
+    assert lines[2] == f"curves after each evaluation: {workdir}/curves.png"
+    assert lines[3] == f"curves: python -m tensorboard.main --logdir {workdir}/tensorboard"
     assert (workdir / "curves.png").is_file()
     assert f"export_weights {workdir} NAME 'LICENSE" in lines[-1]
     assert [line.split()[1] for line in lines if "images/s" in line] == ["2/8", "4/8", "6/8", "8/8"]
