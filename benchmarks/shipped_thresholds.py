@@ -62,9 +62,11 @@ def main() -> None:
     if arguments.check:
         check(calibration, ShippedThresholds.load(made_for))
         return
+    # Small faces of tracks are read as all others are.
     probes = [size for size in (0, *CUT_SIZES) if reader.small is None or reader.small.reads(size)]
+    lengths = (1,) if reader.small else (1, TRACK_FRAMES)
     rows: list[list[Any]] = []
-    for enrolled, size, frames in itertools.product((0, *CUT_SIZES), probes, (1, TRACK_FRAMES)):
+    for enrolled, size, frames in itertools.product((0, *CUT_SIZES), probes, lengths):
         small = enrolled > 0
         for pictures, people in itertools.product(
             PICTURES_SMALL if small else PICTURES, arguments.people or (PEOPLE_SMALL if small else PEOPLE)

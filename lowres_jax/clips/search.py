@@ -170,7 +170,7 @@ def answers(
         if key not in thresholds:
             thresholds[key] = calibration.threshold(far, recipe, *key)
         assert track.best is not None
-        view = replace(track.best.view, template=track.template, enrolled_template=track.enrolled_template)
+        view = replace(track.best.view, template=track.template)
         matches = gallery.search(view.template, ranks, thresholds[key].similarity)
         yield TrackAnswer(
             path=followed.clip.path,

@@ -52,7 +52,7 @@ class Track:
       number: from 1, by the first frame.
       sightings: in order of time.
       best: the sighting of the highest quality, or of the largest face where that is not known, with its pictures.
-      total: (2, D) sum of the templates, and of those by which the faces would be enrolled.
+      total: (D,) sum of the templates.
     """
 
     number: int
@@ -66,8 +66,7 @@ class Track:
             self.best = sighting
         bare = Sighting(sighting.frame, sighting.seconds, sighting.view.without_pictures())
         self.sightings.append(bare)
-        both = np.stack([sighting.view.template, sighting.view.as_enrolled])
-        self.total = both + (0.0 if self.total is None else self.total)
+        self.total = sighting.view.template + (0.0 if self.total is None else self.total)
 
     @property
     def first(self) -> Sighting:
@@ -83,13 +82,7 @@ class Track:
     def template(self) -> np.ndarray:
         """(D,) float32 mean of the templates of all sightings, of unit length."""
         assert self.total is not None
-        return _unit(self.total[0])
-
-    @property
-    def enrolled_template(self) -> np.ndarray:
-        """(D,) float32 the same of the templates by which the faces would be enrolled."""
-        assert self.total is not None
-        return _unit(self.total[1])
+        return self.total / max(float(np.linalg.norm(self.total)), 1e-12)
 
     @property
     def quality(self) -> float | None:
@@ -182,7 +175,7 @@ class Tracker:
 
     def _worth(self, track: Track, view: FaceView, seconds: float) -> float:
         """Worth of a face as the next one of a track, from 0, not at all, to 1."""
-        alike = (float(track.enrolled_template @ view.as_enrolled) - self._same) / (1.0 - self._same)
+        alike = (float(track.template @ view.template) - self._same) / (1.0 - self._same)
         if alike < 0.0:
             return 0.0
         overlap = intersection_over_union(track.expected_box(seconds), view.face.box)
@@ -190,10 +183,6 @@ class Tracker:
             # Only a face that is clearly the same.
             return alike if alike >= 0.5 else 0.0
         return 0.5 * overlap**0.5 + 0.5 * alike
-
-
-def _unit(vector: np.ndarray) -> np.ndarray:
-    return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
 
 def _rank(sighting: Sighting) -> tuple[float, int]:

@@ -44,7 +44,7 @@ class SmallFaceTrial:
     def of_people(
         cls, source: RecordSource, positions: np.ndarray, samples: SmallFaceTransform, teacher: Recognizer
     ) -> "SmallFaceTrial":
-        """People held out, compared with the mean of their other pictures; strangers are the others of them.
+        """Faces of people held out, each compared with the mean of the person's other pictures and with everybody else.
 
         Args:
           source: the prepared set.
@@ -65,7 +65,7 @@ class SmallFaceTrial:
     def of_pairs(
         cls, source: RecordSource, count: int, samples: SmallFaceTransform, teacher: Recognizer
     ) -> "SmallFaceTrial":
-        """LFW's View 1: of two pictures of a person the second is small, the first and all other first ones are not.
+        """Pairs of View 1 of LFW: the second picture is small; the first ones of all pairs are enrolled as they are.
 
         Args:
           source: LFW with its pairs.

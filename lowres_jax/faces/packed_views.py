@@ -7,7 +7,7 @@ import numpy as np
 from lowres_jax.faces.reader import FaceView
 from lowres_jax.localization.detector import Face
 
-_NAMES = ("box", "score", "landmarks", "turned", "quality", "sizes", "template", "enrolled_template")
+_NAMES = ("box", "score", "landmarks", "turned", "quality", "sizes", "template")
 
 
 def packed(views: Sequence[FaceView], dimension: int) -> dict[str, np.ndarray]:
@@ -28,7 +28,6 @@ def packed(views: Sequence[FaceView], dimension: int) -> dict[str, np.ndarray]:
         "quality": np.asarray([np.nan if view.quality is None else view.quality for view in views], np.float64),
         "sizes": np.asarray([(view.native_size, view.cut_size) for view in views], np.int64).reshape(-1, 2),
         "template": np.asarray([view.template for view in views], np.float32).reshape(-1, dimension),
-        "enrolled_template": np.asarray([view.as_enrolled for view in views], np.float32).reshape(-1, dimension),
     }
 
 
@@ -41,8 +40,8 @@ def unpacked(kept: Mapping[str, np.ndarray]) -> list[FaceView]:
     columns = {name: kept[name] for name in _NAMES}
     views = []
     for row in range(len(columns["score"])):
-        box, score, marks, turned, quality, sizes, template, enrolled = (column[row] for column in columns.values())
+        box, score, marks, turned, quality, sizes, template = (column[row] for column in columns.values())
         face = Face(box, float(score), None if np.isnan(marks).any() else marks, int(turned))
         told = None if np.isnan(quality) else float(quality)
-        views.append(FaceView(face, int(sizes[0]), int(sizes[1]), template, quality=told, enrolled_template=enrolled))
+        views.append(FaceView(face, int(sizes[0]), int(sizes[1]), template, quality=told))
     return views

@@ -25,8 +25,7 @@ def clip(tmp_path: Path) -> Clip:
 def view(x: float, quality: float | None, landmarks: bool) -> FaceView:
     marks = np.arange(10, dtype=np.float32).reshape(5, 2) if landmarks else None
     face = Face(np.asarray([x, 1, 2, 3], np.float32), 0.875, marks, 90)
-    enrolled = np.asarray([0.8, 0.6], np.float32)
-    return FaceView(face, 40, 48, np.asarray([0.6, 0.8], np.float32), quality=quality, enrolled_template=enrolled)
+    return FaceView(face, 40, 48, np.asarray([0.6, 0.8], np.float32), quality=quality)
 
 
 def test_faces_are_the_same_again(clip: Clip, tmp_path: Path) -> None:
@@ -48,7 +47,6 @@ def test_faces_are_the_same_again(clip: Clip, tmp_path: Path) -> None:
     assert (one.face.score, one.face.turned, one.native_size, one.cut_size, one.quality) == (0.875, 90, 40, 48, 0.25)
     assert (one.crop, one.cut) == (None, None)
     assert other.template.tolist() == one.template.tolist() == [np.float32(0.6), np.float32(0.8)]
-    assert one.as_enrolled.tolist() == [np.float32(0.8), np.float32(0.6)]
     assert (other.face.landmarks, other.quality) == (None, None)
     with SeenFrames(path, "other models", 2) as seen:
         assert seen.get(clip, [0]) == {}

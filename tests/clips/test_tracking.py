@@ -123,14 +123,3 @@ def test_overlap_by_hand() -> None:
     one, other = np.asarray([0, 0, 10, 10]), np.asarray([5, 0, 15, 10])
     assert intersection_over_union(one, other) == pytest.approx(50 / 150)
     assert intersection_over_union(one, one + 20) == 0.0
-
-
-def test_faces_are_told_apart_by_what_would_be_enrolled() -> None:
-    """Templates of searched small faces decide who is named, not which face continues a track."""
-    tracker = Tracker()
-    for number in range(3):
-        face = replace(view(10, face=template(number)), enrolled_template=template(7))
-        assert seen(tracker, number, [face]) == [1]
-    (track,) = tracker.tracks
-    np.testing.assert_allclose(track.template, [3**-0.5] * 3 + [0] * 5, rtol=1e-6)
-    np.testing.assert_allclose(track.enrolled_template, template(7), rtol=1e-6)
