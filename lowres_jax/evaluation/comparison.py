@@ -129,6 +129,12 @@ def judge(
             estimates["lfw"] = verification_bootstrap.estimate(
                 scores, originals[2], subjects.same, subjects.folds, fold_counts
             )
+        if "lfw_searcher" in protocols.names:
+            first, second = subjects.pairs.T
+            crossed_scores = image_quality.identity_cosine(originals[0][first], templates[second])
+            estimates["lfw_searcher"] = verification_bootstrap.estimate(
+                crossed_scores, originals[2], subjects.same, subjects.folds, fold_counts
+            )
         estimates |= protocols.of_others(templates, originals[0], people, people_counts)
         if method.upscaler != NONE:
             estimates["image_quality"] = _quality(method, measurement, subjects, originals[0], people_counts)
@@ -174,7 +180,7 @@ def rows(
     """
     originals = next(each for method, each in judged.items() if method.upscaler == NONE)
     found = []
-    folds = {"lfw": len(np.unique(subjects.folds))}
+    folds = dict.fromkeys(("lfw", "lfw_searcher"), len(np.unique(subjects.folds)))
     for lr_size in dict.fromkeys(method.lr_size for method in judged if method.upscaler != NONE):
         own = {method.upscaler: each for method, each in judged.items() if method.lr_size == lr_size}
         own = {NONE: originals, **{upscaler: each for upscaler, each in own.items() if upscaler != NONE}}

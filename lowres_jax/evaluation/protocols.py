@@ -20,7 +20,7 @@ class Protocols:
     """The tests of a comparison.
 
     Attributes:
-      names: "lfw", "all_against_all", "searcher", "blufr", "open_set".
+      names: "lfw", "lfw_searcher", "all_against_all", "searcher", "blufr", "open_set".
       trials: BLUFR's trials.
       open_set: lists of the open-set protocols; None without them.
       share: share of the condition's mean that centered templates are without; 0: none are centered.

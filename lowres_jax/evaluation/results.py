@@ -38,8 +38,8 @@ def row(
       upscaler: name, "none" for the originals, "raw" for the unenlarged images.
       lr_size: side of the low-resolution image in pixels.
       recognizer: name.
-      protocol: "lfw", "all_against_all", "searcher", either of these with "_centered", "blufr", "blufr_searcher",
-        "open_set_o1" to "open_set_o3", or "image_quality".
+      protocol: "lfw", "lfw_searcher", "all_against_all", "searcher", "all_against_all_centered", "searcher_centered",
+        "blufr", "blufr_searcher", "open_set_o1" to "open_set_o3", or "image_quality".
       estimate: estimate of the method.
       references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is passed over.
       images: number of images of the evaluation.

@@ -30,9 +30,10 @@ KEYS = {
     "onnx": onnx_model.KEYS,
     "protocols": Key(
         ("lfw", "all_against_all", "searcher"),
-        "lfw: pairs in folds; all_against_all: open-set identification; searcher: that with originals enrolled. On LFW "
-        "also the tests that others wrote: blufr (with originals enrolled too), open_set (O1 to O3).",
-        choices=("lfw", "all_against_all", "searcher", "blufr", "open_set"),
+        "lfw: pairs in folds, both small; lfw_searcher: only the second picture of a pair small; all_against_all: "
+        "open-set identification; searcher: that with originals enrolled. On LFW also the tests that others wrote: "
+        "blufr (with originals enrolled too), open_set (O1 to O3).",
+        choices=("lfw", "lfw_searcher", "all_against_all", "searcher", "blufr", "open_set"),
         filled=True,
     ),
     "protocol_files": Key(

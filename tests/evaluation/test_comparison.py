@@ -88,7 +88,7 @@ def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, 
         subjects,
         resamples=50,
         seed=0,
-        protocols=Protocols(("all_against_all", "lfw", "searcher")),
+        protocols=Protocols(("all_against_all", "lfw", "lfw_searcher", "searcher")),
     )
     rows = {(row["upscaler"], row["protocol"]): row for row in comparison.rows("sface", found, subjects)}
     # Of the originals it is all-against-all itself; a method's probes are searched for among the originals.
@@ -102,6 +102,15 @@ def test_the_searchers_case(subjects: EvaluationSet, measurements: dict[Method, 
     assert own["metrics"]["dir_at_far_1e-2"] == pytest.approx(expected)
     assert own["metrics"] != rows["srresnet", "all_against_all"]["metrics"]
     assert len(own["difference"]["bicubic"]["dir_at_far_1e-2"]) == 3
+    # Of a pair only the second picture is small.
+    assert rows["none", "lfw_searcher"]["metrics"] == rows["none", "lfw"]["metrics"]
+    first, second = subjects.images[subjects.pairs].T
+    scores = (measurements[HR].templates[first].astype(np.float64) * measurements[GOOD].templates[second]).sum(axis=1)
+    pairs = rows["srresnet", "lfw_searcher"]
+    expected_pairs = verification.evaluate_pairs(scores, subjects.same, subjects.folds)
+    assert pairs["metrics"]["auc"] == pytest.approx(expected_pairs.auc)
+    assert pairs["metrics"]["auc"] != rows["srresnet", "lfw"]["metrics"]["auc"]
+    assert pairs["folds"] == rows["srresnet", "lfw"]["folds"]
     printed = print_table({"rows": list(rows.values())})
     assert "32 px, SFace: originals enrolled, small faces searched for" in printed
     assert mark(group_rows({"rows": list(rows.values())})[0], "srresnet", *SEARCHER) is not None

@@ -79,8 +79,9 @@ def centered_table(group: Group) -> dict[str, Any] | None:
 
 
 def others_table(group: Group) -> dict[str, Any] | None:
-    """The tests that others wrote; None where none was asked for."""
-    columns = [
+    """Pairs whose second picture alone is small, and the tests that others wrote; None where none was asked for."""
+    columns = [("lfw_searcher", "accuracy", what) for what in ("value", "error", "bicubic")]
+    columns += [
         (protocol, name, what)
         for protocol in ("blufr", "blufr_searcher", "open_set_o1", "open_set_o2", "open_set_o3")
         for name in ("dir_at_far_1e-2", "vr_at_far_1e-3")

@@ -22,6 +22,7 @@ PROTOCOLS = {
     "all_against_all_centered": "Open-set identification, centered",
     "searcher_centered": "Good pictures enrolled, centered",
     "lfw": "Pairs",
+    "lfw_searcher": "Pairs, second picture small",
     "blufr": "BLUFR",
     "blufr_searcher": "BLUFR, originals enrolled",
     "open_set_o1": "Open set O1",
