@@ -52,7 +52,7 @@ _GROUPS = {
     "Data sets": ("prepare",),
     "Trainings of generators": ("train",),
     "Trainings of recognizers": ("train_recognizer",),
-    "Models": ("export_weights", "export_model", "import_model"),
+    "Models": ("models", "export_weights", "export_model", "import_model"),
     "Accelerators": ("check_accelerator",),
 }
 

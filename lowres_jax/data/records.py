@@ -10,6 +10,7 @@ takes to decode, and holds Python's lock meanwhile; this takes 0.03 ms. A test c
 
 import functools
 import hashlib
+import importlib.util
 import json
 import mmap
 import operator
@@ -229,6 +230,12 @@ def missing_files(directory: Path, count: int) -> list[str]:
     return [ending for number in range(count) if (ending := f"tfrecord-{number:05d}-of-{count:05d}") not in there]
 
 
+def preparing(builder: str) -> str:
+    """The command that prepares a set; where TensorFlow is not installed, which writes TFRecords, that too."""
+    install = "" if importlib.util.find_spec("tensorflow") else "pip install 'lowres-jax[prepare]' && "
+    return f"{install}lowres-jax prepare_{builder}"
+
+
 def open_records(directory: Path) -> RecordSource:
     """Opens a prepared data set.
 
@@ -241,10 +248,7 @@ def open_records(directory: Path) -> RecordSource:
     found = version_directory(directory)
     if found is None:
         builder = Path(directory).parent.name
-        raise UserError(
-            f"{directory}: no prepared data set; "
-            f"run: python -m lowres_jax.main --config=configs/prepare_{builder or 'orl_faces'}.py"
-        )
+        raise UserError(f"{directory}: no prepared data set; run: {preparing(builder or 'orl_faces')}")
     try:
         splits = json.loads((found / "dataset_info.json").read_text())["splits"]
         lengths = [int(length) for split in splits for length in split["shardLengths"]]

@@ -18,7 +18,7 @@ from lowres_jax.localization.detector import Face
 from lowres_jax.recognition.recognizer import Recognizer
 from lowres_jax.runtime.signals import interruptible
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import Upscaler, UpscalerBySize, load_upscaler
+from lowres_jax.super_resolution.upscaler import LARGE_FACE, Upscaler, UpscalerBySize, load_upscaler
 
 # An enlarged photograph of so many pixels takes 1.2 GB as bytes: a 24-megapixel photograph at x4.
 MAX_ENLARGED_PIXELS = 400_000_000
@@ -55,20 +55,25 @@ def enlarge_faces(
     face_size: int | None,
     tile: int,
     overlap: int,
+    degraded: Sequence[bool],
+    large: int = LARGE_FACE,
 ) -> list[EnlargedFace]:
-    """Cuts and enlarges faces, each by the upscaler for its size (`for_face`), those of about one size together.
+    """Cuts and enlarges faces, each by its upscaler (`for_face`), those of about one size together.
 
     Args:
       found: a picture, (H, W, 3) float32 RGB in [0, 1], and a face in it, for each.
-      upscalers: one, or one for each size.
+      upscalers: one, or one for each size and condition.
       face_size: side of the crops before the enlargement; None: as many pixels as the picture has there.
       tile: see `tiling.upscale_tiled`.
       overlap: likewise.
+      degraded: for each face whether its picture is noisy or compressed.
+      large: side from which faces go through no network; those that are cut to `face_size` always do.
     """
     sizes = [face_size or paste.native_size(face, image.shape) for image, face in found]
     cuts = [paste.cut_face(image, face, size) for (image, face), size in zip(found, sizes, strict=True)]
     enlarged: list[np.ndarray] = [np.empty(0)] * len(found)
-    chosen = [upscalers.for_face(size) for size in sizes]
+    large = LARGE_FACE if face_size else large
+    chosen = [upscalers.for_face(size, bad, large) for size, bad in zip(sizes, degraded, strict=True)]
     for upscaler in dict.fromkeys(chosen):
         own = [number for number, each in enumerate(chosen) if each is upscaler]
         results = tiling.upscale_each(upscaler, [cuts[number] for number in own], tile, overlap)
@@ -83,6 +88,7 @@ def enlarge_faces(
 def likeness(faces: Sequence[EnlargedFace], recognizer: Recognizer) -> list[tuple[float, float | None]]:
     """Similarity of each face to itself: cosine of the templates before, by bicubic, and after.
 
+    A low one tells that the face became another one. A high one tells nothing: copied noise gives the highest.
     Beside it the length of the embedding after, where it is known what that means.
     """
     if not faces:
@@ -171,16 +177,16 @@ def too_large(image: np.ndarray, scale: int) -> str:
 
 
 def chunks(pictures: Iterator[Read], batch_size: int) -> Iterator[list[Read]]:
-    """Pictures in groups that are bounded by number and by memory."""
+    """Pictures in groups that are bounded by number and by memory; the first comes alone, so that it is seen soon."""
     chunk: list[Read] = []
-    pixels = 0
+    pixels, most = 0, 1
     for path, sha256, picture in pictures:
         chunk.append((path, sha256, picture))
         pixels += picture.rgb.shape[0] * picture.rgb.shape[1]
         del picture
         # A large one does not wait for another: two would be in memory.
-        if len(chunk) == batch_size or pixels > _MAX_PENDING_PIXELS:
+        if len(chunk) == most or pixels > _MAX_PENDING_PIXELS:
             yield chunk
-            chunk, pixels = [], 0
+            chunk, pixels, most = [], 0, batch_size
     if chunk:
         yield chunk

@@ -1,4 +1,4 @@
-"""Faults of a photograph besides its size: noise and compression, and the model that was made for them."""
+"""Faults of a photograph besides its size: noise and compression."""
 
 import cv2
 import numpy as np
@@ -16,9 +16,6 @@ _LARGEST = 2048  # of a larger picture the middle is looked at
 
 # From which on a model that knows them is better; those of its training begin there (`degradations.footage`).
 NOISY, COMPRESSED = 2.0, 60
-FOOTAGE = "identity_footage"
-# It was trained at 32 px, and at 16 px it harms (docs/results.md).
-_LEAST_SIZE, _MOST_SIZE = 24, 56
 
 
 def noise_level(image: Image) -> float:
@@ -42,19 +39,14 @@ def noise_level(image: Image) -> float:
     return float(np.quantile(levels[exposed], _FLATTEST)) if exposed.any() else 0.0
 
 
-def remark(picture: DecodedImage, noise: float, size: int, model: str) -> str:
-    """Faults of a face's picture and the model made for them; "" where there are none, or it has that model.
+def of_picture(picture: DecodedImage, noise: float) -> str:
+    """Faults of a picture in words, as "noise of 3.2 of 255 and JPEG quality 30"; "" where it has none.
 
     Args:
       picture: the picture.
       noise: see `noise_level`.
-      size: side of the face in pixels of the picture.
-      model: name of what enlarges it.
     """
     quality = picture.metadata.jpeg_quality
-    wrong = [f"noise of {noise:.1f} of 255"] if noise >= NOISY else []
-    wrong += [f"JPEG quality {quality}"] if 0 < quality <= COMPRESSED else []
-    if not wrong or model == FOOTAGE:
-        return ""
-    fits = _LEAST_SIZE <= size <= _MOST_SIZE
-    return " and ".join(wrong) + (f": try --config.upscaler={FOOTAGE}" if fits else "")
+    found = [f"noise of {noise:.1f} of 255"] if noise >= NOISY else []
+    found += [f"JPEG quality {quality}"] if 0 < quality <= COMPRESSED else []
+    return " and ".join(found)

@@ -34,7 +34,7 @@ _READ_AHEAD = 32  # aligned crops
 _SECONDS_BETWEEN_SAVES = 30.0
 # By SFace 1 of 100 faces of 16 px, and none of 32 px, is less like itself (29 people held out, identity and
 # identity_x8); of two different people 1 of 1,000 pairs is more alike.
-_UNLIKE = 0.5
+UNLIKE = 0.5
 # What everybody who uses a result should know, once.
 CAUTION = "What a network adds is invented: an enlarged face is no evidence of what somebody looks like."
 
@@ -84,6 +84,7 @@ class Job:
         """Notes a picture whose files are written."""
         self._ledger.entries[entry.picture] = entry
         self.made.append(entry)
+        self._bar.set_description_str(f"enhance with {self._upscalers.names}", refresh=False)
         self._bar.update()
         if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
             self.save()
@@ -140,7 +141,7 @@ class Job:
                     result = self.writer.path(self._results[path], "", path)
                     write(result, image, picture, Maker(upscaler.name, bool(upscaler.card.weights)), whole=True)
                     enlarged_crop = EnlargedFace(None, max(shape[:2]), picture.rgb, image, upscaler)
-                    entry.faces.append(_row(entry, 0, result, enlarged_crop, picture, (None, None), 0.0))
+                    entry.faces.append(self._row(entry, 0, result, enlarged_crop, picture, (None, None), 0.0))
                 self.sheet.add(path.name, picture.rgb, image)
 
         for path, sha256, picture in self._read_ahead():
@@ -190,16 +191,22 @@ class Job:
             found = rotated_search.detect(detector, shown, self._config.look_again)
             # From left to right, so that numbers can be matched with the picture.
             found = [sorted(faces, key=lambda face: float(face.box[0])) for faces in found]
-            faces = iter(self._enlarged([(image, face) for image, of in zip(shown, found, strict=True) for face in of]))
-            for image, read, of in interruptible(zip(shown, chunk, found, strict=True)):
-                self._enhance_photograph(image, *read, list(itertools.islice(faces, len(of))), recognizer)
+            noise = [faults.noise_level(image) if of else 0.0 for image, of in zip(shown, found, strict=True)]
+            faults_of = [faults.of_picture(read[2], level) for read, level in zip(chunk, noise, strict=True)]
+            pairs = [(image, face) for image, of in zip(shown, found, strict=True) for face in of]
+            degraded = [bool(faulty) for faulty, of in zip(faults_of, found, strict=True) for _ in of]
+            faces = iter(self._enlarged(pairs, degraded))
+            for image, read, of, level in interruptible(zip(shown, chunk, found, noise, strict=True)):
+                self._enhance_photograph(image, *read, list(itertools.islice(faces, len(of))), recognizer, level)
             # Before the next are read.
-            del shown, image, read, faces
+            del shown, image, read, faces, pairs
             chunk.clear()
 
-    def _enlarged(self, found: list[tuple[np.ndarray, Face]]) -> list[EnlargedFace]:
+    def _enlarged(self, found: list[tuple[np.ndarray, Face]], degraded: list[bool]) -> list[EnlargedFace]:
         config = self._config
-        return enlarging.enlarge_faces(found, self._upscalers, config.face_size, config.tile, config.overlap)
+        return enlarging.enlarge_faces(
+            found, self._upscalers, config.face_size, config.tile, config.overlap, degraded, config.small_face
+        )
 
     def _enhance_photograph(
         self,
@@ -209,17 +216,17 @@ class Job:
         picture: DecodedImage,
         faces: list[EnlargedFace],
         recognizer: Recognizer | None,
+        noise: float,
     ) -> None:
         """Writes a picture's faces and, where there is a background, the photograph; `image` is it on white."""
         config, background, writer = self._config, self._background, self.writer
         alike = enlarging.likeness(faces, recognizer) if recognizer else [(None, None)] * len(faces)
-        noise = faults.noise_level(image) if faces else 0.0
         entry = PictureEntry(str(path), sha256)
         with writer.picture(entry) as write:
             for number, (each, value) in enumerate(zip(faces, alike, strict=True), start=1):
                 result = writer.path(self._results[path], f"_face{number}", path)
                 write(result, each.crop, picture, _maker([each.upscaler]), whole=False)
-                entry.faces.append(_row(entry, number, result, each, picture, value, noise))
+                entry.faces.append(self._row(entry, number, result, each, picture, value, noise))
                 tqdm.write(entry.faces[-1].line())
                 self.sheet.add(f"{path.name}, face {number}", each.cut, each.crop)
             if background is not None and not self._refused(path, picture, background.scale):
@@ -233,39 +240,39 @@ class Job:
                 self.sheet.add(path.name, image, photograph)
         self.transparent += bool(faces) and picture.alpha is not None
 
-
-def _row(
-    entry: PictureEntry,
-    number: int,
-    result: Path,
-    made: EnlargedFace,
-    picture: DecodedImage,
-    alike: tuple[float | None, float | None],
-    noise: float,
-) -> FaceRow:
-    likeness, length = alike
-    remarks = [faults.remark(picture, noise, made.size, made.upscaler.name)]
-    if made.size >= LARGE_FACE:
-        remarks = [f"large enough: from {LARGE_FACE} px on no network adds anything"]
-    if likeness is not None and likeness < _UNLIKE:
-        remarks.append(f"hardly like itself any more: one of 100 faces of 16 px comes out below {_UNLIKE}")
-    face = made.face
-    return FaceRow(
-        picture=entry.picture,
-        face=number,
-        result=str(result),
-        box=None if face is None else [round(float(value), 1) for value in face.box],
-        score=None if face is None else round(float(face.score), 4),
-        turned=0 if face is None else face.turned,
-        size=made.size,
-        enlarged_to=max(made.crop.shape[:2]),
-        model=made.upscaler.name,
-        quality=None if length is None else round(quality(made.size, length), 3),
-        likeness=None if likeness is None else round(likeness, 4),
-        noise=round(noise, 2),
-        jpeg_quality=picture.metadata.jpeg_quality,
-        remark="; ".join(filter(None, remarks)),
-    )
+    def _row(
+        self,
+        entry: PictureEntry,
+        number: int,
+        result: Path,
+        made: EnlargedFace,
+        picture: DecodedImage,
+        alike: tuple[float | None, float | None],
+        noise: float,
+    ) -> FaceRow:
+        likeness, length = alike
+        remarks = [faults.of_picture(picture, noise)]
+        if number and not self._config.face_size and made.size >= self._config.small_face:
+            more = f"; --config.small_face={LARGE_FACE} sends it through one" if made.size < LARGE_FACE else ""
+            remarks = [f"large enough: from {self._config.small_face} px on no network{more}"]
+        if likeness is not None and likeness < UNLIKE:
+            remarks.append("hardly like itself any more, as one of 100 faces of 16 px")
+        face = made.face
+        return FaceRow(
+            picture=entry.picture,
+            face=number,
+            result=str(result),
+            box=None if face is None else [round(float(value), 1) for value in face.box],
+            score=None if face is None else round(float(face.score), 4),
+            turned=0 if face is None else face.turned,
+            size=made.size,
+            enlarged_to=max(made.crop.shape[:2]),
+            model=made.upscaler.name,
+            quality=None if length is None else round(quality(made.size, length), 3),
+            noise=round(noise, 2),
+            jpeg_quality=picture.metadata.jpeg_quality,
+            remark="; ".join(filter(None, remarks)),
+        )
 
 
 def _maker(upscalers: list[Upscaler]) -> Maker:

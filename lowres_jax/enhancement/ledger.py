@@ -32,7 +32,6 @@ class FaceRow:
       enlarged_to: side of the result in pixels.
       model: upscaler.
       quality: from 0 to 1, see `matching.quality`; None for an aligned crop.
-      likeness: cosine of the templates of the face before (by bicubic) and after; None where it was not asked for.
       noise: standard deviation of the picture's noise in luma, of 255.
       jpeg_quality: JPEG quality of the picture, 0 where it is no JPEG.
       remark: warning; empty for none.
@@ -48,7 +47,6 @@ class FaceRow:
     enlarged_to: int
     model: str
     quality: float | None
-    likeness: float | None
     noise: float
     jpeg_quality: int
     remark: str
@@ -57,12 +55,11 @@ class FaceRow:
         """The row in words."""
         where = f" at {self.box[0]:.0f},{self.box[1]:.0f}" if self.box else ""
         turned = f", found in the picture turned by {self.turned} degrees" if self.turned else ""
-        alike = "" if self.likeness is None else f"; like itself {self.likeness:.2f}"
         number = f" face {self.face}" if self.face else ""
         factor = f"x{self.enlarged_to / self.size:g}"
         return (
             f"{filenames.printable(Path(self.picture).name)}{number}{where}: {self.size} px, {factor} by "
-            f"{self.model} to {self.enlarged_to} px{turned}{alike}" + (f" ({self.remark})" if self.remark else "")
+            f"{self.model} to {self.enlarged_to} px{turned}" + (f" ({self.remark})" if self.remark else "")
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from lowres_jax.data.records import version_directory
+from lowres_jax.data.records import preparing, version_directory
 from lowres_jax.errors import UserError
 from lowres_jax.matching.calibration import Calibration
 from lowres_jax.runtime import environment
@@ -29,8 +29,7 @@ def folders(given: str | None, detector: str) -> list[Path]:
     if not found:
         option = "" if detector == "mtcnn" else f" --config.detector={detector}"
         raise UserError(
-            f"{usual[-1]}: no prepared set to measure the threshold on; "
-            f"run: python -m lowres_jax.main --config=configs/prepare_orl_faces.py{option}"
+            f"{usual[-1]}: no prepared set to measure the threshold on; run: {preparing('orl_faces')}{option}"
         )
     return found
 

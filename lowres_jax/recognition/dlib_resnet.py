@@ -51,6 +51,7 @@ class DlibRecognizer:
         except ImportError as error:
             raise UserError(
                 f"recognizer {card.name}: dlib is not installed; run: pip install 'lowres-jax[judges]'"
+                f"{_fetching(card, weights)}"
             ) from error
         path = cards.weight_path(card, weights)
         try:
@@ -74,3 +75,12 @@ def chip(image: np.ndarray) -> np.ndarray:
     matrix = similarity_transform(TEMPLATE * (len(image) / TEMPLATE_SIZE), CHIP_TEMPLATE)
     moved = cv2.warpAffine(image, matrix, (_CHIP, _CHIP), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.round(np.clip(moved, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def _fetching(card: cards.Card, weights: str | None) -> str:
+    """The command that fetches the weights too, where they are missing besides; "" otherwise."""
+    try:
+        cards.weight_path(card, weights)
+    except UserError:
+        return f" && python -m lowres_jax.pretrained.fetch {card.weights['fetch']}"
+    return ""

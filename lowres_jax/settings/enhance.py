@@ -1,5 +1,7 @@
 """The keys of the task enhance, and those of finding and enlarging faces that identify has too."""
 
+import dataclasses
+
 from lowres_jax.config_keys import PLATFORM, Key
 
 RULES = ("highest_score", "nearest_centre", "largest")
@@ -14,9 +16,15 @@ LOOK_AGAIN = Key(
 # (benchmarks/quality.py view1; View 2: docs/results.md).
 UPSCALER = Key(
     ("identity", "identity_x8"),
-    "Models that enlarge small faces; of several, each face gets the one made for its size. identity_footage is better "
-    "for noisy, blurred or compressed pictures. These are for research only; srresnet (Apache-2.0) is free.",
+    "Models that enlarge small faces; of several, each face gets the one made for its size, and in noisy or compressed "
+    "pictures the one made for those (identity_footage). These are for research only; srresnet (Apache-2.0) is free.",
     filled=True,
+)
+SMALL_FACE = Key(
+    64,
+    "Faces whose aligned crop has fewer pixels a side in the photograph go through a model.",
+    least=0,
+    most=4096,
 )
 WEIGHTS = Key(None, "Path of a weight file of your own for one upscaler.", kind=str)
 
@@ -30,10 +38,11 @@ KEYS = {
         affects_result=False,
     ),
     "output": Key(None, "Folder for the results.", kind=str, needed="DIR", affects_result=False),
-    "upscaler": UPSCALER,
+    "upscaler": dataclasses.replace(UPSCALER, default=(*UPSCALER.default, "identity_footage")),
     "weights": WEIGHTS,
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
+    "small_face": SMALL_FACE,
     "aligned": Key(False, "Treat the pictures as face crops."),
     "face_size": Key(
         None,
@@ -65,7 +74,7 @@ KEYS = {
         "Write into the metadata of the results (XMP) that they were enlarged, by which model, and from which size.",
     ),
     "caption": Key(False, "Add a strip below each result that says so too."),
-    "likeness": Key(True, "Print the similarity, by SFace, of each face before and after."),
+    "likeness": Key(True, "Warn, by SFace, of faces that came out as somebody else's, and measure quality."),
     "sheet_faces": Key(
         24, "Number of pictures in enhance.html, before and after; 0: no enhance.html.", least=0, affects_result=False
     ),

@@ -1,7 +1,7 @@
 """The keys of the task identify."""
 
 from lowres_jax.config_keys import PLATFORM, SEED, Key
-from lowres_jax.settings.enhance import DETECTOR, LOOK_AGAIN, RULES, UPSCALER, WEIGHTS
+from lowres_jax.settings.enhance import DETECTOR, LOOK_AGAIN, RULES, SMALL_FACE, UPSCALER, WEIGHTS
 
 KEYS = {
     "platform": PLATFORM,
@@ -29,9 +29,7 @@ KEYS = {
     "enrol": Key("largest", "Rule by which one of several faces of a gallery picture is enrolled.", choices=RULES),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
-    "small_face": Key(
-        64, "Faces whose aligned crop has fewer pixels a side in the photograph are enlarged.", least=0, most=4096
-    ),
+    "small_face": SMALL_FACE,
     "recognizer": Key(
         "sface_small",
         "Recognizer; sface_small is sface with a recognizer of small faces that are searched for, sface goes without.",

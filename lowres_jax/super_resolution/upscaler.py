@@ -19,6 +19,8 @@ from lowres_jax.utils.shapes import Images
 _ANOTHER_SIZE = 1.75
 # A face of so many pixels has all that a recognizer and an eye need; a network would take minutes to add to it.
 LARGE_FACE = 256
+# A model made for degraded faces harms where faces are half as large as those of its training (docs/results.md).
+_LEAST_RATIO_DEGRADED = 0.75
 _NAMED = 5  # pictures in a remark
 _RESEARCH_ONLY = "research only"  # as cards of models begin, whose data are
 
@@ -31,6 +33,7 @@ class Upscaler:
       scale: enlargement of each side.
       card: its model card.
       made_for: side in pixels of the faces it was trained for; 0 where its card does not say.
+      for_degraded: whether these were blurred, noisy and compressed.
     """
 
     def __init__(self, card: cards.Card, scale: int, enlarge: Callable[[np.ndarray], np.ndarray]):
@@ -38,6 +41,7 @@ class Upscaler:
         self.card = card
         self.scale = scale
         self.made_for: int = card.training.get("lr_size", 0)
+        self.for_degraded: bool = card.training.get("degraded", False)
         self._enlarge = enlarge
 
     def __call__(self, images: Images) -> Float[np.ndarray, "batch new_height new_width 3"]:
@@ -85,7 +89,7 @@ def upscaler_of(card: cards.Card, weights: str | None = None, interpolation_scal
 
 
 class UpscalerBySize:
-    """One upscaler for all faces, or several, of which each face gets the one that is made for its size.
+    """One upscaler for all faces, or several, of which each face gets the one made for its size and condition.
 
     Attributes:
       members: the upscalers.
@@ -107,21 +111,42 @@ class UpscalerBySize:
                 raise UserError(
                     f"config.upscaler={self.names}: {each.name} is made for no size in particular; name it alone"
                 )
-            if [other.made_for for other in self.members].count(each.made_for) > 1:
+            same = [other for other in self.members if other.made_for == each.made_for]
+            if [other.for_degraded for other in same].count(each.for_degraded) > 1:
                 raise UserError(
                     f"config.upscaler={self.names}: several are made for faces of {each.made_for} px; name one of them"
                 )
 
-    def of(self, size: int) -> Upscaler:
-        """The one for faces of `size` pixels: made for the size that is nearest in ratio."""
+    def of(self, size: int, degraded: bool = False) -> Upscaler:
+        """The upscaler of faces of `size` pixels: the one made for the size that is nearest in ratio.
+
+        Args:
+          size: side of the face in pixels.
+          degraded: whether its picture is noisy or compressed; then it is one made for such faces, where there is one
+            for that size.
+        """
         if len(self.members) == 1:
             return self.members[0]
-        return min(self.members, key=lambda each: max(each.made_for / size, size / each.made_for))
+        fitting = [
+            each
+            for each in self.members
+            if each.for_degraded and _LEAST_RATIO_DEGRADED <= size / each.made_for <= _ANOTHER_SIZE
+        ]
+        clean = [each for each in self.members if not each.for_degraded]
+        chosen = (fitting if degraded else []) or clean or self.members
+        return min(chosen, key=lambda each: max(each.made_for / size, size / each.made_for))
 
-    def for_face(self, size: int) -> Upscaler:
-        """The upscaler of a face of `size` pixels: `of`, but bicubic for a face that is large enough as it is."""
-        upscaler = self.of(size)
-        return upscaler if size < LARGE_FACE else load_upscaler("bicubic", interpolation_scale=upscaler.scale)
+    def for_face(self, size: int, degraded: bool = False, large: int = LARGE_FACE) -> Upscaler:
+        """The upscaler of a face: `of`, but bicubic for a face that is large enough as it is.
+
+        Args:
+          size: side of the face in pixels.
+          degraded: see `of`.
+          large: side from which faces are large enough; never above `LARGE_FACE`.
+        """
+        upscaler = self.of(size, degraded)
+        large_enough = size >= min(large, LARGE_FACE)
+        return load_upscaler("bicubic", interpolation_scale=upscaler.scale) if large_enough else upscaler
 
     def licence_remark(self) -> str:
         """A line where a member may not be used for everything; "" where all may."""

@@ -68,8 +68,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
         print(line)
     if background and (line := enlarging.announcement(background, files.paths, config.tile, config.overlap)):
         print(line)
-    what = f"enhance with {upscalers.names}"
-    with tqdm(total=len(files.paths), unit="picture", desc=what, dynamic_ncols=True) as bar:
+    # No speed and no time left can be told before the first picture is done.
+    with tqdm(total=len(files.paths), unit="picture", desc="compiling the models, once", dynamic_ncols=True) as bar:
         job = Job(config, upscalers, background, results, ledger, bar)
         try:
             with signals.at_forced_end(job.save), job.writer.opened():

@@ -245,6 +245,7 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
         "batch_size": settings["batch_size"],
         "start": settings["start"] or "random",
         **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
+        **({} if Degradation.of(ConfigDict(settings["degradation"])).plain else {"degraded": True}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
         "judges": ", ".join(settings["judges"]),
         **({"figures_step": trained.figures_step} if figures and trained.figures_step != trained.step else {}),

@@ -27,7 +27,7 @@ from lowres_jax.data.people import person_names
 from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.enhancement import enlarging, faults
 from lowres_jax.enhancement.enlarging import EnlargedFace
-from lowres_jax.enhancement.job import CAUTION
+from lowres_jax.enhancement.job import CAUTION, UNLIKE
 from lowres_jax.errors import UserError
 from lowres_jax.faces.loading import kept_identity, load_reader
 from lowres_jax.faces.quality import quality, templates_and_lengths
@@ -41,9 +41,9 @@ from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording
-from lowres_jax.settings import identify
+from lowres_jax.settings import enhance, identify
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import LARGE_FACE
+from lowres_jax.super_resolution.upscaler import LARGE_FACE, load_upscaler_by_size
 from lowres_jax.utils import filenames
 
 # Side of the faces that the page shows; smaller results are shown larger by the browser.
@@ -89,6 +89,9 @@ class Engine:
         self._reader = load_reader(settings)
         self._upscalers, self._recognizer = self._reader.upscalers, self._reader.recognizer
         self._detector = self._reader.detector
+        # What is only looked at may go through a model for noisy pictures too; thresholds were not measured for that.
+        usual = tuple(config.upscaler) == tuple(identify.KEYS["upscaler"].default)
+        self._enlargers = load_upscaler_by_size(enhance.KEYS["upscaler"].default) if usual else self._upscalers
         self._thresholds = ShippedThresholds.load(
             described(self._recognizer, self._upscalers, self._reader.centering, config.detector, self._reader.small)
         )
@@ -145,9 +148,9 @@ class Engine:
 
     def _rows(self, decoded: images.DecodedImage, faces: Sequence[EnlargedFace]) -> list[dict[str, Any]]:
         """Rows of the answer for enlarged faces."""
-        noise = faults.noise_level(decoded.rgb)
         rows = []
         likeness = enlarging.likeness(faces, self._recognizer)
+        found = faults.of_picture(decoded, faults.noise_level(decoded.rgb))
         for face, (alike, length) in zip(faces, likeness, strict=True):
             assert face.face is not None
             side = min(_SHOWN, max(face.crop.shape[0], CROP_SIZE))
@@ -159,8 +162,8 @@ class Engine:
                     "quality": None if length is None else round(quality(face.size, length), 3),
                     "model": face.upscaler.name,
                     "scale": face.upscaler.scale,
-                    "likeness": round(alike, 3),
-                    "remark": faults.remark(decoded, noise, face.size, face.upscaler.name),
+                    "remark": f"{found}." if found else "",
+                    "another": alike < UNLIKE,
                     "pixels": _data(face.cut),
                     "bicubic": _data(resize.upscale_bicubic(face.cut, side, side)),
                     "enlarged": _data(resize.resize(face.crop, side, side)),
@@ -171,7 +174,7 @@ class Engine:
     def pasted_back(self, picture: Upload) -> bytes:
         """The whole photograph enlarged, with its faces, as PNG; raises as `enhance` does."""
         decoded, found = self._found(picture)
-        background = enlarging.background_of("bicubic", self._upscalers)
+        background = enlarging.background_of("bicubic", self._enlargers)
         if why := enlarging.too_large(decoded.rgb, background.scale):
             raise UserError(f"{_told(picture)}: {why}")
         photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
@@ -202,7 +205,8 @@ class Engine:
 
     def _enlarged(self, decoded: images.DecodedImage, faces: Sequence[Face]) -> list[EnlargedFace]:
         pairs = [(decoded.rgb, face) for face in faces]
-        return enlarging.enlarge_faces(pairs, self._upscalers, None, _TILE, _OVERLAP)
+        degraded = bool(faults.of_picture(decoded, faults.noise_level(decoded.rgb)))
+        return enlarging.enlarge_faces(pairs, self._enlargers, None, _TILE, _OVERLAP, [degraded] * len(faces))
 
     def _decoded(self, picture: Upload) -> images.DecodedImage:
         """A picture, whose size is looked at before it is decoded."""

@@ -81,6 +81,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "campaigns.py clips --count 3 --folder {out}",
         "campaigns.py archives --count 5 --folder {out}",
         "quality.py view1 bicubic --judge sface --count 8",
+        "model_by_condition.py --photographs 2 --judge sface",
         "quality.py held_out bicubic --judge sface --count 16",
         "quality.py promises --people 4 --count 160 --splits 1",
         "condition_shares.py --upscalers bicubic --lr_sizes 16 --held_out .3 --images 20 --output {out}",

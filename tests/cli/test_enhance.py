@@ -545,6 +545,7 @@ def test_what_is_said_of_a_face_and_kept(
     picture = Image.fromarray(images.to_uint8(astronaut))
     picture.save(tmp_path / "in" / "a.jpg", quality=40, exif=exif, dpi=(240, 240))
     changes = {"detector": "mtcnn", "likeness": True, "format": "input", "paste_back": True, "caption": True}
+    changes["small_face"] = 256
     enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler=("srresnet",), **changes), tmp_path)
 
     printed = capsys.readouterr().out
@@ -557,7 +558,7 @@ def test_what_is_said_of_a_face_and_kept(
     assert row["model"] == "srresnet"
     assert row["enlarged_to"] == 4 * row["size"]
     assert abs(row["jpeg_quality"] - 40) <= 1
-    assert row["likeness"] > 0.9
+    assert 0 < row["quality"] < 1
     assert f"a.jpg face 1 at {row['box'][0]:.0f},{row['box'][1]:.0f}: {row['size']} px, x4 by srresnet" in printed
     assert "(JPEG quality 40" in printed
     assert printed.count(CAUTION) == 1
@@ -570,6 +571,27 @@ def test_what_is_said_of_a_face_and_kept(
         assert entry["sha256"].encode() in image.info["xmp"]
         assert b'lowres:Model="srresnet and bicubic"' in image.info["xmp"]
     assert "a.jpg, face 1" in (tmp_path / "out" / "enhance.html").read_text()
+
+
+def test_faces_go_to_the_model_for_their_size_and_condition(
+    tmp_path: Path, astronaut: np.ndarray, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One rule with the page: a face of 64 px and more goes through no network; noise and JPEG choose among models."""
+    small = cv2.resize(astronaut, (100, 100), interpolation=cv2.INTER_AREA)
+    images.write_image(tmp_path / "in" / "large.png", astronaut)
+    images.write_image(tmp_path / "in" / "small.png", small)
+    Image.fromarray(images.to_uint8(small)).save(tmp_path / "in" / "small_compressed.jpg", quality=40)
+    upscaler = ("identity", "identity_footage")
+    enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler=upscaler, detector="mtcnn"), tmp_path)
+    rows = [each["faces"][0] for each in json.loads((tmp_path / "out" / "enhance.json").read_text())["pictures"]]
+    assert [row["model"] for row in rows] == ["bicubic", "identity", "identity_footage"]
+    assert rows[0]["size"] >= 64
+    assert rows[0]["remark"].startswith("large enough: from 64 px on no network; --config.small_face=256 sends")
+    assert rows[2]["remark"] == "JPEG quality 40"
+    printed = capsys.readouterr()
+    assert "x4 by identity_footage" in printed.out
+    assert "compiling the models, once:   0%" in printed.err
+    assert "enhance with identity,identity_footage: 100%" in printed.err
 
 
 def test_a_slow_background_is_announced(photograph: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -413,7 +413,6 @@ def test_from_the_command_line_without_a_prepared_set(tmp_path, monkeypatch):
 
     assert ended.returncode == 1
     assert ended.stderr.strip().endswith(
-        "no prepared set to measure the threshold on; "
-        "run: python -m lowres_jax.main --config=configs/prepare_orl_faces.py"
+        "no prepared set to measure the threshold on; run: lowres-jax prepare_orl_faces"
     )
     assert "Traceback" not in ended.stderr

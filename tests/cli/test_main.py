@@ -1,5 +1,6 @@
 """The command line as a user meets it: every mistake is one line and a non-zero status."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from ml_collections import ConfigDict
 import lowres_jax
 from lowres_jax.errors import UserError
 from lowres_jax.main import spelled_out
+from lowres_jax.pretrained import cards
 from lowres_jax.runtime import configuration
 
 pytestmark = pytest.mark.slow
@@ -112,6 +114,19 @@ def test_a_value_too_many_is_one_line() -> None:
     assert_one_line_error(run_main("enhanc", "a"), "did you mean 'enhance'?")
     # What is still missing is named as ever.
     assert_one_line_error(run_main("enhance", "a"), "give --config.output=DIR")
+
+
+def test_models_lists_every_model() -> None:
+    result = run_main("models")
+    assert result.returncode == 0
+    lines = {line.split()[0]: line for line in result.stdout.splitlines() if line}
+    assert cards.names("super_resolution") + cards.names("recognition") == [
+        name for name in lines if (cards.shipped_folder() / f"{name}.toml").is_file()
+    ]
+    shown = [re.split(r"  +", lines[name]) for name in ("identity", "bicubic", "edsr_x2", "sface_small")]
+    assert shown[0] == ["identity", "faces of 32 px", "research only", "3.1 MB", "32 px: +6.1 [+3.2, +9.7] by dlib"]
+    assert [each[3] for each in shown[1:]] == ["no weights", shown[2][3], "0.3 MB"]
+    assert shown[3][1] == "faces of up to 24 px"
 
 
 def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:

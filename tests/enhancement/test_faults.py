@@ -1,4 +1,4 @@
-"""Noise and compression of known strength, and the model that is suggested for them."""
+"""Noise and compression of known strength."""
 
 import io
 
@@ -38,25 +38,21 @@ def test_texture_is_no_noise(photograph: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quality", "noise", "size", "model", "said"),
+    ("quality", "noise", "said"),
     [
-        (30, 0.0, 32, "identity", "JPEG quality 30: try --config.upscaler=identity_footage"),
-        (30, 3.25, 32, "identity", "noise of 3.2 of 255 and JPEG quality 30: try --config.upscaler=identity_footage"),
-        (0, 2.0, 48, "bicubic", "noise of 2.0 of 255: try --config.upscaler=identity_footage"),
-        # Not made for faces of that size; there already; nothing wrong.
-        (30, 0.0, 16, "identity_x8", "JPEG quality 30"),
-        (30, 0.0, 100, "identity", "JPEG quality 30"),
-        (30, 9.0, 32, "identity_footage", ""),
-        (61, 1.9, 32, "identity", ""),
+        (30, 0.0, "JPEG quality 30"),
+        (30, 3.25, "noise of 3.2 of 255 and JPEG quality 30"),
+        (0, 2.0, "noise of 2.0 of 255"),
+        (61, 1.9, ""),
     ],
 )
-def test_what_is_suggested(quality: int, noise: float, size: int, model: str, said: str) -> None:
+def test_faults_in_words(quality: int, noise: float, said: str) -> None:
     picture = DecodedImage(np.zeros((1, 1, 3), np.float32), metadata=Metadata(jpeg_quality=quality))
-    assert faults.remark(picture, noise, size, model) == said
+    assert faults.of_picture(picture, noise) == said
 
 
 def test_the_quality_is_that_of_the_file(photograph: np.ndarray) -> None:
     buffer = io.BytesIO()
     Image.fromarray(images.to_uint8(photograph)).save(buffer, "JPEG", quality=40)
     picture = images.decode_picture(buffer.getvalue(), "a.jpg")
-    assert faults.remark(picture, 0.0, 32, "identity").startswith("JPEG quality 40: ")
+    assert faults.of_picture(picture, 0.0) == "JPEG quality 40"

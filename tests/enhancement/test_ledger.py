@@ -21,7 +21,6 @@ ROW = FaceRow(
     enlarged_to=128,
     model="identity_x8",
     quality=0.75,
-    likeness=0.875,
     noise=0.5,
     jpeg_quality=90,
     remark="",
@@ -46,8 +45,8 @@ def again(folder: Path, overwrite: bool = False, **changes: object) -> Ledger:
 
 
 def test_lines() -> None:
-    assert ROW.line() == "a.jpg face 1 at 1,2: 16 px, x8 by identity_x8 to 128 px; like itself 0.88"
-    crop = dataclasses.replace(ROW, face=0, box=None, likeness=None, turned=90, remark="JPEG quality 30", size=48)
+    assert ROW.line() == "a.jpg face 1 at 1,2: 16 px, x8 by identity_x8 to 128 px"
+    crop = dataclasses.replace(ROW, face=0, box=None, turned=90, remark="JPEG quality 30", size=48)
     assert crop.line() == (
         "a.jpg: 48 px, x2.66667 by identity_x8 to 128 px, found in the picture turned by 90 degrees (JPEG quality 30)"
     )
@@ -61,7 +60,7 @@ def test_what_is_kept(done: Path) -> None:
     assert second["problem"] == "damaged"
     with (done / "enhance.csv").open() as file:
         (row,) = csv.DictReader(file)
-    assert (row["picture"], row["size"], row["likeness"]) == ("in/a.jpg", "16", "0.875")
+    assert (row["picture"], row["size"]) == ("in/a.jpg", "16")
     assert [row[side] for side in ("left", "top", "right", "bottom")] == ["1.0", "2.0", "30.5", "40.0"]
 
 

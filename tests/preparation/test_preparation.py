@@ -219,7 +219,7 @@ def test_a_damaged_record_is_named(prepared, tmp_path):
 
 
 def test_a_set_that_is_not_prepared_names_the_command(tmp_path):
-    with pytest.raises(UserError, match=r"no prepared data set; run: .*configs/prepare_orl_faces\.py"):
+    with pytest.raises(UserError, match="no prepared data set; run: lowres-jax prepare_orl_faces"):
         open_records(tmp_path / "orl_faces" / "mtcnn")
 
 

@@ -46,7 +46,7 @@ def test_what_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: 
 
     with monkeypatch.context() as patch:
         patch.setattr(builtins, "__import__", without)
-        with pytest.raises(UserError, match=r"dlib is not installed; run: pip install 'lowres-jax\[judges\]'"):
+        with pytest.raises(UserError, match=r"run: pip install 'lowres-jax\[judges\]' && python -m .*fetch dlib$"):
             load_recognizer("dlib")
     with pytest.raises(UserError, match="no sum over an image and its mirror"):
         load_recognizer("dlib", flip_sum=True)

@@ -17,6 +17,23 @@ def test_each_face_goes_to_the_one_made_for_its_size() -> None:
     assert chosen == ["identity_x8"] * 3 + ["identity"] * 5
 
 
+def test_faces_of_noisy_pictures_go_to_the_model_made_for_them() -> None:
+    three = load_upscaler_by_size(("identity", "identity_x8", "identity_footage"))
+    # Made for 32 px: from .75 to 1.75 times that size; at 16 px it harms.
+    sizes = (16, 23, 24, 32, 56, 57, 100)
+    assert [three.of(size).name for size in sizes] == ["identity_x8"] + ["identity"] * 6
+    chosen = [three.of(size, degraded=True).name for size in sizes]
+    assert chosen == ["identity_x8", "identity", *["identity_footage"] * 3, "identity", "identity"]
+    two = load_upscaler_by_size(("identity", "identity_x8"))
+    assert two.of(32, degraded=True).name == "identity"
+
+
+def test_large_enough_is_what_the_caller_says_but_never_above_the_limit() -> None:
+    upscalers = load_upscaler_by_size(("srresnet",))
+    assert [upscalers.for_face(size, large=64).name for size in (63, 64)] == ["srresnet", "bicubic"]
+    assert upscalers.for_face(256, large=4096).name == "bicubic"
+
+
 @pytest.mark.parametrize("names", [("identity", "identity_x8"), ("srresnet",)])
 def test_no_network_enlarges_a_face_that_is_large_enough(names: tuple[str, ...]) -> None:
     """It took minutes, and invents where nothing is missing; from 256 px on, wherever a face is enlarged."""
@@ -47,7 +64,7 @@ def test_remarks_are_of_the_faces_that_each_gets() -> None:
     ("names", "weights", "message"),
     [
         ("identity,bicubic", "", "identity,bicubic: bicubic is made for no size in particular; name it alone"),
-        ("identity,identity_footage", "", "several are made for faces of 32 px; name one of them"),
+        ("identity,identity", "", "several are made for faces of 32 px; name one of them"),
         ("identity,identity_x8", "own.safetensors", "a weight file is for one upscaler"),
         ("identity,", "", "no such model"),
     ],

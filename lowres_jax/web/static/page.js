@@ -130,8 +130,8 @@ function enlargedFace(face, number) {
   show();
   card.append(stack, slider, label);
   card.append(element("p", "A guess: what the network adds is invented.", { className: "guess" }));
-  const like = face.likeness < 0.5 ? ", hardly the same face any more" : "";
-  card.append(element("p", `Likeness to itself, by SFace: ${face.likeness.toFixed(2)}${like}. ${face.remark}`, { className: "small" }));
+  if (face.another) card.append(element("p", "It hardly is the same face any more.", { className: "guess" }));
+  if (face.remark) card.append(element("p", `The photograph has ${face.remark}`, { className: "small" }));
   card.append(element("a", "Save this face", { href: face.enlarged, download: `face${number}.png`, className: "button" }));
   return card;
 }
