@@ -48,7 +48,7 @@ KEYS = {
         least=0,
         most=1,
     ),
-    "group": Key(False, "Group unknown faces and tracks by similarity."),
+    "group": Key(False, "Print groups of unknown faces and tracks by similarity, also of more than 1,000."),
     "calibration": Key(
         None,
         "Prepared set that the rate is measured on; None: of lfw/DETECTOR and orl_faces/DETECTOR in the cache folder "

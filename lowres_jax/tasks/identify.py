@@ -30,12 +30,16 @@ from lowres_jax.matching.shipped_thresholds import ShippedThresholds, Thresholds
 from lowres_jax.report import search_wording as wording
 from lowres_jax.report.annotated_clip import write_annotated
 from lowres_jax.report.contact_sheet import Candidate, Row, write_sheet
+from lowres_jax.report.people_page import write_people
 from lowres_jax.report.photograph_page import write_pages
 from lowres_jax.report.search_files import Found, remove_pages, write_csv, write_json
 from lowres_jax.report.track_files import write_tracks
 from lowres_jax.runtime import environment
 from lowres_jax.settings.identify import KEYS
 from lowres_jax.utils.files import try_folder
+
+# Grouping compares all faces with all others: of more of them only where it is asked for.
+_MOST_GROUPED = 1000
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class _Known:
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
-    """Identifies the faces of `config.probe`; writes identify.json and identify.png into the workdir.
+    """Identifies the faces of `config.probe`; writes identify.html and files for programs into the workdir.
 
     Args:
       config: see configs/identify.py.
@@ -176,13 +180,13 @@ def _answers(
 
 def _groups(config: ConfigDict, answers: Sequence[Answer], thresholds: Thresholds) -> list[int]:
     """For each answer the number of its group of unknown people, 0 for none; printed where it is asked for."""
-    if not config.group:
+    if not config.group and len(answers) > _MOST_GROUPED:
         return [0] * len(answers)
     # As if each were searched for among the others: the more there are, the more alike two strangers may be.
     others = max(sum(not answer.accepted for answer in answers) - 1, 1)
     limit = thresholds.threshold(max(config.far, 0.01), ((0,),) * others, 0).similarity
     groups = group_unknown(answers, limit)
-    for line in wording.groups(answers, groups, limit):
+    for line in wording.groups(answers, groups, limit) if config.group else ():
         print(line)
     return groups
 
@@ -233,6 +237,9 @@ def _write(found: Found, notes: Sequence[str], reader: FaceReader, workdir: Path
         written.append(workdir / "identify.png")
         remarks = found.notes[: len(found.notes) - len(notes)]
         write_sheet(written[-1], title, rows, [*more, *remarks, *notes])
+    if not found.pair:
+        written.append(workdir / "identify.html")
+        write_people(written[-1], found, rows, notes[-1])
     return [*written, workdir / "pages"] if pages else written
 
 

@@ -154,6 +154,13 @@ def test_names_unknowns_and_what_was_skipped(run, gallery, tmp_path, capsys):
     assert float(table[0]["threshold"]) == pytest.approx(threshold["similarity"], abs=1e-4)
     assert float(table[0]["left"]) == pytest.approx(found["faces"][0]["box"][0], abs=0.1)
     assert sorted(path.name for path in (tmp_path / "work" / "pages").iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
+    page = (tmp_path / "work" / "identify.html").read_text()
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles == ["anna", "bert", "Žofie", "Unknown, each seen once", "Notes"]
+    assert page.count("Enrolled picture") == 3
+    assert page.count("data:image/jpeg") == 3 + 4
+    assert "Likely this person: 1 face in 1 file." in page
+    assert f"a name is given from {threshold['similarity']:.2f}" in page
     # The next search in this workdir removes these pages, and nothing that somebody else has put there.
     own = put(tmp_path / "work" / "pages" / "mine.jpg", orl(1, 1))
     assert len(run(gallery, probe / "a.png")["pages"]) == 1
