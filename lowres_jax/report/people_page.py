@@ -33,7 +33,7 @@ def write_people(path: Path, found: Found, rows: Sequence[Row], caution: str) ->
       path: path of the file.
       found: the search.
       rows: pictures of the first answers; later ones stand without.
-      caution: first line, what a match is worth.
+      caution: first line, what a match is worth; last of the notes.
 
     Raises:
       UserError: it cannot be written.
@@ -48,7 +48,7 @@ def write_people(path: Path, found: Found, rows: Sequence[Row], caution: str) ->
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lowres_jax", "report/templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    text = environment.get_template("people.html").render(sections=sections, notes=found.notes, caution=caution)
+    text = environment.get_template("people.html").render(sections=sections, notes=found.notes[:-1], caution=caution)
     with write_atomically(path) as file:
         file.write(text.encode(errors="replace"))
 

@@ -1,9 +1,10 @@
 """The routes: a page, what it asks for, and the same for programs."""
 
 import functools
+import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,8 +20,9 @@ from lowres_jax import __version__
 from lowres_jax.clips.reading import SUFFIXES, open_clip
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
+from lowres_jax.web.answers import Upload, file_name, relative
 from lowres_jax.web.archive import unpack
-from lowres_jax.web.engine import Engine, Upload
+from lowres_jax.web.engine import Engine
 from lowres_jax.web.guard import Guard
 from lowres_jax.web.jobs import Jobs, Stage, Work
 from lowres_jax.web.line import FullError, Line
@@ -36,12 +38,17 @@ _CLIP_STAGES = (
     Stage(re.compile(r"^clip\S*:\s+(\d+)%"), "Finding the faces", 0, 30),
     Stage(re.compile(r"^enlarge .*?(\d+)%"), "Enlarging them", 30, 99),
 )
+_SEARCH_STAGES = (
+    Stage(re.compile(r"^enrol\S*:\s+(\d+)%"), "Reading the known people", 0, 20),
+    Stage(re.compile(r"^clip\S*:\s+(\d+)%"), "Finding and comparing the faces", 20, 90),
+)
 _REPORT_STAGES = (
     Stage(re.compile(r"^people:\s+(\d+)%"), "Finding the faces", 0, 25),
     Stage(re.compile(r"^\d+/\d+ .*?(\d+)%"), "Enlarging and recognizing them", 25, 90),
     Stage(re.compile(r"^protocols.*?(\d+)%"), "Drawing the report", 90, 99),
 )
 _DESCRIPTION = "Small faces: find them, enlarge them, recognize them. An enlarged face is a guess."
+Clip = Annotated[UploadFile, File(description="MP4 or another video")]
 Picture = Annotated[UploadFile, File(description="JPEG, PNG, WebP, TIFF or another picture")]
 
 
@@ -92,16 +99,27 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
     @app.get("/state", summary="What there is to search in, and the limits")
     async def state() -> dict[str, Any]:
         limits = ("most_megabytes", "most_megapixels", "most_known", "most_frames")
-        return {"version": __version__, "known": engine.known, **{name: config[name] for name in limits}}
+        own = {"version": __version__, "known": engine.known, "models": engine.models}
+        return {**own, **{name: config[name] for name in limits}}
+
+    @app.get("/example", summary="A photograph to try (E. Collins, NASA, public domain)")
+    async def example() -> Response:
+        return Response(engine.example(), media_type="image/jpeg")
 
     @app.post(
         "/enhance", summary="Small faces of a photograph, enlarged (large=true: all); Accept: image/png: all of it"
     )
-    async def enhance(request: Request, picture: Picture, large: bool = False) -> Any:
+    async def enhance(request: Request, picture: Picture, large: bool = False, model: str = "") -> Any:
         if "image/png" in request.headers.get("accept", ""):
             content = await answer(request, lambda: engine.pasted_back(_read(picture)))
             return Response(content, media_type="image/png")
-        return await answer(request, lambda: engine.enhance(_read(picture), large))
+        return await answer(request, lambda: engine.enhance(_read(picture), large, model))
+
+    @app.post("/faces", summary="The enlarged faces of several photographs, as a zip archive")
+    async def faces(request: Request, pictures: list[UploadFile], large: bool = False, model: str = "") -> Response:
+        given = [_read(each) for each in pictures]
+        content = await answer(request, lambda: engine.enlarged_faces(given, large, model))
+        return Response(content, media_type="application/zip")
 
     @app.post("/identify", summary="Who is it? Among known people, or the same person as on one other picture?")
     async def identify(
@@ -128,12 +146,18 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         work = functools.partial(_comparison, content=_read(archive).content, most_megapixels=config.most_megapixels)
         return await _started(jobs, "report", _owner(request, response), work)
 
-    @app.post("/clip", status_code=202, summary="A clip enlarged, with its faces, made in the background")
-    async def clip(
-        request: Request, response: Response, clip: Annotated[UploadFile, File(description="MP4 or another video")]
-    ) -> Any:
-        work = functools.partial(_enlarged_clip, upload=_read(clip), config=config)
+    @app.post("/clip", status_code=202, summary="A clip enlarged, with its faces (preview=true: its first second)")
+    async def clip(request: Request, response: Response, clip: Clip, preview: bool = False) -> Any:
+        work = functools.partial(_enlarged_clip, upload=_read(clip), config=config, preview=preview)
         return await _started(jobs, "clip", _owner(request, response), work)
+
+    @app.post("/people", status_code=202, summary="Who is in a clip? Searched in the background")
+    async def people(request: Request, response: Response, clip: Clip, known: list[UploadFile] | None = None) -> Any:
+        given = [_read(each) for each in known or []]
+        if not given and not engine.known:
+            raise UserError("nobody is known: choose a folder of known people")
+        work = functools.partial(_searched_clip, upload=_read(clip), known=given, config=config)
+        return await _started(jobs, "search", _owner(request, response), work)
 
     @app.get("/jobs", summary="The jobs that this browser started, by its cookie")
     def own_jobs(request: Request) -> list[dict[str, object]]:
@@ -147,6 +171,18 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
     def job_removed(job_id: str) -> dict[str, str]:
         _known(lambda: jobs.remove(job_id))
         return {"id": job_id, "state": "removed"}
+
+    @app.get("/jobs/{job_id}/tracks", summary="Who passes through a searched clip, when and where")
+    async def job_tracks(job_id: str) -> list[dict[str, Any]]:
+        path: Path = _known(lambda: jobs.result(job_id)).parents[1] / "tracks.json"
+        if not path.is_file():
+            raise HTTPException(404, "this job has no tracks")
+        columns = ("answer", "name", "nearest", "similarity", "threshold", "start", "end", "best_at", "native_size")
+        boxes = ("left", "top", "right", "bottom")
+        return [
+            {name: track[name] for name in columns} | {"box": [track[side] for side in boxes]}
+            for track in json.loads(path.read_bytes())
+        ]
 
     @app.get("/jobs/{job_id}/result", summary="What a finished job made: a report (HTML) or a clip (MP4)")
     async def job_result(job_id: str) -> FileResponse:
@@ -199,8 +235,30 @@ def _comparison(folder: Path, content: bytes, most_megapixels: int) -> Work:
     return Work([*flags, f"--workdir={workdir}"], workdir / "report.html", _REPORT_STAGES)
 
 
-def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict) -> Work:
-    """The command for a clip.
+def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict, preview: bool) -> Work:
+    """The command that enlarges a clip; raises as `_uploaded_clip` does."""
+    path, output = _uploaded_clip(folder, upload, config), folder / "output"
+    flags = ["--config=enhance", f"--config.input={path}", f"--config.output={output}"]
+    flags += ["--config.stop=1"] if preview else []
+    return Work([*flags, f"--config.upscaler={','.join(config.upscaler)}"], output / "clip_x2.mp4", _CLIP_STAGES)
+
+
+def _searched_clip(folder: Path, upload: Upload, known: Sequence[Upload], config: ConfigDict) -> Work:
+    """The command that searches a clip among the known people; raises as `_uploaded_clip` does."""
+    path, workdir = _uploaded_clip(folder, upload, config), folder / "work"
+    gallery = folder / "uploaded" / "known" if known else Path(config.gallery).resolve()
+    for number, each in enumerate(known):
+        place = gallery.joinpath(*relative(each.name).parts[:-1] or ("known",), f"{number}_{file_name(each.name)}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(each.content)
+    flags = ["--config=identify", f"--config.gallery={gallery}", f"--config.probe={path}", f"--workdir={workdir}"]
+    flags += [f"--config.{name}={config[name]}" for name in ("detector", "far", "least_found")]
+    flags.append(f"--config.upscaler={','.join(config.upscaler)}")
+    return Work(flags, workdir / "clips" / "clip.mp4", _SEARCH_STAGES)
+
+
+def _uploaded_clip(folder: Path, upload: Upload, config: ConfigDict) -> Path:
+    """Writes an uploaded clip into a job's folder.
 
     Raises:
       UserError: it is no clip, its frames are too large, or it is too long.
@@ -216,9 +274,7 @@ def _enlarged_clip(folder: Path, upload: Upload, config: ConfigDict) -> Work:
         raise UserError(str(error).replace(f"{uploaded}/", "")) from error
     if opened.frames > config.most_frames:
         raise UserError(f"the clip has {opened.frames:,} frames, over the {config.most_frames:,} that are taken")
-    output = folder / "output"
-    flags = ["--config=enhance", f"--config.input={path}", f"--config.output={output}"]
-    return Work([*flags, f"--config.upscaler={','.join(config.upscaler)}"], output / "clip_x2.mp4", _CLIP_STAGES)
+    return path
 
 
 def close(app: Any) -> None:

@@ -3,21 +3,20 @@
 Nothing of an upload outlives the call: pictures are decoded in memory, and those of a search lie in a temporary folder.
 """
 
-import base64
 import contextlib
 import ctypes
 import gc
 import io
 import itertools
-import re
 import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+import skimage.data
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -41,32 +40,25 @@ from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording
+from lowres_jax.report.search_wording import Verdict
 from lowres_jax.settings import enhance, identify
 from lowres_jax.super_resolution import tiling
-from lowres_jax.super_resolution.upscaler import LARGE_FACE, load_upscaler_by_size
-from lowres_jax.utils import filenames
+from lowres_jax.super_resolution.upscaler import LARGE_FACE, UpscalerBySize, load_upscaler_by_size
+from lowres_jax.web.answers import SHOWN, Upload, as_it_is, data_url, distinct, file_name, png, relative, told
 
-# Side of the faces that the page shows; smaller results are shown larger by the browser.
-_SHOWN = 256
 _TILE, _OVERLAP = 128, 32
 _RANKS = 5
 _MOST_FACES = 40  # of one photograph, the surest
 # Pixels of faces that go through networks for one request: a minute of two cores.
 _MOST_ENLARGED = 3 * LARGE_FACE**2
 _MOST_SHAPES = 50  # of pictures, until what was compiled for them is let go
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that somebody sent.
-
-    Attributes:
-      name: name of the file there: for messages, never a path here.
-      content: its bytes.
-    """
-
-    name: str
-    content: bytes
+# Answers of a search in words that need no explanation.
+_WORDS = {
+    Verdict.MATCH: "likely the same person",
+    Verdict.UNKNOWN: "likely nobody of the known people",
+    Verdict.TOO_SMALL: "cannot tell: the face is too small",
+    Verdict.NO_NAME: "cannot tell: the face is too small",
+}
 
 
 class Engine:
@@ -74,6 +66,7 @@ class Engine:
 
     Attributes:
       known: number of people enrolled from `config.gallery`.
+      models: names of the models among which a user may choose.
     """
 
     def __init__(self, config: ConfigDict):
@@ -92,6 +85,7 @@ class Engine:
         # What is only looked at may go through a model for noisy pictures too; thresholds were not measured for that.
         usual = tuple(config.upscaler) == tuple(identify.KEYS["upscaler"].default)
         self._enlargers = load_upscaler_by_size(enhance.KEYS["upscaler"].default) if usual else self._upscalers
+        self.models = [each.name for each in self._enlargers.members]
         self._thresholds = ShippedThresholds.load(
             described(self._recognizer, self._upscalers, self._reader.centering, config.detector, self._reader.small)
         )
@@ -114,28 +108,83 @@ class Engine:
             tiling.upscale_each(self._upscalers.of(size), crops, _TILE, _OVERLAP)
             templates_and_lengths(self._recognizer, np.full((count, CROP_SIZE, CROP_SIZE, 3), 0.5, np.float32))
 
-    def enhance(self, picture: Upload, large: bool = False) -> dict[str, Any]:
+    @staticmethod
+    def example() -> bytes:
+        """A photograph to try, as JPEG: E. Collins (NASA, public domain, from scikit-image), made small."""
+        picture = resize.resize(skimage.data.astronaut().astype(np.float32) / np.float32(255), 200, 200)
+        file = io.BytesIO()
+        Image.fromarray(images.to_uint8(picture)).save(file, "JPEG", quality=95)
+        return file.getvalue()
+
+    def enhance(self, picture: Upload, large: bool = False, model: str = "") -> dict[str, Any]:
         """Faces of a photograph, each as it is, by bicubic and by the face model.
 
         Args:
           picture: the photograph.
           large: whether faces that are large enough for a recognizer as they are, are enlarged too, up to 255 px.
+          model: one of `models`; "": the one for the size and condition of each face.
 
         Raises:
-          UserError: it is no picture, or too large.
+          UserError: it is no picture, or too large; or there is no such model.
         """
+        enlargers = self._enlarger(model)
         decoded, found = self._found(picture)
         sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
         chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
-        faces = self._enlarged(decoded, [face for face, here in zip(found, chosen, strict=True) if here])
+        faces = self._enlarged(decoded, [face for face, here in zip(found, chosen, strict=True) if here], enlargers)
         rows = iter(self._rows(decoded, faces))
-        told = [
-            next(rows) if here else _as_it_is(decoded.rgb, face, size, self._reader.small_face)
+        rows_of_all = [
+            next(rows) if here else as_it_is(decoded.rgb, face, size, self._reader.small_face)
             for face, size, here in zip(found, sizes, chosen, strict=True)
         ]
         height, width = decoded.rgb.shape[:2]
-        remarks = [line for line in (self._upscalers.licence_remark(),) if line]
-        return {"width": width, "height": height, "faces": told, "remarks": remarks, "caution": CAUTION}
+        return {"width": width, "height": height, "faces": rows_of_all, "license": self._license(), "caution": CAUTION}
+
+    def _enlarger(self, model: str) -> UpscalerBySize:
+        """The models of a request.
+
+        Raises:
+          UserError: there is no such model.
+        """
+        if not model:
+            return self._enlargers
+        if model not in self.models:
+            raise UserError(f"no model {model!r}; there are {', '.join(self.models)}")
+        return UpscalerBySize([each for each in self._enlargers.members if each.name == model])
+
+    def _license(self) -> str:
+        """What the enlarged faces may be used for, in a sentence; "" for anything."""
+        return "Enlarged faces are for research only: so are the data of these models." if self._bound() else ""
+
+    def _bound(self) -> bool:
+        return bool(self._enlargers.licence_remark())
+
+    def enlarged_faces(self, pictures: Sequence[Upload], large: bool = False, model: str = "") -> bytes:
+        """The enlarged faces of several photographs as a zip archive, named by photograph and face.
+
+        Photographs that cannot be read are listed in a text beside them; raises as `enhance` does where none has a
+        face that is enlarged.
+        """
+        enlargers, file, lines, count = self._enlarger(model), io.BytesIO(), [CAUTION, self._license()], 0
+        names: set[str] = set()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            for picture in pictures:
+                try:
+                    decoded, found = self._found(picture)
+                except UserError as error:
+                    lines.append(str(error))
+                    continue
+                sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
+                chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
+                stem = distinct(Path(file_name(picture.name)).stem, names)
+                made = iter(self._enlarged(decoded, list(itertools.compress(found, chosen)), enlargers))
+                for number in [place for place, here in enumerate(chosen, start=1) if here]:
+                    archive.writestr(f"{stem}_face{number}.png", png(next(made).crop))
+                    count += 1
+            archive.writestr("read_me.txt", "\n".join(filter(None, lines)) + "\n")
+        if not count:
+            raise UserError("; ".join(lines[2:]) or "no small face found")
+        return file.getvalue()
 
     @staticmethod
     def _chosen(sizes: Sequence[int], below: int) -> list[bool]:
@@ -153,7 +202,7 @@ class Engine:
         found = faults.of_picture(decoded, faults.noise_level(decoded.rgb))
         for face, (alike, length) in zip(faces, likeness, strict=True):
             assert face.face is not None
-            side = min(_SHOWN, max(face.crop.shape[0], CROP_SIZE))
+            side = min(SHOWN, max(face.crop.shape[0], CROP_SIZE))
             rows.append(
                 {
                     "box": [round(float(each), 1) for each in face.face.box],
@@ -164,9 +213,9 @@ class Engine:
                     "scale": face.upscaler.scale,
                     "remark": f"{found}." if found else "",
                     "another": alike < UNLIKE,
-                    "pixels": _data(face.cut),
-                    "bicubic": _data(resize.upscale_bicubic(face.cut, side, side)),
-                    "enlarged": _data(resize.resize(face.crop, side, side)),
+                    "pixels": data_url(face.cut),
+                    "bicubic": data_url(resize.upscale_bicubic(face.cut, side, side)),
+                    "enlarged": data_url(resize.resize(face.crop, side, side)),
                 }
             )
         return rows
@@ -176,11 +225,11 @@ class Engine:
         decoded, found = self._found(picture)
         background = enlarging.background_of("bicubic", self._enlargers)
         if why := enlarging.too_large(decoded.rgb, background.scale):
-            raise UserError(f"{_told(picture)}: {why}")
+            raise UserError(f"{told(picture)}: {why}")
         photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
         sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
         chosen = itertools.compress(found, self._chosen(sizes, LARGE_FACE))
-        enlarging.paste_faces(photograph, self._enlarged(decoded, list(chosen)), background.scale)
+        enlarging.paste_faces(photograph, self._enlarged(decoded, list(chosen), self._enlargers), background.scale)
         file = io.BytesIO()
         Image.fromarray(photograph).save(file, "PNG", compress_level=1)
         return file.getvalue()
@@ -203,17 +252,19 @@ class Engine:
             with contextlib.suppress(OSError, AttributeError):
                 ctypes.CDLL("libc.so.6").malloc_trim(0)
 
-    def _enlarged(self, decoded: images.DecodedImage, faces: Sequence[Face]) -> list[EnlargedFace]:
+    def _enlarged(
+        self, decoded: images.DecodedImage, faces: Sequence[Face], enlargers: UpscalerBySize
+    ) -> list[EnlargedFace]:
         pairs = [(decoded.rgb, face) for face in faces]
         degraded = bool(faults.of_picture(decoded, faults.noise_level(decoded.rgb)))
-        return enlarging.enlarge_faces(pairs, self._enlargers, None, _TILE, _OVERLAP, [degraded] * len(faces))
+        return enlarging.enlarge_faces(pairs, enlargers, None, _TILE, _OVERLAP, [degraded] * len(faces))
 
     def _decoded(self, picture: Upload) -> images.DecodedImage:
         """A picture, whose size is looked at before it is decoded."""
         pixels, most = images.pixel_count(picture.content), self._config.most_megapixels
         if pixels > most * 1_000_000:
-            raise UserError(f"{_told(picture)}: has {pixels / 1e6:.0f} megapixels, over the {most} that are taken")
-        return images.decode_picture(picture.content, _told(picture))
+            raise UserError(f"{told(picture)}: has {pixels / 1e6:.0f} megapixels, over the {most} that are taken")
+        return images.decode_picture(picture.content, told(picture))
 
     def identify(self, picture: Upload, known: Sequence[Upload]) -> dict[str, Any]:
         """Whose faces a photograph shows, or whether two photographs show one person.
@@ -227,14 +278,14 @@ class Engine:
           UserError: something is no picture, nobody can be enrolled or searched for.
         """
         if not known and self._gallery is None:
-            raise UserError("nobody is known: choose a folder of known people, or start with --config.gallery=DIR")
+            raise UserError("nobody is known: choose a folder of known people")
         with tempfile.TemporaryDirectory(prefix="lowres_jax-") as place:
             folder, pair = Path(place), len(known) == 1
             enrolment = self._gallery
             unreadable: list[str] = []
             if known:
                 people: dict[str, list[Path]] = {}
-                names = person_names([_relative(each.name) for each in known], "the pictures of known people")
+                names = person_names([relative(each.name) for each in known], "the pictures of known people")
                 for number, (each, name) in enumerate(zip(known, names, strict=True)):
                     try:
                         self._decoded(each)
@@ -243,45 +294,48 @@ class Engine:
                             raise
                         unreadable.append(str(error))
                         continue
-                    path = folder / f"{number}_{_file_name(each.name)}"
+                    path = folder / f"{number}_{file_name(each.name)}"
                     path.write_bytes(each.content)
                     people.setdefault(name, []).append(path)
                 enrolment = self._enrolled(dict(sorted(people.items())))
             assert enrolment is not None
             if self._thresholds is None or not self._thresholds.covers(self._config.far):
-                raise UserError(
-                    "there are no ready thresholds for these models or this rate; lowres-jax --config=identify "
-                    "measures them"
-                )
-            notes = self._thresholds.remarks(self._config.far, enrolment.recipe)
+                raise UserError("this server was started with models or a rate that cannot be searched with here")
             self._forget_programs(self._decoded(picture).rgb.shape)
-            probe = folder / _file_name(picture.name)
+            probe = folder / file_name(picture.name)
             probe.write_bytes(picture.content)
             skipped = Skipped()
             found = list(search(self._reader, [probe], enrolment, self._thresholds, self._config.far, _RANKS, skipped))
             if not found:
-                raise UserError(f"{_told(picture)}: no face found")
-            notes += [
-                search_wording.thresholds(search_wording.distinct_thresholds(found), self._thresholds, self._upscalers),
-                *search_wording.warnings(found, enrolment, self._thresholds),
-            ]
+                raise UserError(f"{told(picture)}: no face found")
+            notes = search_wording.warnings(found, enrolment, self._thresholds)
             caution = search_wording.caution(found, enrolment, self._thresholds, pair)
+            faces = [self._row(answer, pair, enrolment) for answer in found]
         return {
             "pair": pair,
             "known": enrolment.people,
             "not_enrolled": list(enrolment.missing),
             "unreadable": unreadable,
-            "faces": [self._row(answer, pair) for answer in found],
-            "notes": notes,
-            "caution": caution,
+            "faces": faces,
+            "notes": [self._plain(each) for each in notes],
+            "caution": self._plain(caution),
         }
 
-    def _row(self, answer: Answer, pair: bool) -> dict[str, Any]:
+    def _plain(self, text: str) -> str:
+        """A note without the name of the set that the thresholds were measured on, which says nothing on a page."""
+        assert self._thresholds is not None
+        return text.replace(self._thresholds.name, "many other photographs")
+
+    def _row(self, answer: Answer, pair: bool, enrolment: Enrolled) -> dict[str, Any]:
         view = answer.view
         assert view.crop is not None
+        verdict = search_wording.verdict(answer, pair, self._config.least_found)
+        best = enrolment.nearest_picture(answer.matches[0].name, view.template)
         return {
             "box": [round(float(each), 1) for each in view.face.box],
-            "answer": search_wording.verdict(answer, pair, self._config.least_found).value,
+            "answer": verdict.value,
+            "words": _WORDS.get(verdict, verdict.value),
+            "enrolled": "" if best is None else data_url(self._reader.crop(*best)),
             "said": search_wording.said(answer, pair, self._config.least_found),
             "size": view.native_size,
             "quality": None if view.quality is None else round(view.quality, 3),
@@ -291,7 +345,7 @@ class Engine:
                 {"name": each.name, "similarity": round(each.similarity, 4)} for each in answer.matches[:_RANKS]
             ],
             "enrolled_itself": answer.enrolled_as is not None,
-            "crop": _data(view.crop),
+            "crop": data_url(view.crop),
         }
 
     def _enrolled(self, people: Mapping[str, Sequence[Path]]) -> Enrolment:
@@ -300,47 +354,3 @@ class Engine:
         if not enrolment.faces:
             raise UserError("no face found in any picture of the known people")
         return enrolment
-
-
-def _as_it_is(image: np.ndarray, face: Face, size: int, small_face: int) -> dict[str, Any]:
-    """Row of the answer for a face that is not enlarged; one larger than the page's is shown smaller."""
-    if size >= LARGE_FACE:
-        remark = f"Large enough: faces of {LARGE_FACE} px and more are never enlarged."
-    elif size >= small_face:
-        remark = "Large enough as it is: it was not enlarged."
-    else:
-        remark = "Too many faces for one request: send a part of the photograph."
-    return {
-        "box": [round(float(each), 1) for each in face.box],
-        "score": round(face.score, 4),
-        "size": size,
-        "quality": None,
-        "model": None,
-        "remark": remark,
-        "can_be_enlarged": small_face <= size < LARGE_FACE,
-        "pixels": _data(paste.cut_face(image, face, min(size, _SHOWN))),
-    }
-
-
-def _told(upload: Upload) -> str:
-    text = filenames.printable(upload.name[-200:])
-    return "".join(each if each.isprintable() else "?" for each in text) or "the upload"
-
-
-def _relative(name: str) -> PurePosixPath:
-    """Where a picture of the known lies below the folder that was sent; never a path here."""
-    parts = [part[:100] for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-    return PurePosixPath(*parts or ["?"])
-
-
-def _file_name(name: str) -> str:
-    """File name of a picture while it is searched: letters and digits of its own name."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "_", name.replace("\\", "/").rpartition("/")[2])[-40:].lstrip(".") or "picture"
-
-
-def _data(image: np.ndarray) -> str:
-    """A picture as a data URL."""
-    file = io.BytesIO()
-    pixels = image if image.dtype == np.uint8 else images.to_uint8(np.array(image))
-    Image.fromarray(pixels).save(file, "PNG", compress_level=3)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

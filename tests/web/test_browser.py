@@ -65,21 +65,33 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     page.close()
 
 
+def find_faces(page: Page, *paths: Path) -> None:
+    page.set_input_files("#photograph", list(paths))
+    page.get_by_role("button", name="Find the faces").click()
+
+
 def test_enlarging(page: Page, pictures: Path, tmp_path: Path) -> None:
-    page.set_input_files("#photograph", pictures / "scene.png")
-    page.click("#enhance button[type=submit]")
+    find_faces(page, pictures / "scene.png")
     expect(page.locator("#enhance .status")).to_have_text("2 faces found.")
+    # The focus stays where it was.
+    expect(page.get_by_role("button", name="Find the faces")).to_be_focused()
     expect(page.locator("#enhance .box")).to_have_count(2)
     small = page.locator("#enhance .face").first
     expect(small.locator(".guess")).to_contain_text("invented")
-    # From the face model back over bicubic to the pixels, by keyboard.
+    expect(small).to_contain_text("for research only")
+    # From the face model over bicubic to the pixels, by keyboard, in three stops.
     slider = small.get_by_role("slider")
     expect(slider).to_have_attribute("aria-valuetext", "enlarged by identity")
     slider.focus()
+    stops = []
+    for key in ("ArrowLeft", "ArrowLeft", "ArrowLeft", "ArrowRight"):
+        page.keyboard.press(key)
+        stops.append(slider.get_attribute("aria-valuetext"))
+    assert stops == ["enlarged by bicubic", "as it is, in pixels", "as it is, in pixels", "enlarged by bicubic"]
     page.keyboard.press("Home")
-    expect(slider).to_have_attribute("aria-valuetext", "as it is, in pixels")
     assert small.locator("img.enlarged").evaluate("each => each.style.opacity") == "0"
     expect(page.locator("#enhance .face").nth(1)).to_contain_text("Large enough as it is")
+    assert small.get_by_role("link", name="Save this face").get_attribute("download") == "scene_face1.png"
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save the whole photograph").click()
     assert saved.value.suggested_filename == "scene_enlarged.png"
@@ -89,14 +101,48 @@ def test_enlarging(page: Page, pictures: Path, tmp_path: Path) -> None:
     expect(page.locator("#enhance .face input[type=range]")).to_have_count(2)
 
 
+def test_an_example_and_a_model_of_one_s_own_choice(page: Page) -> None:
+    page.get_by_role("button", name="Try an example").click()
+    expect(page.locator("#enhance .status")).to_have_text("1 face found.")
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "enlarged by identity")
+    page.select_option("#model", "identity_footage")
+    page.get_by_role("button", name="Find the faces").click()
+    expect(page.get_by_role("slider")).to_have_attribute("aria-valuetext", "enlarged by identity_footage")
+    page.get_by_text("What the figures mean").click()
+    expect(page.locator("#figures")).to_contain_text("how alike two faces look")
+    shown = page.locator("body").inner_text()
+    assert not [word for word in ("--config", "SFace", "lfw", "mtcnn") if word in shown]
+
+
+def test_several_photographs_and_one_archive(page: Page, pictures: Path, tmp_path: Path) -> None:
+    find_faces(page, pictures / "scene.png", pictures / "text.png", pictures / "known" / "anna" / "1.png")
+    expect(page.locator("#enhance .status")).to_contain_text("3 faces found. text.png: not a picture")
+    assert page.locator("#enhance h3.file").all_inner_texts() == ["scene.png", "1.png"]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Save all enlarged faces (zip)").click()
+    saved.value.save_as(tmp_path / "faces.zip")
+    with zipfile.ZipFile(tmp_path / "faces.zip") as archive:
+        assert archive.namelist() == ["scene_face1.png", "read_me.txt"]
+        assert "text.png: not a picture" in archive.read("read_me.txt").decode()
+
+
 def test_who_is_it_in_a_folder(page: Page, pictures: Path) -> None:
-    page.set_input_files("#searched", pictures / "scene.png")
+    find_faces(page, pictures / "scene.png")
+    page.get_by_text("Known people, to ask").click()
     page.set_input_files("#folder", pictures / "known")
-    page.click("#identify button[type=submit]")
-    expect(page.locator("#identify .status")).to_have_text("2 searched among 3 people, 1 named.")
-    expect(page.locator("#identify .face h3").first).to_have_text("Face 1: anna")
-    expect(page.locator("#identify .face h3").nth(1)).to_have_text("Face 2: unknown")
-    expect(page.locator("#identify .result")).to_contain_text("no proof of who somebody is")
+    small, large = page.locator("#enhance .face").first, page.locator("#enhance .face").nth(1)
+    small.get_by_role("button", name="Who is this?").click()
+    expect(small.locator(".answer p").first).to_have_text("anna: likely the same person")
+    expect(small.locator(".answer figcaption")).to_have_text(["as it was searched for", "anna, known"])
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    large.get_by_role("button", name="Who is this?").click()
+    expect(large.locator(".answer p").first).to_have_text("likely nobody of the known people")
+    assert asked == []  # the first search has answered for both
+    small.get_by_text("How sure is this?").click()
+    expect(small.locator(".answer")).to_contain_text("no proof of who somebody is")
+    shown = page.locator("body").inner_text()
+    assert not [word for word in ("--config", "SFace", "lfw", "mtcnn") if word in shown]
 
 
 def test_large_pictures_of_a_folder_are_reduced_before_they_are_sent(
@@ -109,34 +155,37 @@ def test_large_pictures_of_a_folder_are_reduced_before_they_are_sent(
     large = tmp_path / "known" / "anna" / "large.png"
     large.write_bytes(png(np.clip(noise, 0, 255) / np.float32(255)))
     assert large.stat().st_size > 5_000_000
-    page.set_input_files("#searched", pictures / "scene.png")
+    find_faces(page, pictures / "scene.png")
+    page.get_by_text("Known people, to ask").click()
     page.set_input_files("#folder", tmp_path / "known")
     with page.expect_request("**/identify") as asked:
-        page.click("#identify button[type=submit]")
-    expect(page.locator("#identify .face h3").first).to_have_text("Face 1: likely the same person")
+        page.get_by_role("button", name="Who is this?").first.click()
+    expect(page.locator("#enhance .answer p").first).to_have_text("likely the same person")
     assert int(asked.value.all_headers()["content-length"]) < 2_000_000
 
 
 def test_the_same_person(page: Page, pictures: Path) -> None:
-    page.set_input_files("#searched", pictures / "scene.png")
+    find_faces(page, pictures / "scene.png")
+    page.get_by_text("Known people, to ask").click()
     page.get_by_label("one other picture").check()
     page.set_input_files("#other", pictures / "known" / "anna" / "1.png")
-    page.click("#identify button[type=submit]")
-    expect(page.locator("#identify .status")).to_have_text("likely the same person.")
+    page.get_by_role("button", name="Who is this?").first.click()
+    expect(page.locator("#enhance .status")).to_have_text("likely the same person.")
 
 
 def test_what_is_refused_is_said(page: Page, pictures: Path) -> None:
-    page.set_input_files("#photograph", pictures / "text.png")
-    page.click("#enhance button[type=submit]")
     status = page.locator("#enhance .status")
+    page.get_by_role("button", name="Find the faces").click()
+    expect(status).to_have_text("choose a file first")
+    find_faces(page, pictures / "text.png")
     expect(status).to_have_text("text.png: not a picture of a known format")
     expect(status).to_have_class("status wrong")
-    page.set_input_files("#photograph", pictures / "wall.png")
-    page.click("#enhance button[type=submit]")
+    find_faces(page, pictures / "wall.png")
     expect(status).to_have_text("No face found.")
-    page.set_input_files("#searched", pictures / "scene.png")
-    page.click("#identify button[type=submit]")
-    expect(page.locator("#identify .status")).to_have_text("choose the known people first")
+    find_faces(page, pictures / "scene.png")
+    page.get_by_role("button", name="Who is this?").first.click()
+    expect(status).to_have_text("choose the known people first")
+    expect(page.locator("#people summary")).to_be_focused()
 
 
 def test_a_picture_that_is_pasted(page: Page) -> None:
@@ -154,8 +203,7 @@ def test_a_picture_that_is_pasted(page: Page) -> None:
 
 def test_on_a_telephone_and_in_the_dark(page: Page, pictures: Path) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
-    page.set_input_files("#photograph", pictures / "scene.png")
-    page.click("#enhance button[type=submit]")
+    find_faces(page, pictures / "scene.png")
     expect(page.locator("#enhance .status")).to_have_text("2 faces found.")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     light = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -168,7 +216,7 @@ def test_by_keyboard_alone(page: Page) -> None:
     for _ in range(12):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent.trim()"))
-    assert reached[:4] == ["photograph", "Find and enlarge faces", "searched", "among-folder"]
+    assert reached[:4] == ["photograph", "model", "Find the faces", "example"]
     assert "archive" in reached
     # Every field has a name that a screen reader says.
     assert (
@@ -181,8 +229,8 @@ def test_by_keyboard_alone(page: Page) -> None:
 
 def test_a_clip_and_its_progress(page: Page, tmp_path: Path) -> None:
     example.write(tmp_path / "walk.mp4", example.frames([orl(1, 9)], seconds=0.2, height=60))
-    page.set_input_files("#photograph", tmp_path / "walk.mp4")
-    page.click("#enhance button[type=submit]")
+    find_faces(page, tmp_path / "walk.mp4")
+    page.get_by_role("button", name="Preview").click()
     expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
     expect(page.locator("#enhance video")).to_have_attribute("src", re.compile(r"jobs/.+/result"))
     # It survives that the page is loaded anew.
@@ -194,6 +242,27 @@ def test_a_clip_and_its_progress(page: Page, tmp_path: Path) -> None:
     assert b"ftyp" in (tmp_path / "saved.mp4").read_bytes()[:16]
     page.get_by_role("button", name="Remove it from the server").click()
     expect(page.locator("#enhance .status")).to_have_text("Removed.")
+
+
+@pytest.mark.whole
+def test_who_is_in_a_clip(page: Page, pictures: Path, tmp_path: Path) -> None:
+    """A track in a list, with its time and thumbnail; a click jumps to its place."""
+    example.write(tmp_path / "walk.mp4", example.frames([orl(1, 9)], seconds=1.0, height=120))
+    find_faces(page, tmp_path / "walk.mp4")
+    page.get_by_role("button", name="Who is in it?").click()
+    expect(page.locator("#enhance .status")).to_have_text("choose the known people first")
+    page.set_input_files("#folder", pictures / "known")
+    page.get_by_role("button", name="Who is in it?").click()
+    expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
+    track = page.locator(".track button")
+    expect(track).to_have_count(1)
+    expect(track).to_contain_text("anna: likely the same person")
+    expect(track).to_contain_text(re.compile(r"0:00\.\d to 0:00\.\d, \d+ px"))
+    page.wait_for_function(
+        "() => document.querySelector('.track canvas').getContext('2d').getImageData(64, 64, 1, 1).data[3] === 255"
+    )
+    track.click()
+    page.wait_for_function("() => document.querySelector('#enhance video').currentTime > 0")
 
 
 @pytest.mark.whole

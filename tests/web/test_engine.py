@@ -4,6 +4,7 @@ import base64
 import io
 import re
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,8 @@ from lowres_jax.errors import UserError
 from lowres_jax.settings.kept_gallery import KEYS as KEPT_KEYS
 from lowres_jax.settings.serve import KEYS
 from lowres_jax.tasks import keep_gallery
-from lowres_jax.web.engine import Engine, Upload
+from lowres_jax.web.answers import Upload
+from lowres_jax.web.engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -44,7 +46,7 @@ def test_small_faces_are_enlarged_and_large_ones_are_not(engine: Engine, picture
     assert not small["another"]
     assert 0.0 <= small["quality"] <= 1.0
     assert "invented" in found["caution"]
-    assert any("research only" in line for line in found["remarks"])
+    assert found["license"] == "Enlarged faces are for research only: so are the data of these models."
     both = engine.enhance(upload(pictures / "scene.png"), large=True)
     assert [face["model"] for face in both["faces"]] == ["identity", "identity"]
 
@@ -52,7 +54,7 @@ def test_small_faces_are_enlarged_and_large_ones_are_not(engine: Engine, picture
 def test_work_is_bounded_before_it_begins(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A face of 408 px took 88 s, one of 824 px over 250 s."""
     large = resize.resize(orl(1, 9), 672, 552)  # its aligned crop has some 500 px
-    for each in engine._upscalers.members:
+    for each in engine._enlargers.members:
         monkeypatch.setattr(each, "_enlarge", lambda *_: pytest.fail("a network was asked"))
     found = engine.enhance(Upload("large.png", png(large)), large=True)
     (face,) = found["faces"]
@@ -60,6 +62,38 @@ def test_work_is_bounded_before_it_begins(engine: Engine, monkeypatch: pytest.Mo
     assert (face["model"], face["can_be_enlarged"]) == (None, False)
     assert face["remark"] == "Large enough: faces of 256 px and more are never enlarged."
     assert Image.open(io.BytesIO(engine.pasted_back(Upload("large.png", png(large))))).size == (4 * 552, 4 * 672)
+
+
+def test_a_model_of_one_s_own_choice_and_that_for_noisy_photographs(engine: Engine, pictures: Path) -> None:
+    assert engine.models == ["identity", "identity_x8", "identity_footage"]
+    found = engine.enhance(upload(pictures / "scene.png"), model="identity_x8")
+    assert found["faces"][0]["model"] == "identity_x8"
+    with pytest.raises(UserError, match="no model 'srgn'; there are identity, identity_x8, identity_footage"):
+        engine.enhance(upload(pictures / "scene.png"), model="srgn")
+    file = io.BytesIO()
+    Image.open(pictures / "scene.png").convert("RGB").resize((448, 252)).save(file, "JPEG", quality=40)
+    small = engine.enhance(Upload("scene.jpg", file.getvalue()))["faces"][0]
+    assert (small["model"], small["remark"]) == ("identity_footage", "JPEG quality 40.")
+
+
+def test_the_example_shows_a_small_face(engine: Engine) -> None:
+    (face,) = engine.enhance(Upload("example.jpg", engine.example()))["faces"]
+    assert face["model"] == "identity"
+    assert len(engine.example()) < 30_000
+
+
+def test_faces_of_several_photographs_in_one_archive(engine: Engine, pictures: Path) -> None:
+    scene, text = upload(pictures / "scene.png"), upload(pictures / "text.png")
+    with zipfile.ZipFile(io.BytesIO(engine.enlarged_faces([scene, text, scene]))) as archive:
+        assert archive.namelist() == ["scene_face1.png", "scene_2_face1.png", "read_me.txt"]
+        picture = np.asarray(Image.open(io.BytesIO(archive.read("scene_face1.png"))))
+        said = archive.read("read_me.txt").decode()
+    assert picture.shape[0] == 4 * engine.enhance(scene)["faces"][0]["size"]
+    assert "invented" in said
+    assert "research only" in said
+    assert "text.png: not a picture" in said
+    with pytest.raises(UserError, match=r"text\.png: not a picture"):
+        engine.enlarged_faces([text])
 
 
 def test_the_smallest_faces_first_as_far_as_one_request_may_ask() -> None:
@@ -92,6 +126,10 @@ def test_who_is_it(engine: Engine, pictures: Path) -> None:
     assert small["nearest"][0]["similarity"] > small["threshold"] > large["nearest"][0]["similarity"]
     assert large["answer"] == "unknown"
     assert "one in" in found["caution"]
+    assert (small["words"], large["words"]) == ("likely the same person", "likely nobody of the known people")
+    assert shown(small["enrolled"]).shape == (128, 128, 3)
+    # Words that say nothing on a page.
+    assert not [word for word in ("lfw/mtcnn", "--config") if word in str(found)]
     # Nothing of this machine is told.
     assert tempfile.gettempdir() not in str(found)
 

@@ -35,8 +35,9 @@ class Stub:
     """An engine that tells what it was given."""
 
     known = 0
+    models = ("identity",)
 
-    def enhance(self, picture: Any, large: bool) -> dict[str, Any]:
+    def enhance(self, picture: Any, large: bool, model: str) -> dict[str, Any]:
         if picture.content == b"bad":
             raise UserError(f"{picture.name}: no picture")
         if picture.content == b"stopped":  # SIGTERM, while it is worked on
@@ -200,7 +201,11 @@ def test_no_page_of_documentation_but_a_description() -> None:
     paths = asked.get("/openapi.json").json()["paths"]
     assert set(paths) == {
         "/state",
+        "/example",
         "/enhance",
+        "/faces",
+        "/people",
+        "/jobs/{job_id}/tracks",
         "/identify",
         "/compare",
         "/clip",
