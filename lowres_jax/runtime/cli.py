@@ -1,6 +1,7 @@
 """The frame of every program of the package: signals, errors and the exit status."""
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,10 @@ def run(program: Callable[[], object]) -> None:
         if lifeline.fail(str(error)):
             signals.end_now(f"error: {error}", 1)
         sys.exit(f"error: {error}")
+    except BrokenPipeError:
+        # Who read the output has enough of it, as in "lowres-jax --help | head".
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except Exception as error:
         lifeline.await_verdict()
         if lifeline.fail(f"{type(error).__name__}, see what it says itself"):

@@ -116,13 +116,22 @@ def test_a_value_too_many_is_one_line() -> None:
     assert_one_line_error(run_main("enhance", "a"), "give --config.output=DIR")
 
 
+def test_a_reader_who_has_enough_ends_it_without_a_traceback() -> None:
+    command = [sys.executable, "-u", "-m", "lowres_jax.main", "models"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()  # at the first line there is nobody left
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait() == 141
+
+
 def test_models_lists_every_model() -> None:
     result = run_main("models")
     assert result.returncode == 0
     lines = {line.split()[0]: line for line in result.stdout.splitlines() if line}
-    assert cards.names("super_resolution") + cards.names("recognition") == [
-        name for name in lines if (cards.shipped_folder() / f"{name}.toml").is_file()
-    ]
+    every = [*cards.names("super_resolution"), *cards.names("recognition")]
+    assert [name for name in lines if name in every] == every
     shown = [re.split(r"  +", lines[name]) for name in ("identity", "bicubic", "edsr_x2", "sface_small")]
     assert shown[0] == ["identity", "faces of 32 px", "research only", "3.1 MB", "32 px: +6.1 [+3.2, +9.7] by dlib"]
     assert [each[3] for each in shown[1:]] == ["no weights", shown[2][3], "0.3 MB"]

@@ -1,6 +1,8 @@
 "use strict";
 // No library: two forms, each of which asks the server and shows its answer.
 
+// A person's name as people write it.
+const written = (name) => name.replaceAll("_", " ");
 const byId = (id) => document.getElementById(id);
 const limits = {};
 
@@ -282,18 +284,18 @@ async function whoIs(section, searched, file, face, answer) {
   const [first, ...others] = own.nearest;
   const named = own.answer === "match" || found.pair;
   say(section, found.pair ? `${own.words}.` : `Searched among ${found.known} people.`);
-  answer.replaceChildren(element("p", found.pair ? own.words : own.answer === "match" ? `${first.name}: ${own.words}` : own.words, { className: "guess" }));
+  answer.replaceChildren(element("p", found.pair ? own.words : own.answer === "match" ? `${written(first.name)}: ${own.words}` : own.words, { className: "guess" }));
   const pair = element("div", null, { className: "beside-pair" });
-  for (const [source, text] of [[own.crop, "as it was searched for"], [own.enrolled, found.pair ? "the other picture" : `${first.name}, known`]]) {
+  for (const [source, text] of [[own.crop, "as it was searched for"], [own.enrolled, found.pair ? "the other picture" : `${written(first.name)}, known`]]) {
     if (!source) continue;
     const figure = element("figure");
     figure.append(element("img", null, { src: source, alt: text }), element("figcaption", text));
     pair.append(figure);
   }
   answer.append(pair);
-  const reaches = named ? "Similarity" : `Nearest: ${first.name}, similarity`;
+  const reaches = named ? "Similarity" : `Nearest: ${written(first.name)}, similarity`;
   answer.append(element("p", `${reaches} ${first.similarity.toFixed(2)}; a name is given from ${own.threshold.toFixed(2)} on.`, { className: "small" }));
-  if (others.length) answer.append(element("p", `Next: ${others.slice(0, 2).map((each) => `${each.name} ${each.similarity.toFixed(2)}`).join(", ")}.`, { className: "small" }));
+  if (others.length) answer.append(element("p", `Next: ${others.slice(0, 2).map((each) => `${written(each.name)} ${each.similarity.toFixed(2)}`).join(", ")}.`, { className: "small" }));
   if (own.enrolled_itself) answer.append(element("p", "This very picture is among the known ones: its similarity says nothing.", { className: "small" }));
   const more = element("details");
   more.append(element("summary", "How sure is this?"));
@@ -334,9 +336,9 @@ async function tracks(result, video, address) {
   const entries = found.map((track) => {
     const item = element("li", null, { className: "track" }), canvas = element("canvas", null, { width: 128, height: 128 });
     const jump = element("button", null, { type: "button" });
-    const who = track.answer === "match" ? `${track.name}: likely the same person` : track.answer === "unknown" ? "likely nobody of the known people" : "cannot tell: the face is too small";
+    const who = track.answer === "match" ? `${written(track.name)}: likely the same person` : track.answer === "unknown" ? "likely nobody of the known people" : "cannot tell: the face is too small";
     jump.append(canvas, element("strong", who), element("div", `${clock(track.start)} to ${clock(track.end)}, ${track.native_size} px`));
-    jump.append(element("div", `Nearest: ${track.nearest}, similarity ${track.similarity.toFixed(2)} (name from ${track.threshold.toFixed(2)} on)`, { className: "small" }));
+    jump.append(element("div", `Nearest: ${written(track.nearest)}, similarity ${track.similarity.toFixed(2)} (name from ${track.threshold.toFixed(2)} on)`, { className: "small" }));
     jump.addEventListener("click", () => { video.currentTime = track.best_at; video.scrollIntoView({ block: "center" }); });
     item.append(jump);
     list.append(item);
