@@ -17,9 +17,23 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 DOCUMENT, KEPT = ROOT / "docs" / "results.md", ROOT / "docs" / "results"
 # Protocols of each table.
-PROTOCOLS = {"small_faces": ("searcher", "searcher_centered")}
+PROTOCOLS = {
+    "small_faces": ("searcher", "searcher_centered"),
+    "equal_budgets": ("all_against_all", "searcher", "image_quality"),
+}
 _METRIC = "dir_at_far_1e-2"
-_METRICS = (_METRIC, "rank1", "far", "false_accepts")
+_METRICS = (_METRIC, "rank1", "far", "false_accepts", "psnr", "ssim")
+# Trainings of configs/equal_budgets.py: variant -> losses.
+_LOSSES = {
+    "pixels": "pixels (L1)",
+    "edges": "pixels (L1), edges .05",
+    "identity": "pixels (L1), identity .1",
+    "identity_edges": "pixels (L1), identity .1, edges .05",
+    "heavy_edges": "pixels (MSE), edges 1: Canny without its discriminator",
+    "canny_light": "the same, edges .01, discriminator",
+    "canny": "the same, edges 1, discriminator: Canny as drawn",
+    "initial": "pixels (MSE), discriminator: Initial",
+}
 
 Rows = Mapping[tuple[str, int, str, str], Mapping[str, Any]]
 
@@ -51,6 +65,30 @@ def small_faces(rows: Rows) -> list[str]:
     return lines
 
 
+def equal_budgets(rows: Rows) -> list[str]:
+    """The losses of equal budgets: DIR at FAR 1 % by dlib and SFace at each size, and pixels; done rows only."""
+    lines = [
+        "| | dlib, both small | difference to bicubic | dlib, good pictures enrolled | difference "
+        "| SFace, both small: difference | PSNR / SSIM |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for size in sorted({size for _, size, _, _ in rows}, reverse=True):
+        names = {"none": "HR", "bicubic": "bicubic"} | {f"equal_{name}": said for name, said in _LOSSES.items()}
+        for name, said in names.items():
+            if (name, size, "dlib", "all_against_all") not in rows:
+                continue
+            cells = []
+            for protocol in ("all_against_all", "searcher"):
+                row = rows[name, size, "dlib", protocol]
+                cells += [_value(row), _difference(row, "bicubic") if name != "bicubic" else ""]
+            sface = rows[name, size, "sface", "all_against_all"]
+            cells.append(_difference(sface, "bicubic") if name != "bicubic" else "")
+            quality = rows.get((name, size, "dlib", "image_quality"))
+            cells.append(f"{quality['metrics']['psnr']:.2f} / {quality['metrics']['ssim']:.3f}" if quality else "")
+            lines.append(f"| {size} px, {said} | {' | '.join(cells)} |")
+    return lines
+
+
 def _value(row: Mapping[str, Any]) -> str:
     low, high = (100 * each for each in row["interval"][_METRIC])
     return f"{100 * row['metrics'][_METRIC]:.1f} [{low:.1f}, {high:.1f}]"
@@ -62,7 +100,7 @@ def _difference(row: Mapping[str, Any], reference: str) -> str:
     return f"{bold}{value:+.1f} [{low:+.1f}, {high:+.1f}]{bold}"
 
 
-TABLES = {"small_faces": small_faces}
+TABLES = {"small_faces": small_faces, "equal_budgets": equal_budgets}
 
 
 def by_key(content: Mapping[str, Any]) -> Rows:

@@ -37,6 +37,20 @@ def test_a_table_by_hand() -> None:
     ]
 
 
+def test_the_table_of_equal_budgets_has_the_rows_that_are_done() -> None:
+    found = [row("bicubic", "dlib", 0.3), row("equal_pixels", "dlib", 0.5, bicubic=[0.2, 0.1, 0.3])]
+    rows = {("bicubic", 16, "sface", "all_against_all"): found[0]}
+    for each in found:
+        for protocol in ("all_against_all", "searcher"):
+            rows |= {(each["upscaler"], 16, judge, protocol): each for judge in ("dlib", "sface")}
+    rows["equal_pixels", 16, "dlib", "image_quality"] = {"metrics": {"psnr": 30.0, "ssim": 0.9}}
+    assert results_tables.equal_budgets(rows)[2:] == [
+        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | 30.0 [20.0, 40.0] |  |  |  |",
+        "| 16 px, pixels (L1) | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** | 50.0 [40.0, 60.0] "
+        "| **+20.0 [+10.0, +30.0]** | **+20.0 [+10.0, +30.0]** | 30.00 / 0.900 |",
+    ]
+
+
 def test_what_is_kept() -> None:
     found = results_tables.kept(content(), ("searcher_centered",))
     assert len(found["rows"]) == 7
