@@ -1,5 +1,6 @@
 """Tables of docs/results.md that come from kept results."""
 
+import json
 from typing import Any
 
 import pytest
@@ -65,6 +66,19 @@ def test_only_what_is_between_the_markers_is_written() -> None:
     )
     with pytest.raises(ValueError, match="no markers"):
         results_tables.written("nothing", "a", [])
+
+
+def test_reports_of_small_sets_have_the_kept_results() -> None:
+    assert results_tables.ON_LFW.read_text() == results_tables.of_small_faces(), (
+        "run python benchmarks/results_tables.py"
+    )
+    (found,) = json.loads(results_tables.on_lfw(results_tables.by_key({"rows": content()["rows"][6:7]}), "x"))["rows"]
+    assert found == {
+        "lr_size": 16,
+        "upscaler": "identity_x8",
+        "recognizer": "sface_small",
+        "difference": [0.15, 0.1, 0.2],
+    }
 
 
 def test_the_document_has_the_kept_results() -> None:

@@ -15,7 +15,7 @@ from lowres_jax.report.comparison.wording import Verdict
 TASKS = {PAIRS: "pairs", IDENTIFICATION: "both small", SEARCHER: "good pictures enrolled"}
 # A rate that fewer false accepts decide is hardly known: whoever is the ninth nearest stranger moves it by as much as a
 # method does.
-_FEWEST_ALLOWED = 10
+FEWEST_ALLOWED = 10
 _NAMED = 3
 
 
@@ -37,7 +37,7 @@ def mark(group: Group, method: str, protocol: str, name: str) -> Mark | None:
     verdict = wording.verdict(name, difference)
     if verdict is not Verdict.NONE:
         return Mark.HELPS if verdict is Verdict.BETTER else Mark.HARMS
-    few = protocol != PAIRS[0] and group.allowed is not None and group.allowed < _FEWEST_ALLOWED
+    few = protocol != PAIRS[0] and group.allowed is not None and group.allowed < FEWEST_ALLOWED
     return Mark.TOO_FEW if few else Mark.NOT_SHOWN
 
 

@@ -10,7 +10,7 @@ import jinja2
 import numpy as np
 from markupsafe import Markup
 
-from lowres_jax.report.comparison import figures, findings, judges, page_tables, wording
+from lowres_jax.report.comparison import figures, findings, judges, on_lfw, page_tables, wording
 from lowres_jax.report.comparison.report_data import Curve, GridFace, ReportData, TurnedPair
 from lowres_jax.report.comparison.table import CEILING, IDENTIFICATION, PAIRS, Group, group_rows
 from lowres_jax.report.comparison.wording import Verdict
@@ -69,6 +69,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "duration": wording.show_duration(data.duration) if data.duration is not None else "",
         "answer": [findings.sentence(group) for group in groups],
         "glances": page_tables.glances(groups),
+        "elsewhere": on_lfw.elsewhere(groups, str(data.results.get("dataset") or "")),
         "disagreements": judges.disagreements(groups),
         "recognizers": judges.side_by_side(groups, data.published),
         "taught": f"{wording.TAUGHT_RULE}." if any(g.is_taught(m) for g in groups for m in g.methods) else "",
