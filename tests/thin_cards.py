@@ -35,7 +35,7 @@ def write(cache: Path) -> None:
         card = {
             "summary": "Thin",
             "module": place,
-            "licence": "Apache-2.0",
+            "license": "Apache-2.0",
             "source": "drawn at random",
             "input_size": size,
             "model": fields,

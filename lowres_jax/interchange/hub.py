@@ -25,16 +25,16 @@ _READER = "safetensors_weights.variables"
 _FORMAT = "lowres_jax model 1"
 # Rooms whose modules are models; a config names no other code.
 _MODULE = re.compile(r"(super_resolution|recognition)\.[a-z0-9_]+")
-_FIELDS = {"summary", "module", "licence", "source", "model", "input_size", "training", "centering"}
+_FIELDS = {"summary", "module", "license", "source", "model", "input_size", "training", "centering"}
 _TYPES: dict[str, type] = {
-    **dict.fromkeys(("name", "summary", "module", "licence", "source"), str),
+    **dict.fromkeys(("name", "summary", "module", "license", "source"), str),
     **dict.fromkeys(("model", "training", "centering", "weights"), dict),
     "input_size": int,
 }
 # Much more than any model here has.
 _MOST_BYTES = {CONFIG: 1 << 22, WEIGHTS: 1 << 30}
 _SECONDS = 60
-_LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "CC0": "cc0-1.0"}
+_LICENSES = {"Apache-2.0": "apache-2.0", "MIT": "mit", "CC0": "cc0-1.0"}
 
 
 def write(folder: Path, card: cards.Card) -> str:
@@ -81,13 +81,13 @@ def readme(card: cards.Card, digest: str) -> str:
       card: the model's.
       digest: SHA-256 of its config.json.
     """
-    short = next((tag for known, tag in _LICENCES.items() if card.licence.startswith(known)), "other")
+    short = next((tag for known, tag in _LICENSES.items() if card.license.startswith(known)), "other")
     enlarges = card.module.startswith("super_resolution.")
     lines = [
         "---",
         f"license: {short}",
         # A hub wants an identifier; the words are below.
-        *([f"license_name: {_identifier(card.licence)}", "license_link: README.md"] if short == "other" else []),
+        *([f"license_name: {_identifier(card.license)}", "license_link: README.md"] if short == "other" else []),
         "library_name: lowres_jax",
         f"pipeline_tag: {'image-to-image' if enlarges else 'image-feature-extraction'}",
         "tags: [jax, flax, face-recognition, " + ("super-resolution]" if enlarges else "face-embedding]"),
@@ -96,7 +96,7 @@ def readme(card: cards.Card, digest: str) -> str:
         "",
         f"{card.summary}.",
         "",
-        f"License: {card.licence}. Source: {card.source}.",
+        f"License: {card.license}. Source: {card.source}.",
         "",
     ]
     if enlarges:
@@ -197,9 +197,9 @@ def _fetched(source: str, name: str) -> bytes:
     return content
 
 
-def _identifier(licence: str) -> str:
+def _identifier(license: str) -> str:
     """The first words of a license as an identifier: letters, digits and hyphens."""
-    first = re.split(r"[(:;,.]", licence)[0]
+    first = re.split(r"[(:;,.]", license)[0]
     return re.sub(r"[^a-z0-9]+", "-", first.lower()).strip("-")[:60] or "other"
 
 

@@ -182,7 +182,7 @@ def _of_detector(name: str) -> Portable:
     facts = {
         "name": name,
         "summary": f"{type(module).__name__} of MTCNN (Zhang et al., 2016)",
-        "licence": "MIT (the package mtcnn)",
+        "license": "MIT (the package mtcnn)",
         "source": "https://pypi.org/project/mtcnn",
         "version": __version__,
         "input": "RGB, (value - 127.5) / 128 of values from 0 to 255, float32, (batch, height, width, 3)",
@@ -210,7 +210,7 @@ def _facts(card: cards.Card) -> dict[str, str]:
     return {
         "name": card.name,
         "summary": card.summary,
-        "licence": card.licence,
+        "license": card.license,
         "source": card.source,
         "version": __version__,
         "weights_sha256": card.weights.get("sha256", ""),

@@ -40,7 +40,7 @@ class Card:
       name: name of the file.
       summary: one line: what it is.
       module: module below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
-      licence: license of the weights.
+      license: license of the weights.
       source: where they come from, with the paper.
       model: fields of the module's `Model`.
       weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
@@ -57,7 +57,7 @@ class Card:
     name: str
     summary: str
     module: str
-    licence: str
+    license: str
     source: str
     model: dict[str, Any] = field(default_factory=dict)
     weights: dict[str, str] = field(default_factory=dict)
@@ -132,8 +132,11 @@ def read_card(path: Path) -> Card:
     Raises:
       UserError: it is none.
     """
+    content = _parsed(path)
+    if "licence" in content:
+        raise UserError(f"{path}: the key licence is called license now; rename it in that file")
     try:
-        return Card(name=path.stem, folder=path.parent, **_parsed(path))
+        return Card(name=path.stem, folder=path.parent, **content)
     except TypeError as error:
         raise UserError(f"{path}: no model card ({error}); remove it, or export it again") from error
 

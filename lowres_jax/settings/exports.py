@@ -6,7 +6,7 @@ KEYS = {
     "training": Key(None, "Workdir of the training.", kind=str, needed="WORKDIR"),
     "name": Key(None, "Name of the model: small letters, digits, underscores.", kind=str, needed="NAME"),
     "summary": Key(None, "One line of the card; None: module and scale.", kind=str),
-    "licence": Key(
+    "license": Key(
         None,
         "License of the model, as its card says it: what that of its training data allows, as 'research only, as its "
         "training data (CASIA-WebFace)'.",

@@ -148,13 +148,13 @@ class UpscalerBySize:
         large_enough = size >= min(large, LARGE_FACE)
         return load_upscaler("bicubic", interpolation_scale=upscaler.scale) if large_enough else upscaler
 
-    def licence_remark(self) -> str:
+    def license_remark(self) -> str:
         """A line where a member may not be used for everything; "" where all may."""
-        bound = [each for each in self.members if each.card.licence.startswith(_RESEARCH_ONLY)]
+        bound = [each for each in self.members if each.card.license.startswith(_RESEARCH_ONLY)]
         if not bound:
             return ""
         names, verb = " and ".join(each.name for each in bound), "is" if len(bound) == 1 else "are"
-        return f"{names} {verb} for {bound[0].card.licence}; --config.upscaler=srresnet is Apache-2.0"
+        return f"{names} {verb} for {bound[0].card.license}; --config.upscaler=srresnet is Apache-2.0"
 
     def remarks(self, pictures: Mapping[int, Sequence[str]]) -> list[str]:
         """`size_remark` of each for the faces it gets.

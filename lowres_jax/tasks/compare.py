@@ -288,7 +288,7 @@ def _write_report(
         turned=turned,
         detector_gallery=gallery,
         detector_caption=caption,
-        licences=comparison_report.licences(source.directory, upscalers, list(inputs.recognizers)),
+        licenses=comparison_report.licenses(source.directory, upscalers, list(inputs.recognizers)),
         notes=[*comparison_report.notes(subjects, config, made_pairs=not source.has_pairs), *remarks],
         command=comparison_report.command_line(),
         published=judges.PUBLISHED if source.has_pairs and not subjects.chosen_folds else (),

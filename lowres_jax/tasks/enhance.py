@@ -64,7 +64,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if config.paste_back and not config.aligned:
         background = enlarging.background_of(config.background, upscalers)
     try_folder(output)
-    for line in [*files.remarks(source), *filter(None, [upscalers.licence_remark()])]:
+    for line in [*files.remarks(source), *filter(None, [upscalers.license_remark()])]:
         print(line)
     if background and (line := enlarging.announcement(background, files.paths, config.tile, config.overlap)):
         print(line)
@@ -106,8 +106,8 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
             "replaces it"
         )
     try_folder(output)
-    if licence := upscalers.licence_remark():
-        print(licence)
+    if license := upscalers.license_remark():
+        print(license)
     reader = FaceReader(load_detector(config.detector), upscalers, recognizer, small_face=0, look_again=False)
     made = 0
     for path in interruptible(paths):

@@ -107,7 +107,7 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
 
     Args:
       folder: folder for both.
-      config: the model's `name`, `summary` and `licence`.
+      config: the model's `name`, `summary` and `license`.
       trained: facts for the card.
       tree: its variables, as host arrays.
 
@@ -208,6 +208,11 @@ def _settings(training: Path) -> dict[str, Any]:
     return settings
 
 
+def _degraded(settings: dict[str, Any]) -> bool:
+    """Whether a generator learned from faces that were blurred, noisy or compressed."""
+    return not Degradation.of(ConfigDict(settings["degradation"])).plain
+
+
 def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
     """A recognizer's best evaluation, and its variables.
 
@@ -245,7 +250,7 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
         "batch_size": settings["batch_size"],
         "start": settings["start"] or "random",
         **({} if recognizes else {"lr_size": settings["hr_size"] // fields["scale"]}),
-        **({} if Degradation.of(ConfigDict(settings["degradation"])).plain else {"degraded": True}),
+        **({"degraded": True} if not recognizes and _degraded(settings) else {}),
         "losses": ", ".join(f"{loss['weight']:g} {name}" for name, loss in losses.items()),
         "judges": ", ".join(settings["judges"]),
         **({"figures_step": trained.figures_step} if figures and trained.figures_step != trained.step else {}),
@@ -256,7 +261,7 @@ def _card(config: ConfigDict, trained: Trained, weights: Path) -> str:
             "module": module,
             **({"input_size": size} if size else {}),
             **({"largest_face": largest_face(figures, trained.reference)} if trained.reference else {}),
-            "licence": config.licence,
+            "license": config.license,
             "source": f"trained with lowres_jax {__version__}",
             "model": fields,
             "weights": {

@@ -81,8 +81,8 @@ def run(config: ConfigDict, workdir: Path) -> None:
         # Of five frames of a video the usual recognizer finds more (docs/clips.md).
         print(f"With clips among the probes {reader.recognizer.name} reads all faces, also small ones.")
         reader = reader.for_enrolment()
-    if licence := reader.upscalers.licence_remark():
-        print(licence)
+    if license := reader.upscalers.license_remark():
+        print(license)
     known = _known(config, source, files, reader)
     for line in known.remarks:
         print(line)

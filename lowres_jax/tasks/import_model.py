@@ -13,7 +13,7 @@ from lowres_jax.pretrained import cards
 from lowres_jax.settings.interchange import IMPORT_KEYS as KEYS
 from lowres_jax.utils.files import write_atomically
 
-_FIELDS = ("summary", "module", "input_size", "licence", "source", "model", "weights", "training", "centering")
+_FIELDS = ("summary", "module", "input_size", "license", "source", "model", "weights", "training", "centering")
 # Side of the example for networks that take any.
 _EXAMPLE = 32
 
@@ -44,7 +44,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     for path, what in ((folder / f"{name}.safetensors", weights), (folder / f"{name}.toml", card.encode())):
         with write_atomically(path) as file:
             file.write(what)
-    print(f"{name}: {read.summary}. License: {read.licence}")
+    print(f"{name}: {read.summary}. License: {read.license}")
     use = (
         f"--config.upscaler={name} in enhance and identify, --config.upscalers=bicubic,{name} in compare"
         if read.module.startswith("super_resolution.")

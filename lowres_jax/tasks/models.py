@@ -20,14 +20,15 @@ def run(config: ConfigDict, workdir: Path) -> None:
     print("Measured of upscalers: DIR at FAR 1 % on LFW, difference to bicubic in points with its 95 % interval.")
     for room, heading in _ROOMS.items():
         print(f"\n{heading}")
-        rows = [("name", "made for", "license", "size", "measured"), *map(_row, _cards(room))]
+        rows = [("name", "made for", "license", "size", "measured")]
+        for name in cards.names(room):
+            try:
+                rows.append(_row(cards.load_card(name, room)))
+            except UserError as error:  # a card of the user's own
+                print(error)
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
         for row in rows:
             print("  ".join((*(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=False)), row[4])).rstrip())
-
-
-def _cards(room: str) -> list[Card]:
-    return [cards.load_card(name, room) for name in cards.names(room)]
 
 
 def _row(card: Card) -> tuple[str, str, str, str, str]:
@@ -37,8 +38,8 @@ def _row(card: Card) -> tuple[str, str, str, str, str]:
     if card.training.get("degraded"):
         made_for += ", degraded"
     # What stands behind the comma or the parenthesis is the reason.
-    licence = card.licence.partition(",")[0].partition(" (")[0]
-    return card.name, made_for, licence, _size(card), card.measured or "not measured"
+    license = card.license.partition(",")[0].partition(" (")[0]
+    return card.name, made_for, license, _size(card), card.measured or "not measured"
 
 
 def _size(card: Card) -> str:

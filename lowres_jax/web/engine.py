@@ -157,7 +157,7 @@ class Engine:
         return "Enlarged faces are for research only: so are the data of these models." if self._bound() else ""
 
     def _bound(self) -> bool:
-        return bool(self._enlargers.licence_remark())
+        return bool(self._enlargers.license_remark())
 
     def enlarged_faces(self, pictures: Sequence[Upload], large: bool = False, model: str = "") -> bytes:
         """The enlarged faces of several photographs as a zip archive, named by photograph and face.

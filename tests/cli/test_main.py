@@ -126,11 +126,17 @@ def test_a_reader_who_has_enough_ends_it_without_a_traceback() -> None:
         assert process.wait() == 141
 
 
-def test_models_lists_every_model() -> None:
+def test_models_lists_every_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
+    (tmp_path / "cards").mkdir()
+    # A card of the user's own that is older than this version does not keep the others from being shown.
+    (tmp_path / "cards" / "old.toml").write_text('module = "recognition.sface"\nlicence = "mine"\n')
     result = run_main("models")
     assert result.returncode == 0
+    assert "old.toml: the key licence is called license now" in result.stdout
     lines = {line.split()[0]: line for line in result.stdout.splitlines() if line}
     every = [*cards.names("super_resolution"), *cards.names("recognition")]
+    every.remove("old")
     assert [name for name in lines if name in every] == every
     shown = [re.split(r"  +", lines[name]) for name in ("identity", "bicubic", "edsr_x2", "sface_small")]
     assert shown[0] == ["identity", "faces of 32 px", "research only", "3.1 MB", "32 px: +6.1 [+3.2, +9.7] by dlib"]

@@ -285,7 +285,7 @@ def test_the_result_gets_a_name(
 ) -> None:
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.training, config.name, config.licence = str(straight[0]), "mine", "ours alone"
+    config.training, config.name, config.license = str(straight[0]), "mine", "ours alone"
     export_weights.run(config, tmp_path)
 
     said = capsys.readouterr().out
@@ -294,7 +294,7 @@ def test_the_result_gets_a_name(
     upscaler = load_upscaler("mine")
     assert (upscaler.scale, upscaler.card.training["steps"]) == (4, STEPS)
     assert upscaler.card.training["losses"] == "1 pixel"
-    assert upscaler.card.licence == "ours alone"
+    assert upscaler.card.license == "ours alone"
     checkpoints = Checkpoints(straight[0])
     variables = checkpoints.read()["ema"]
     checkpoints.close()
@@ -322,7 +322,7 @@ def test_the_result_gets_a_name(
     ("changes", "said"),
     [
         ({"training": ""}, r"config\.training is empty"),
-        ({"licence": ""}, r"config\.licence is empty: give --config\.licence=TEXT"),
+        ({"license": ""}, r"config\.license is empty: give --config\.license=TEXT"),
         ({"name": "My model"}, "use small letters"),
         ({"name": "srgan"}, "comes with the program"),
         ({"training": "nowhere"}, r"nowhere: no training"),
@@ -330,7 +330,7 @@ def test_the_result_gets_a_name(
 )
 def test_exports_that_cannot_be(tmp_path: Path, changes: dict, said: str) -> None:
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.update({"training": str(tmp_path), "name": "mine", "folder": str(tmp_path), "licence": "ours"} | changes)
+    config.update({"training": str(tmp_path), "name": "mine", "folder": str(tmp_path), "license": "ours"} | changes)
     with pytest.raises(UserError, match=said):
         export_weights.run(config, tmp_path)
     assert list(tmp_path.iterdir()) == []

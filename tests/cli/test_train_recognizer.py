@@ -93,7 +93,7 @@ def test_a_recognizer_gets_a_name(
     assert all(0 <= each["figures"]["accuracy"] <= 1 for each in evaluations)
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     config = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    config.update({"training": str(thin), "name": "ours", "licence": "ours"})
+    config.update({"training": str(thin), "name": "ours", "license": "ours"})
     export_weights.run(config, tmp_path)
     assert "--config.recognizers=sface,ours in compare" in capsys.readouterr().out
     recognizer = load_recognizer("ours")
@@ -227,7 +227,7 @@ def test_a_student_sees_in_small_faces_what_its_teacher_sees_in_good_ones(data: 
     config.update_from_flattened_dict(changes)
     train_recognizer.run(config, tmp_path)
     export = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    export.update({"licence": "ours", "training": str(tmp_path), "name": "student", "folder": str(tmp_path / "card")})
+    export.update({"license": "ours", "training": str(tmp_path), "name": "student", "folder": str(tmp_path / "card")})
     export_weights.run(export, tmp_path)
     card = (tmp_path / "card" / "student.toml").read_text()
     for line in ('module = "recognition.sface"', 'judges = "sface"', "input_size = 112", 'start = "sface"'):
@@ -247,6 +247,6 @@ def test_a_training_of_an_earlier_version_is_not_exported(tmp_path: Path) -> Non
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "run.json").write_text('{"task": "train_recognizer", "model": {"depth": 18}}')
     export = runpy.run_path(str(ROOT / "configs" / "export_weights.py"))["get_config"]()
-    export.update({"licence": "ours", "training": str(tmp_path), "name": "early", "folder": str(tmp_path / "card")})
+    export.update({"license": "ours", "training": str(tmp_path), "name": "early", "folder": str(tmp_path / "card")})
     with pytest.raises(UserError, match=r"run\.json: names no module"):
         export_weights.run(export, tmp_path)

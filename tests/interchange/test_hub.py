@@ -63,7 +63,7 @@ def test_the_same_model_under_another_name(exported: tuple[Path, str], own_cards
     images = np.random.default_rng(0).random((1, 8, 8, 3), np.float32)
     np.testing.assert_array_equal(theirs(images), ours(images))
     card = cards.load_card("theirs", "super_resolution")
-    for field in ("summary", "licence", "model", "training", "centering"):
+    for field in ("summary", "license", "model", "training", "centering"):
         assert getattr(card, field) == getattr(ours.card, field)
     with pytest.raises(UserError, match=r"theirs\.toml: exists; give another --config\.name"):
         import_it(exported[0], name="theirs")
@@ -117,7 +117,7 @@ def test_from_an_address(exported: tuple[Path, str], address: str, own_cards: Pa
         ({"weights": {"sha256": "00"}}, "model.safetensors is damaged, or another model's"),
         ({"weights": None}, r"is none of a lowres_jax model \(TypeError\)"),
         ({"summary": 7}, "summary is int, not str"),
-        ({"licence": ["mine"]}, "licence is list, not str"),
+        ({"license": ["mine"]}, "license is list, not str"),
         ({"model": "scale"}, "model is str, not dict"),
         ({"input_size": "112"}, "input_size is str, not int"),
         ({"training": [1]}, "training is list, not dict"),

@@ -30,7 +30,7 @@ def test_a_network_and_what_it_says_of_itself(refinement: Portable, tmp_path: Pa
     model = onnx.load(path)
     facts = {each.key: each.value for each in model.metadata_props}
     assert facts["name"] == "mtcnn_refinement"
-    assert facts["licence"].startswith("MIT")
+    assert facts["license"].startswith("MIT")
     assert facts["normalization"] == "(value - 127.5) / 128 of values from 0 to 255"
     assert facts["precision"] == "float32"
     assert [each.name for each in model.graph.input] == ["images"]

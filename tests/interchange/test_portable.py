@@ -20,7 +20,7 @@ def test_an_upscaler() -> None:
     assert [(each.name, each.shape) for each in network.inputs] == [("images", ("b", "h", "w", 3))]
     assert network.facts["scale"] == "8"
     assert network.facts["made_for"] == "16"
-    assert network.facts["licence"].startswith("research only")
+    assert network.facts["license"].startswith("research only")
     assert len(network.facts["weights_sha256"]) == 64
     images = np.random.default_rng(0).random((1, 9, 8, 3), np.float32)
     np.testing.assert_allclose(network.function(images), load_upscaler("identity_x8")(images), atol=1e-5)
@@ -57,7 +57,7 @@ def test_what_is_no_network(name: str, said: str) -> None:
 def test_small_face_to_template() -> None:
     network = portable("identity+sface")
     assert network.facts["input_size"] == "32"
-    assert network.facts["licence"].endswith("; Apache-2.0")
+    assert network.facts["license"].endswith("; Apache-2.0")
     faces = np.random.default_rng(1).random((2, 32, 32, 3), np.float32)
     # Reduced to 112 px by matrices there and by OpenCV here.
     expected = load_recognizer("sface").templates(load_upscaler("identity")(faces))

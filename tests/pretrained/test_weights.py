@@ -104,7 +104,7 @@ def test_every_card_is_whole() -> None:
         card = cards.load_card(name, "super_resolution")
         cards.build_module(card)
         assert card.summary
-        assert card.licence
+        assert card.license
         assert card.source
         if card.weights:
             assert len(card.weights["sha256"]) == 64
@@ -114,7 +114,7 @@ def test_every_card_is_whole() -> None:
                 cards.weight_path(card)  # compares the checksum
                 assert (card.folder / card.weights["file"]).stat().st_size < 8e6
                 assert {"data", "steps", "lr_size", "losses", "judges", "figures"} <= set(card.training)
-                assert "research only" in card.licence
+                assert "research only" in card.license
 
 
 def test_the_documentation_has_every_file_and_checksum() -> None:

@@ -111,7 +111,7 @@ def test_what_is_exported_has_a_card_that_loads(tmp_path: Path, model, variables
         "start": "sface",
         "judges": ["sface"],
     }
-    config = ConfigDict({"name": "small", "summary": "", "licence": "ours"})
+    config = ConfigDict({"name": "small", "summary": "", "license": "ours"})
     trained = export_weights.Trained(settings, 9, {"verification_16px": 0.9}, 9)
     export_weights.write_model(tmp_path, config, trained, variables)
     assert (tmp_path / "small.safetensors").stat().st_size < 5_000

@@ -34,7 +34,7 @@ def small_network() -> Upscaler:
     module = edsr.Model(scale=2, blocks=1, features=8, tail="direct", residual_scale=1.0)
     variables = jax.tree.map(lambda leaf: leaf * 1.5, module.init(jax.random.key(3), np.zeros((1, 8, 8, 3))))
     card = cards.Card(
-        name="small", summary="", module="super_resolution.edsr", licence="", source="", weights={"file": "small"}
+        name="small", summary="", module="super_resolution.edsr", license="", source="", weights={"file": "small"}
     )
     apply = jax.jit(module.apply)
     return Upscaler(card, 2, lambda images: np.asarray(apply(variables, images)))
@@ -124,7 +124,7 @@ def test_sides_by_hand(length: int, side: int) -> None:
 
 def test_what_a_tile_lacks_is_filled_with_the_outermost_pixels() -> None:
     """An upscaler that looks far to the right and below meets the picture's own border there, not black."""
-    card = cards.Card(name="shift", summary="", module="", licence="", source="", weights={"file": "shift"})
+    card = cards.Card(name="shift", summary="", module="", license="", source="", weights={"file": "shift"})
 
     def shift(images: np.ndarray) -> np.ndarray:
         return np.pad(images, [(0, 0), (0, 8), (0, 8), (0, 0)], mode="edge")[:, 8:, 8:].repeat(2, 1).repeat(2, 2)

@@ -24,7 +24,7 @@ def test_judges_are_inherited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     # A teacher that was taught.
     folder = tmp_path / "cache" / "cards"
     folder.mkdir(parents=True)
-    text = 'summary = "s"\nmodule = "recognition.sface"\nlicence = "l"\nsource = "s"\n'
+    text = 'summary = "s"\nmodule = "recognition.sface"\nlicense = "l"\nsource = "s"\n'
     (folder / "pupil.toml").write_text(f'{text}[weights]\nsha256 = "abc"\n[training]\njudges = "sface"\n')
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path / "cache"))
     found = origins.origin(["pupil"], "")

@@ -164,7 +164,7 @@ def test_tensorboard_forgets_the_steps_that_are_made_again(tmp_path: Path, done:
 @pytest.mark.parametrize("name", ["none", "raw", "onnx", "imagenet", "identity"])
 def test_names_that_mean_something_else_are_not_given(straight: Path, tmp_path: Path, name: str) -> None:
     export = config_keys.new(export_weights.KEYS, "export_weights")
-    export.update({"licence": "ours", "training": str(straight), "name": name, "folder": str(tmp_path)})
+    export.update({"license": "ours", "training": str(straight), "name": name, "folder": str(tmp_path)})
     with pytest.raises(UserError, match=rf"config\.name={name}: is the name of a model that comes with the program"):
         export_weights.run(export, tmp_path)
     assert list(tmp_path.iterdir()) == []

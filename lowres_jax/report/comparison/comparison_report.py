@@ -112,7 +112,7 @@ def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> lis
     return found
 
 
-def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
+def licenses(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
     """Licenses and sources, by name: of the prepared set, and of every model's weights, from its card."""
     info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))
     found = {"Faces": " ".join(info[key] for key in ("description", "citation") if info.get(key))}
@@ -123,7 +123,7 @@ def licences(directory: Path, upscalers: Sequence[str], recognizers: Sequence[st
                 continue
             card = cards.load_card(name, room)
             if card.weights:
-                found[printed(name)] = f"{card.licence}. {card.source}"
+                found[printed(name)] = f"{card.license}. {card.source}"
     return found
 
 

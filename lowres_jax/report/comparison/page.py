@@ -85,7 +85,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "notes": list(data.notes),
         "command": data.command,
         "versions": dict(data.results.get("versions") or {}),
-        "licences": dict(data.licences or {}),
+        "licenses": dict(data.licenses or {}),
     }
 
 

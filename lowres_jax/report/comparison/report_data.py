@@ -74,7 +74,7 @@ class ReportData:
       detector_caption: caption of the gallery.
       quality_space: color space and border of PSNR and SSIM, written beside the numbers.
       false_accept_rule: threshold at which `false_accepts` was counted, completing "counted at ...".
-      licences: name of a model or set -> its license and source, in words.
+      licenses: name of a model or set -> its license and source, in words.
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
       published: published figures of other recognizers on the same images.
       command: command line that made the report.
@@ -90,7 +90,7 @@ class ReportData:
     detector_caption: str = ""
     quality_space: str = "RGB, no border cut"
     false_accept_rule: str = "the threshold at which the HR originals give a false accept rate of 1 %"
-    licences: Mapping[str, str] | None = None
+    licenses: Mapping[str, str] | None = None
     notes: Sequence[str] = ()
     published: Sequence[Published] = ()
     command: str = ""

@@ -84,9 +84,9 @@ def test_the_gallery_of_detectors_is_picked_up(tmp_path: Path) -> None:
     assert caption.startswith("MTCNN finds a face in 407 of 407 pictures (24 images/s), Haar in 369 (18 images/s).")
 
 
-def test_licences_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
+def test_licenses_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
     (tmp_path / "dataset_info.json").write_text('{"description": "Faces of friends.", "citation": "Me, 2026"}')
-    found = comparison_report.licences(tmp_path, ["bicubic", "srgan"], ["sface"])
+    found = comparison_report.licenses(tmp_path, ["bicubic", "srgan"], ["sface"])
     assert list(found) == ["Faces", "SRGAN", "SFace"]
     assert found["Faces"] == "Faces of friends. Me, 2026"
     assert found["SRGAN"].startswith("Apache-2.0. Ledig et al.")
@@ -99,7 +99,7 @@ def test_a_judge_that_a_model_was_trained_against_is_marked(tmp_path: Path, monk
     # A student of SFace sees as SFace does.
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path))
     (tmp_path / "cards").mkdir()
-    card = 'summary = ""\nmodule = "recognition.resnet"\nlicence = ""\nsource = ""\n[training]\njudges = "sface"\n'
+    card = 'summary = ""\nmodule = "recognition.resnet"\nlicense = ""\nsource = ""\n[training]\njudges = "sface"\n'
     (tmp_path / "cards" / "student.toml").write_text(card)
     (remark,) = comparison_report.trained_against(["identity"], ["dlib", "student"])
     assert remark.startswith("student was part of the training of Identity")

@@ -122,7 +122,7 @@ def full_data() -> ReportData:
         turned=[pair],
         detector_gallery=gallery.getvalue(),
         detector_caption="MTCNN <and> Haar",
-        licences={"SFace": "Apache-2.0"},
+        licenses={"SFace": "Apache-2.0"},
         notes=["Folds 1 to 3 only."],
         command='python -m lowres_jax.main --config="a<b>.py"',
         duration=187.0,
