@@ -7,7 +7,8 @@ The original can be read in two ways, and both are here: the slides draw RGB and
 (this file), the report gives it RGB only (configs/canny.py:rgb, small: configs/canny.py:rgb,smoke).
 Measured, from the published SRResNet: this file, 200 steps, harms (PSNR 27.3, bicubic 28.2; LFW, folds 1 and 2, 32 px,
 SFace, DIR at FAR 1 %: 92.7, bicubic 95.1, -2.5 [-4.3, -1.4]): the discriminator tells made from real at once, and the
-edge loss is seventy times the pixel loss (which of both does it was not separated). The model `canny_rgb` that comes
+edge loss is seventy times the pixel loss. At equal budgets (configs/equal_budgets.py:heavy_edges) the edge loss alone,
+without a discriminator, makes worse pictures than bicubic (docs/results.md). The model `canny_rgb` that comes
 with the program, from `initial`, 160 steps, 16 minutes on two CPU cores: PSNR 30.5, DIR 95.6 (+.4 [-1.0, 1.2]: not told
 apart from bicubic):
 

@@ -27,7 +27,6 @@ def get_config() -> ConfigDict:
     """Returns the config of the enlargement."""
     config = config_keys.new(enhance.KEYS, "enhance")
     config.input = config.output = None  # to be given
-    config.upscaler = ("identity", "identity_x8")
     config.paste_back = False
     config.background = "bicubic"
     config.aligned = False

@@ -208,7 +208,8 @@ def _report(config: ConfigDict, job: Job, upscalers: UpscalerBySize, output: Pat
         print(f"transparent pictures: {job.transparent}; their faces were cut out as they look on white")
     by_size: dict[int, list[str]] = {}
     for row in rows:
-        by_size.setdefault(row.size, []).append(Path(row.picture).name)
+        if config.aligned or config.face_size or row.size < config.small_face:
+            by_size.setdefault(row.size, []).append(Path(row.picture).name)
     for remark in upscalers.remarks(by_size):
         print(remark)
     if job.before:
