@@ -6,7 +6,7 @@
 
 The first command trains all, cheap ones first, and resumes where it was interrupted. SRResNet from the published
 weights, 400 steps of 16 crops (--config.steps=800 goes on), constant learning rate, average of the weights. 12 minutes
-each on two idle cores, 40 with a discriminator. Measured (dlib, LFW folds 1 and 2, DIR at FAR 1 %, difference to bicubic):
+each on two idle cores, 40 with a discriminator. Measured (dlib, LFW folds 1, 2, DIR at FAR 1 %, difference to bicubic):
 pixels +1.2, edges +.1, identity +5.2 [+.9, +7.7], identity_edges +2.4, heavy_edges -11.0 [-16.1, -4.5]; canny_light,
 canny and initial were not trained yet (docs/results.md).
 """
