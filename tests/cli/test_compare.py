@@ -310,7 +310,10 @@ def test_a_stopped_run_goes_on(
         ({"lr_sizes": (128,)}, r"config\.lr_sizes=128: must be one or more of: a whole number, from 4 to 127"),
         ({"lr_sizes": (32, 2)}, r"config\.lr_sizes=32,2 \(2\): must be one or more of: .* from 4 to 127"),
         ({"lr_sizes": ()}, r"config\.lr_sizes=\(\): must be one or more of"),
-        ({"dataset": "orl_faces/nothing"}, "orl_faces/nothing: no prepared data set.*prepare_orl_faces.py"),
+        (
+            {"dataset": "orl_faces/nothing"},
+            "orl_faces/nothing: no prepared data set; run: .*prepare_orl_faces",
+        ),
         ({"folds": (7,)}, "there is no fold 7, only 1 to 6"),
         ({"folds": (1,)}, "one fold is too few"),
         (
