@@ -32,7 +32,7 @@ _MAIN = (sys.executable, "-m", "lowres_jax.main")
 
 def report(browser: Browser, demo: Path) -> Image.Image:
     """Top of the demo's report."""
-    return _shot(browser, (demo / "report.html").resolve().as_uri(), 1225, 895)
+    return _shot(browser, (demo / "report.html").resolve().as_uri(), 1225, 1150)
 
 
 def clip(demo: Path) -> Image.Image:

@@ -254,6 +254,7 @@ def _corrected(config: ConfigDict, inputs: _Inputs, measured: _Measured, workdir
 def _remarks(inputs: _Inputs) -> list[str]:
     """Lines that a reader of the figures has to know about the models."""
     found = comparison_report.trained_against(list(inputs.upscalers), list(inputs.recognizers))
+    found += comparison_report.trained_on(list(inputs.upscalers), list(inputs.recognizers), inputs.dataset)
     for name, upscaler in inputs.upscalers.items():
         remark = size_remark(upscaler, {each.lr_size: () for each in inputs.methods if each.upscaler == name})
         found += [f"{remark}."] if remark else []

@@ -112,6 +112,23 @@ def trained_against(upscalers: Sequence[str], recognizers: Sequence[str]) -> lis
     return found
 
 
+def trained_on(upscalers: Sequence[str], recognizers: Sequence[str], dataset: str) -> list[str]:
+    """A remark on every model that was trained on the set that it is compared on, by its card.
+
+    Args:
+      upscalers: names of their cards.
+      recognizers: likewise; "onnx" has none.
+      dataset: name of the prepared set, builder/variant; other variants of a builder are the same people.
+    """
+    found = []
+    for room, names in (("super_resolution", upscalers), ("recognition", recognizers)):
+        for name in names:
+            data = "" if name == onnx_model.NAME else cards.load_card(name, room).training.get("data", "")
+            if data and data.partition("/")[0] == dataset.partition("/")[0]:
+                found.append(f"{printed(name)} was trained on this very set: what is said of it here is no test.")
+    return found
+
+
 def licenses(directory: Path, upscalers: Sequence[str], recognizers: Sequence[str]) -> dict[str, str]:
     """Licenses and sources, by name: of the prepared set, and of every model's weights, from its card."""
     info = json.loads((directory / "dataset_info.json").read_text(encoding="utf-8"))

@@ -92,6 +92,15 @@ def test_licenses_come_from_the_set_and_the_cards(tmp_path: Path) -> None:
     assert found["SRGAN"].startswith("Apache-2.0. Ledig et al.")
 
 
+def test_a_model_that_was_trained_on_the_set_is_marked() -> None:
+    names = (["bicubic", "srgan", "identity"], ["sface", "sface_small", "onnx"])
+    assert comparison_report.trained_on(*names, "casia_webface/mtcnn") == [
+        "Identity was trained on this very set: what is said of it here is no test.",
+        "sface_small was trained on this very set: what is said of it here is no test.",
+    ]
+    assert comparison_report.trained_on(*names, "lfw/mtcnn") == []
+
+
 def test_a_judge_that_a_model_was_trained_against_is_marked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (remark,) = comparison_report.trained_against(["bicubic", "srgan", "identity"], ["sface", "dlib"])
     assert remark.startswith("SFace was part of the training of Identity: what it says of that here is no independent")
