@@ -48,7 +48,7 @@ class Card:
       input_size: side of the square input in pixels where the model wants one size; 0 otherwise.
       largest_face: largest side in pixels at which a recognizer of small faces was better than the one that it belongs
         to; 0 for other models.
-      measured: what it was measured to do, in a few words; "" where it was not.
+      measured: measured effect in a few words; "" for none.
       training: data, losses and figures of the training, for a model of our own.
       centering: judge -> size -> what its templates have in common, see `conditions`.
       folder: folder of the card; a weight file of neither a package nor a fetch lies beside it.

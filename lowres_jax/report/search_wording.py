@@ -30,6 +30,19 @@ class Verdict(enum.Enum):
     NO_NAME = "no name is possible here"
 
 
+def in_words(found: Verdict) -> str:
+    """A verdict in words that need no explanation."""
+    match found:
+        case Verdict.MATCH:
+            return "likely the same person"
+        case Verdict.UNKNOWN:
+            return "likely nobody of the known people"
+        case Verdict.TOO_SMALL | Verdict.NO_NAME:
+            return "cannot tell: the face is too small"
+        case _:
+            return found.value
+
+
 def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
     """Verdict of an answer.
 

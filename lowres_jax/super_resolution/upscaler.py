@@ -33,7 +33,7 @@ class Upscaler:
       scale: enlargement of each side.
       card: its model card.
       made_for: side in pixels of the faces it was trained for; 0 where its card does not say.
-      for_degraded: whether these were blurred, noisy and compressed.
+      for_degraded: True for a model trained on blurred, noisy and compressed faces.
     """
 
     def __init__(self, card: cards.Card, scale: int, enlarge: Callable[[np.ndarray], np.ndarray]):
@@ -122,8 +122,8 @@ class UpscalerBySize:
 
         Args:
           size: side of the face in pixels.
-          degraded: whether its picture is noisy or compressed; then it is one made for such faces, where there is one
-            for that size.
+          degraded: True for a noisy or compressed picture: a model made for such faces is taken, where there is one for
+            that size.
         """
         if len(self.members) == 1:
             return self.members[0]

@@ -209,7 +209,7 @@ def _settings(training: Path) -> dict[str, Any]:
 
 
 def _degraded(settings: dict[str, Any]) -> bool:
-    """Whether a generator learned from faces that were blurred, noisy or compressed."""
+    """True for a generator that learned from blurred, noisy or compressed faces."""
     return not Degradation.of(ConfigDict(settings["degradation"])).plain
 
 

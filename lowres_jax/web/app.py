@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from lowres_jax import __version__
 from lowres_jax.clips.reading import SUFFIXES, open_clip
 from lowres_jax.errors import UserError
+from lowres_jax.report.search_wording import Verdict, in_words
 from lowres_jax.runtime import signals
 from lowres_jax.web.answers import Upload, file_name, relative
 from lowres_jax.web.archive import unpack
@@ -180,7 +181,8 @@ def make_app(engine: Engine, config: ConfigDict, hosts: frozenset[str] | None, t
         columns = ("answer", "name", "nearest", "similarity", "threshold", "start", "end", "best_at", "native_size")
         boxes = ("left", "top", "right", "bottom")
         return [
-            {name: track[name] for name in columns} | {"box": [track[side] for side in boxes]}
+            {name: track[name] for name in columns}
+            | {"words": in_words(Verdict(track["answer"])), "box": [track[side] for side in boxes]}
             for track in json.loads(path.read_bytes())
         ]
 

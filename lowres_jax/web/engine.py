@@ -40,7 +40,6 @@ from lowres_jax.matching.kept_gallery import KeptGallery
 from lowres_jax.matching.search import Answer, search
 from lowres_jax.matching.shipped_thresholds import ShippedThresholds, described
 from lowres_jax.report import search_wording
-from lowres_jax.report.search_wording import Verdict
 from lowres_jax.settings import enhance, identify
 from lowres_jax.super_resolution import tiling
 from lowres_jax.super_resolution.upscaler import LARGE_FACE, UpscalerBySize, load_upscaler_by_size
@@ -52,13 +51,6 @@ _MOST_FACES = 40  # of one photograph, the surest
 # Pixels of faces that go through networks for one request: a minute of two cores.
 _MOST_ENLARGED = 3 * LARGE_FACE**2
 _MOST_SHAPES = 50  # of pictures, until what was compiled for them is let go
-# Answers of a search in words that need no explanation.
-_WORDS = {
-    Verdict.MATCH: "likely the same person",
-    Verdict.UNKNOWN: "likely nobody of the known people",
-    Verdict.TOO_SMALL: "cannot tell: the face is too small",
-    Verdict.NO_NAME: "cannot tell: the face is too small",
-}
 
 
 class Engine:
@@ -131,8 +123,9 @@ class Engine:
         decoded, found = self._found(picture)
         sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
         chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
-        faces = self._enlarged(decoded, [face for face, here in zip(found, chosen, strict=True) if here], enlargers)
-        rows = iter(self._rows(decoded, faces))
+        faulty = _faults(decoded)
+        faces = self._enlarged(decoded, list(itertools.compress(found, chosen)), enlargers, faulty)
+        rows = iter(self._rows(faces, faulty))
         rows_of_all = [
             next(rows) if here else as_it_is(decoded.rgb, face, size, self._reader.small_face)
             for face, size, here in zip(found, sizes, chosen, strict=True)
@@ -153,11 +146,9 @@ class Engine:
         return UpscalerBySize([each for each in self._enlargers.members if each.name == model])
 
     def _license(self) -> str:
-        """What the enlarged faces may be used for, in a sentence; "" for anything."""
-        return "Enlarged faces are for research only: so are the data of these models." if self._bound() else ""
-
-    def _bound(self) -> bool:
-        return bool(self._enlargers.license_remark())
+        """Sentence on the use of the enlarged faces; "" where they may be used for anything."""
+        bound = self._enlargers.license_remark()
+        return "Enlarged faces are for research only: so are the data of these models." if bound else ""
 
     def enlarged_faces(self, pictures: Sequence[Upload], large: bool = False, model: str = "") -> bytes:
         """The enlarged faces of several photographs as a zip archive, named by photograph and face.
@@ -177,7 +168,8 @@ class Engine:
                 sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
                 chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
                 stem = distinct(Path(file_name(picture.name)).stem, names)
-                made = iter(self._enlarged(decoded, list(itertools.compress(found, chosen)), enlargers))
+                own = list(itertools.compress(found, chosen))
+                made = iter(self._enlarged(decoded, own, enlargers, _faults(decoded)))
                 for number in [place for place, here in enumerate(chosen, start=1) if here]:
                     archive.writestr(f"{stem}_face{number}.png", png(next(made).crop))
                     count += 1
@@ -195,11 +187,10 @@ class Engine:
             found[number] = sizes[number] < below and left >= 0
         return found
 
-    def _rows(self, decoded: images.DecodedImage, faces: Sequence[EnlargedFace]) -> list[dict[str, Any]]:
-        """Rows of the answer for enlarged faces."""
+    def _rows(self, faces: Sequence[EnlargedFace], faulty: str) -> list[dict[str, Any]]:
+        """Rows of the answer for the enlarged faces of a photograph with these faults."""
         rows = []
         likeness = enlarging.likeness(faces, self._recognizer)
-        found = faults.of_picture(decoded, faults.noise_level(decoded.rgb))
         for face, (alike, length) in zip(faces, likeness, strict=True):
             assert face.face is not None
             side = min(SHOWN, max(face.crop.shape[0], CROP_SIZE))
@@ -211,7 +202,7 @@ class Engine:
                     "quality": None if length is None else round(quality(face.size, length), 3),
                     "model": face.upscaler.name,
                     "scale": face.upscaler.scale,
-                    "remark": f"{found}." if found else "",
+                    "remark": f"{faulty}." if faulty else "",
                     "another": alike < UNLIKE,
                     "pixels": data_url(face.cut),
                     "bicubic": data_url(resize.upscale_bicubic(face.cut, side, side)),
@@ -229,7 +220,8 @@ class Engine:
         photograph = enlarging.enlarge_photograph(decoded.rgb, background, _TILE, _OVERLAP, picture.name)
         sizes = [paste.native_size(face, decoded.rgb.shape) for face in found]
         chosen = itertools.compress(found, self._chosen(sizes, LARGE_FACE))
-        enlarging.paste_faces(photograph, self._enlarged(decoded, list(chosen), self._enlargers), background.scale)
+        faces = self._enlarged(decoded, list(chosen), self._enlargers, _faults(decoded))
+        enlarging.paste_faces(photograph, faces, background.scale)
         file = io.BytesIO()
         Image.fromarray(photograph).save(file, "PNG", compress_level=1)
         return file.getvalue()
@@ -253,11 +245,10 @@ class Engine:
                 ctypes.CDLL("libc.so.6").malloc_trim(0)
 
     def _enlarged(
-        self, decoded: images.DecodedImage, faces: Sequence[Face], enlargers: UpscalerBySize
+        self, decoded: images.DecodedImage, faces: Sequence[Face], enlargers: UpscalerBySize, faulty: str
     ) -> list[EnlargedFace]:
         pairs = [(decoded.rgb, face) for face in faces]
-        degraded = bool(faults.of_picture(decoded, faults.noise_level(decoded.rgb)))
-        return enlarging.enlarge_faces(pairs, enlargers, None, _TILE, _OVERLAP, [degraded] * len(faces))
+        return enlarging.enlarge_faces(pairs, enlargers, None, _TILE, _OVERLAP, [bool(faulty)] * len(faces))
 
     def _decoded(self, picture: Upload) -> images.DecodedImage:
         """A picture, whose size is looked at before it is decoded."""
@@ -334,7 +325,7 @@ class Engine:
         return {
             "box": [round(float(each), 1) for each in view.face.box],
             "answer": verdict.value,
-            "words": _WORDS.get(verdict, verdict.value),
+            "words": search_wording.in_words(verdict),
             "enrolled": "" if best is None else data_url(self._reader.crop(*best)),
             "said": search_wording.said(answer, pair, self._config.least_found),
             "size": view.native_size,
@@ -354,3 +345,8 @@ class Engine:
         if not enrolment.faces:
             raise UserError("no face found in any picture of the known people")
         return enrolment
+
+
+def _faults(decoded: images.DecodedImage) -> str:
+    """Faults of a photograph in words, see `faults.of_picture`."""
+    return faults.of_picture(decoded, faults.noise_level(decoded.rgb))

@@ -336,7 +336,7 @@ async function tracks(result, video, address) {
   const entries = found.map((track) => {
     const item = element("li", null, { className: "track" }), canvas = element("canvas", null, { width: 128, height: 128 });
     const jump = element("button", null, { type: "button" });
-    const who = track.answer === "match" ? `${written(track.name)}: likely the same person` : track.answer === "unknown" ? "likely nobody of the known people" : "cannot tell: the face is too small";
+    const who = track.answer === "match" ? `${written(track.name)}: ${track.words}` : track.words;
     jump.append(canvas, element("strong", who), element("div", `${clock(track.start)} to ${clock(track.end)}, ${track.native_size} px`));
     jump.append(element("div", `Nearest: ${written(track.nearest)}, similarity ${track.similarity.toFixed(2)} (name from ${track.threshold.toFixed(2)} on)`, { className: "small" }));
     jump.addEventListener("click", () => { video.currentTime = track.best_at; video.scrollIntoView({ block: "center" }); });
