@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-all test-fast check install lock clean
+.PHONY: demo test test-all test-fast check docs install lock clean
 
 install: $(VENV)/.installed
 
@@ -60,8 +60,12 @@ check: install
 	$(VENV)/bin/mypy
 	$(VENV)/bin/shellcheck launch/*.sh .ci/run
 
+# The guide, the notebook and the API as a site: workdirs/site/index.html. A warning ends it.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
+
 lock:
-	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --extra beam --quiet --no-header \
+	uv pip compile --universal --python-version 3.11 --extra prepare --extra dev --extra export --extra web --extra beam --extra judges --quiet --no-header \
 		pyproject.toml --output-file requirements.txt
 
 clean:

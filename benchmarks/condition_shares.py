@@ -6,7 +6,7 @@ Needs the set of the trainings (configs/prepare_casia_webface.py), and LFW for i
 Originals are enrolled, small faces searched for, among the people held out and among them and all the strangers:
 against few people more is nearly always better, in a large gallery it can harm. A share is chosen where it harms in
 neither. Templates are kept; centering.json has the figures; with --write the cards have the result, and identify uses
-it from then on. What was measured: docs/recognition.md. A model of one's own gets its mean by export_weights.
+it from then on. What was measured: docs/identify.md. A model of one's own gets its mean by export_weights.
 """
 
 import argparse

@@ -6,7 +6,7 @@
     python benchmarks/quality.py promises
 
 view1: LFW's View 1, which is for choosing (needs configs/prepare_lfw.py). The threshold is chosen on the first list of
-pairs, accuracy is that of the second; the cosine of an enlarged face's template and its original's tells models apart
+pairs, accuracy is that of the second; the cosine of the templates of an enlarged face and of its HR tells models apart
 with far fewer images. held_out: people held out of the trainings (needs configs/prepare_casia_webface.py): DIR at FAR
 1 %, both small, and among originals, each less shares of its condition's mean; an upscaler is a model card, or the
 workdir of a training. promises: half of LFW's people are the set that identify's threshold is measured on, the other
@@ -60,7 +60,7 @@ def _with_error(values: np.ndarray) -> str:
 
 
 def view1(given: argparse.Namespace) -> None:
-    """Accuracy, cosine to the original and PSNR, with standard errors."""
+    """Accuracy, cosine to HR and PSNR, with standard errors."""
     judge, degradation = load_recognizer(given.judge), Degradation.of(footage() if given.footage else default_config())
 
     def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -212,7 +212,7 @@ def by_records(given: argparse.Namespace) -> None:
 
 
 def by_templates(given: argparse.Namespace) -> None:
-    """All-against-all of more and more templates on one device and on two; the model of docs/evaluation.md."""
+    """All-against-all of more and more templates on one device and on two; the model of docs/compare.md."""
     counts = [count for count in (1_000, 3_000, 10_000, 30_000, 100_000) if count <= given.most]
     print(f"{'templates':>10}{'devices':>9}{'seconds':>9}{'peak MB':>9}{'DIR':>7}")
     for devices in (1, 2):

@@ -5,7 +5,7 @@
 Photographs are reduced until their faces have so many pixels. At each size: how many faces are found in the small
 photograph as it is, and in one that was enlarged first; how far the landmarks lie from those of the large photograph;
 the share of searches that find the right person. Takes a folder or an archive with a subfolder a person, and writes
-photographs.json into --output. What was measured: docs/localization.md.
+photographs.json into --output. What was measured: docs/notebook/localization.md.
 """
 
 import argparse
@@ -43,7 +43,7 @@ from lowres_jax.super_resolution.upscaler import (
 from lowres_jax.utils.files import write_atomically
 
 _CHUNK = 64
-# Where landmarks are from: those of the original photograph, which nobody has, or of the small one as it is.
+# Where landmarks are from: those of the photograph at full size, which nobody has, or of the small one as it is.
 TRUE, PLAIN = "true landmarks", "as it is"
 _METRIC = "dir_at_far_1e-2"
 # A face is found where its landmarks lie, on the average, within this share of the distance between the eyes.

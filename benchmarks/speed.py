@@ -95,7 +95,7 @@ def generator(given: argparse.Namespace) -> Iterator[Loop]:
 
 
 def resnet50(given: argparse.Namespace) -> Iterator[Loop]:
-    """The original's recognizer: pooled features, softmax over 1,000 people, Adam."""
+    """Recognizer of Orsini and Rossi 2022: pooled features, softmax over 1,000 people, Adam."""
     from lowres_jax.recognition.training import train_config, trainer
     from lowres_jax.training import networks
 

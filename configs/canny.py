@@ -3,8 +3,8 @@ r"""Train the Canny model: Initial, and an edge head that learns the Canny map o
     python -m lowres_jax.main --config=configs/canny.py --workdir=workdirs/canny
     python -m lowres_jax.main --config=configs/canny.py:smoke  # seconds, on the embedded faces
 
-The original can be read in two ways, and both are here: the slides draw RGB and edge maps going into the discriminator
-(this file), the report gives it RGB only (configs/canny.py:rgb, small: configs/canny.py:rgb,smoke).
+Orsini and Rossi 2022 can be read in two ways, and both are here. The slides draw RGB and edge maps going into the
+discriminator (this file); the report gives it RGB only (configs/canny.py:rgb, small: configs/canny.py:rgb,smoke).
 Measured, from the published SRResNet: this file, 200 steps, harms (PSNR 27.3, bicubic 28.2; LFW, folds 1 and 2, 32 px,
 SFace, DIR at FAR 1 %: 92.7, bicubic 95.1, -2.5 [-4.3, -1.4]): the discriminator tells made from real at once, and the
 edge loss is seventy times the pixel loss. At equal budgets (configs/equal_budgets.py:heavy_edges) the edge loss alone,
@@ -15,7 +15,7 @@ apart from bicubic):
     python -m lowres_jax.main --config=configs/canny.py:rgb --workdir=workdirs/canny_rgb --config.start=initial \
         --config.losses.edge.weight=0.01 --config.epochs=0 --config.steps=160 --config.evaluate_steps=80
 
-Checkpoints, figures, processes: docs/training.md.
+Checkpoints, figures, processes: docs/train.md.
 """
 
 from ml_collections import ConfigDict
@@ -26,7 +26,7 @@ from lowres_jax.super_resolution.training import train_config
 def get_config(variant: str = "") -> ConfigDict:
     """Returns the config of the training, or of its variants "rgb", "smoke", "rgb,smoke"."""
     config = train_config.default_config()
-    config.sharpness, config.crops = 180.0, 5_000  # the original's threshold is not known; CASIA-mini's median is 270
+    config.sharpness, config.crops = 180.0, 5_000  # their threshold is not known; CASIA-mini's median is 270
     config.losses.pixel.update({"kind": "mse", "scale": 2.0})  # images in [-1, 1]
     config.losses.edge.weight = 1.0
     config.losses.adversarial.update({"weight": 1e-4, "kind": "vanilla"})

@@ -6,7 +6,7 @@
 
 The full network: --config.model.fields.blocks=32 --config.model.fields.features=256
 --config.model.fields.residual_scale=0.1
-Checkpoints, figures, processes: docs/training.md.
+Checkpoints, figures, processes: docs/train.md.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m lowres_jax.main --config=configs/esrgan.py --workdir=workdirs/esrgan
     python -m lowres_jax.main --config=configs/esrgan.py:smoke  # seconds, on the embedded faces
 
-Checkpoints, figures, processes: docs/training.md.
+Checkpoints, figures, processes: docs/train.md.
 """
 
 from ml_collections import ConfigDict

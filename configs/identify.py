@@ -20,7 +20,7 @@ A clip, or a folder with some, gets a line for each passing person instead (docs
     --config.group=true         puts faces and tracks of nobody known together
 
 Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names too.
-docs/recognition.md says what a match is worth.
+docs/identify.md says what a match is worth.
 """
 
 from ml_collections import ConfigDict

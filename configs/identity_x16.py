@@ -4,7 +4,7 @@
     python -m lowres_jax.main --config=configs/identity_x16.py:smoke  # seconds, on the embedded faces
 
 Run as smoke only so far: no such model comes with the program. What identity_x8 does at 8 px: docs/results.md. More:
-docs/training.md.
+docs/train.md.
 """
 
 from ml_collections import ConfigDict

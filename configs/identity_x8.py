@@ -7,7 +7,8 @@ The model `identity_x8` that comes with the program is this with --config.steps=
 images a second). Of 29 people held out: PSNR 25.17 (bicubic 23.52), SSIM .733 (.667), identity cosine .645 (.527; SFace
 is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recognizer says: docs/results.md.
 
-The variant "strangers" goes on from that. The model `identity_x8_direct` came of it, in parts: docs/experiments.md.
+The variant "strangers" goes on from that. The model `identity_x8_direct` came of it, in parts:
+docs/notebook/three_changes_at_16_px.md.
 """
 
 from ml_collections import ConfigDict

@@ -3,7 +3,7 @@
     python -m lowres_jax.main --config=configs/keep_gallery.py --config.gallery=people.gallery --config.source=DIR
     python -m lowres_jax.main --config=configs/identify.py --config.gallery=people.gallery --config.probe=PHOTOGRAPHS
 
-Templates only, no pictures; who is enrolled again takes the place of the earlier one. See docs/recognition.md.
+Templates only, no pictures; who is enrolled again takes the place of the earlier one. See docs/identify.md.
 """
 
 from ml_collections import ConfigDict

@@ -7,8 +7,8 @@ ResNet-50 from ImageNet (python -m lowres_jax.pretrained.fetch resnet50); a smal
 --config.model.fields.depth=18 --config.start="" --config.losses.classification.scale=30.
 
 Seven epochs on CASIA-WebFace-mini (9,856 crops of 584 people, two CPU cores, 82 minutes), from recognizer_original's
-two and with the settings that docs/training.md names: LFW 89.95 % (.72; the original 88), AUC .964; at 32 px bilinear
-88.35.
+two and with the settings that docs/notebook/recognizers.md names: LFW 89.95 % (.72; Orsini and Rossi 2022: 88), AUC
+.964; at 32 px bilinear 88.35.
 """
 
 from ml_collections import ConfigDict

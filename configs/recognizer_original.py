@@ -1,12 +1,12 @@
-"""Train the original's recognizer: ResNet-50 from ImageNet, softmax over 1,000 people, 80/20 split, ten epochs.
+"""Train the recognizer of Orsini and Rossi 2022: ResNet-50 from ImageNet, softmax over 1,000 people, ten epochs.
 
     python -m lowres_jax.main --config=configs/recognizer_original.py --workdir=workdirs/recognizer_original
     python -m lowres_jax.main --config=configs/recognizer_original.py:smoke  # seconds, on the embedded faces
 
 Two of the ten epochs on CASIA-WebFace-mini (--config.epochs=2, 27 minutes on two CPU cores): accuracy .445 on images
-held out; LFW 84.2 % (.71; the original 88), AUC .920, at 32 px bilinear 80.7 (docs/training.md).
+held out; LFW 84.2 % (.71; the original 88), AUC .920, at 32 px bilinear 80.7 (docs/notebook/recognizers.md).
 
-The template is the 2,048 pooled features. Of a set with fewer people all are learned. Not known of the original are
+The template is the 2,048 pooled features. Of a set with fewer people all are learned. Not known of theirs are
 its optimizer and rate; these are Keras's usual ones.
 """
 

@@ -8,7 +8,7 @@ the faces shown are reduced to 8 to 48 px and enlarged again, half of these blur
 
 With --config.batch_size=16 --config.epochs=0 --config.steps=1000 (36 minutes on two CPU cores): LFW, folds 1 and 2, DIR
 at FAR 1 % at 16 px 62.0 (SFace 57.2, behind identity_x8 74.1), at 8 px 12.5 (7.9), with many more false accepts, and
-worse than SFace at 32 px and where all pictures are footage: it does not ship. More: docs/training.md.
+worse than SFace at 32 px and where all pictures are footage: it does not ship. More: docs/notebook/recognizers.md.
 
 A student of SFace is no independent judge of models that were trained against SFace.
 """

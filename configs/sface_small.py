@@ -9,7 +9,7 @@ the template of their originals or of the person's other pictures, and to tell i
 The model that ships: 900 steps with native=8,40 and a learning rate of 1e-3, half of their change, then 800 steps as
 here (two cores, 55 and 37 minutes, 9 to 12 faces/s). Verification at FAR .1 %, 500 pairs of View 1 of LFW, half of them
 degraded, SFace and then this: 8 px 5.8 and 12.4 %, 16 px 49.2 and 53.0, 24 px 70.4 and 76.0, 32 px 88.4 and 89.0.
-docs/experiments.md has all that was tried. To go on from it:
+docs/notebook/recognizer_of_small_faces.md has all that was tried. To go on from it:
 
     python -m lowres_jax.main --config=configs/sface_small.py --config.start=sface_small --workdir=workdirs/sface_more
 """

@@ -3,7 +3,7 @@
     python -m lowres_jax.main --config=configs/srgan.py --workdir=workdirs/srgan
     python -m lowres_jax.main --config=configs/srgan.py:smoke  # seconds, on the embedded faces
 
-Checkpoints, figures, processes: docs/training.md.
+Checkpoints, figures, processes: docs/train.md.
 """
 
 from ml_collections import ConfigDict

@@ -18,7 +18,7 @@ _TEXTS = sorted(
     path
     for pattern in (
         "*.md",
-        "docs/*.md",
+        "docs/**/*.md",
         "Makefile",
         "*.toml",
         "configs/*.py",
@@ -44,5 +44,5 @@ def test_files_that_are_referred_to_exist(path: Path) -> None:
 
 
 def test_a_dead_reference_is_found() -> None:
-    assert dead("see benchmarks/absent_speed.py, and docs/recognition.md", ROOT) == ["benchmarks/absent_speed.py"]
+    assert dead("see benchmarks/absent_speed.py, and docs/identify.md", ROOT) == ["benchmarks/absent_speed.py"]
     assert dead("[a](docs/absent.md) [b](docs/data.md) [c](https://x.org/y)", ROOT) == ["docs/absent.md"] * 2

@@ -15,7 +15,7 @@ from lowres_jax.clips.sound import Sound
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
 
-# H.264's constant rate factor: 18 is hardly told from the original, flat colors stay within 2 of 255.
+# H.264's constant rate factor: 18 is hardly told from the source, flat colors stay within 2 of 255.
 _QUALITY = "18"
 # Timestamps count these parts of a second, as most cameras' do.
 _TIME_BASE = Fraction(1, 90_000)

@@ -48,7 +48,7 @@ def split_identities(labels: np.ndarray, held_out: float, seed: int) -> Split:
 
 
 def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float, count: int, seed: int) -> np.ndarray:
-    """The original's selection: crops drawn at random among those above a sharpness threshold.
+    """Selection of Orsini and Rossi 2022: crops drawn at random among those above a sharpness threshold.
 
     Args:
       sharpness: (N,) of all records, variance of the Laplacian.

@@ -35,7 +35,7 @@ class Curve:
     """The curves of one method under one recognizer; what was not measured is None.
 
     Attributes:
-      upscaler: method, "none" for the original (HR) and "raw" for the unenlarged image.
+      upscaler: method, "none" for HR and "raw" for the unenlarged image.
       lr_size: side of the low-resolution image in pixels; None where upscaler is "none".
       recognizer: name of the recognizer.
       verification_roc: (FAR, TAR), fractions, each of shape (n,), FAR ascending.

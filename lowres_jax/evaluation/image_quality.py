@@ -101,5 +101,5 @@ def _ssim(images: jax.Array, references: jax.Array) -> jax.Array:
 
 
 def identity_cosine(templates: Templates, references: Templates) -> PerImage:
-    """Cosine of each enlarged face's template with its original's: (B, D) unit vectors twice -> (B,)."""
+    """Cosine of the templates of each enlarged face and of its HR: (B, D) unit vectors twice -> (B,)."""
     return np.sum(np.asarray(templates, np.float64) * references, axis=-1)

@@ -1,7 +1,7 @@
 """Evaluation of a recognizer that learns to read small faces: faces of View 1 of LFW, or of people held out.
 
 View 1 decides where LFW is prepared: on 29 people held out, of the set that is learned from, a recognizer was better
-that was worse on LFW (docs/experiments.md).
+that was worse on LFW (docs/notebook/recognizer_of_small_faces.md).
 """
 
 from collections.abc import Iterator, Mapping

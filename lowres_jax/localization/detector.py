@@ -70,7 +70,7 @@ def choose(faces: Sequence[Face], image_shape: tuple[int, ...], rule: Rule = "hi
     Args:
       faces: highest score first.
       image_shape: height and width first.
-      rule: "highest_score" as the original did; "nearest_centre": the box whose center is nearest the picture's,
+      rule: "highest_score", as Orsini and Rossi 2022; "nearest_centre": the box whose center is nearest the picture's,
         measured in its own sizes, so that a large face a little aside wins over a tiny one in the middle; "largest".
 
     Returns:

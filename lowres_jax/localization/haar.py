@@ -14,7 +14,7 @@ from lowres_jax.localization.detector import Face
 
 
 class Model:
-    """Frontal faces only, no landmarks, many false positives; as the original used it.
+    """Frontal faces only, no landmarks, many false positives; as Orsini and Rossi 2022 used it.
 
     Attributes:
       name: "haar".

@@ -1,4 +1,4 @@
-"""Outcome of a picture under two detectors: the five kinds of the original's comparison, measured.
+"""Outcome of a picture under two detectors: the five kinds of Orsini and Rossi 2022, measured.
 
 Nobody has marked the faces of a user's folder, so MTCNN, which finds more and has landmarks, is the reference, and the
 landmarks say what kind of face it is. All of it is a rule of thumb that the gallery lets one judge by eye.

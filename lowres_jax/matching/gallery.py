@@ -39,7 +39,7 @@ class Gallery:
 
     The mean is kept rather than the best of all pictures because what single pictures add by pose and light averages
     out, a chance likeness to one unlucky picture does not decide, and a search costs the same however many pictures a
-    person has. docs/recognition.md has the measured difference.
+    person has. docs/identify.md has the measured difference.
 
     Attributes:
       names: (P,) of the people, in the order given.

@@ -112,8 +112,8 @@ class Model(nn.Module):
       epsilon: see `Backbone`.
       axis_name: see `Backbone`.
       dtype: see `Backbone`.
-      embedding: length of the template: 0 for the pooled features themselves, as the original's; else the field's head,
-        BatchNorm, dropout, dense, BatchNorm (Deng et al., https://arxiv.org/abs/1801.07698, section 3.1).
+      embedding: length of the template: 0 for the pooled features themselves, as Orsini and Rossi 2022; else the
+        field's head, BatchNorm, dropout, dense, BatchNorm (Deng et al., https://arxiv.org/abs/1801.07698, section 3.1).
       dropout: rate of that head's dropout.
       classes: outputs of a dense layer over the pooled features (1000: ImageNet); 0: none, the template is returned.
     """

@@ -119,7 +119,7 @@ def _described(threshold: Threshold) -> dict[str, Any]:
 
 
 def write_csv(path: Path, found: Found) -> None:
-    """A row for each face; see docs/recognition.md."""
+    """A row for each face; see docs/identify.md."""
     table = io.StringIO()
     writer = csv.writer(table)
     writer.writerow(

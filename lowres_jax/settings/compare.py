@@ -37,7 +37,7 @@ KEYS = {
         filled=True,
     ),
     "protocol_files": Key(
-        None, "Folder of blufr_lfw_config.mat and of open_set/, for these two; see docs/evaluation.md.", kind=str
+        None, "Folder of blufr_lfw_config.mat and of open_set/, for these two; see docs/compare.md.", kind=str
     ),
     "label_errors": Key(
         None,

@@ -98,7 +98,7 @@ KEYS: dict[str, Any] = {
         affects_result=False,
     ),
     "coordinator": Key(
-        None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/training.md.", kind=str, affects_result=False
+        None, "HOST:PORT of process 0, or auto (TPU VMs, Slurm); see docs/train.md.", kind=str, affects_result=False
     ),
     "processes": Key(None, "Number of processes that share the training.", kind=int, least=1, affects_result=False),
     "process": Key(None, "Index of this process, from 0.", kind=int, least=0, affects_result=False),

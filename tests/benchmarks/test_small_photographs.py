@@ -29,7 +29,7 @@ def test_the_face_has_the_size_that_was_asked_for() -> None:
     assert paste.native_size(face, image.shape) == 28
     # Between pixel centers: (x + .5) / 4 - .5.
     np.testing.assert_allclose(face.landmarks, (LANDMARKS + 0.5) / 4 - 0.5, rtol=1e-5)
-    # Its crop is the original's, reduced, but for .375 pixels: templates of all sizes begin at the same pixel center.
+    # Its crop is HR's, reduced, but for .375 pixels: templates of all sizes begin at the same pixel center.
     whole, small = align.crop_face(original.image, FACE, 112), align.crop_face(image, face, 28)
     block_means = whole.reshape(28, 4, 28, 4, 3).mean(axis=(1, 3))
     assert np.corrcoef(small.ravel(), block_means.ravel())[0, 1] > 0.9

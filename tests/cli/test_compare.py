@@ -183,7 +183,7 @@ def test_the_whole_run(finished: tuple[Path, str], data: Path) -> None:
 
 @pytest.mark.whole
 def test_what_must_be_on_real_faces(data: Path, tmp_path: Path) -> None:
-    """To SFace the original beats 8 px, 32 px beats 8 px, and raw pixels are the worst."""
+    """To SFace HR beats 8 px, 32 px beats 8 px, and raw pixels are the worst."""
     compare.run(config_of(data, recognizers=("sface",), upscalers=("bicubic",)), tmp_path)
     rows = read_results(tmp_path / "results.json")["rows"]
     found = {(row["lr_size"], row["upscaler"], row["protocol"]): row for row in rows}

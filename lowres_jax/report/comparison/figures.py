@@ -176,7 +176,7 @@ def difference_plot(
       whiskers: the rows from top to bottom.
       looks: see `styles`.
       x_label: measured quantity, with its unit.
-      ceiling: the original's difference, marked if it is near enough not to squeeze the rows.
+      ceiling: difference of HR, marked if it is near enough not to squeeze the rows.
       title: text alternative.
     """
     if not whiskers:

@@ -131,7 +131,7 @@ def group_rows(results: Mapping[str, Any]) -> list[Group]:
             if row.get("lr_size") != group.lr_size:
                 if row["upscaler"] != CEILING or (CEILING, row["protocol"]) in group.rows:
                     continue
-                # The original is the same at every size, but its difference is to the methods of one size only.
+                # HR is the same at every size, but its difference is to the methods of one size only.
                 row = {**row, "difference": {}} if len(sizes) > 1 else row
             group.rows[row["upscaler"], row["protocol"]] = row
             if row["upscaler"] not in (CEILING, FLOOR, *group.methods):

@@ -189,7 +189,7 @@ def recovered_share(value: float, reference: float, original: float) -> float | 
       original: the metric on the originals (HR).
 
     Returns:
-      0 for bicubic, 1 for the original, negative below bicubic; None where the reference lost nothing.
+      0 for bicubic, 1 for HR, negative below bicubic; None where the reference lost nothing.
     """
     if original <= reference:
         return None

@@ -1,4 +1,4 @@
-"""The losses that compare a generator's image with the original, as terms of one weighted sum.
+"""The losses that compare a generator's image with HR, as terms of one weighted sum.
 
 To add one: its function in `losses`, its keys in `train_config.KEYS`, its term here.
 """
@@ -24,7 +24,7 @@ class Compared:
     Attributes:
       sr: (b, H, H, 3) the generator's image, [0, 1] where it is right.
       edge_logits: (b, H, H, 1) of its edge head; None without one.
-      hr: (b, H, H, 3) the original in [0, 1].
+      hr: (b, H, H, 3) HR images in [0, 1].
       edges: (b, H, H, 1) its edge map, 0 or 1; None where no loss asks for it.
       labels: (b,) whose faces they are; None where no loss asks for it.
       embeddings: embeddings of both images, see the function.
@@ -91,13 +91,13 @@ def identity_name(network: FrozenNetwork) -> str:
 def embeddings(
     networks: Sequence[FrozenNetwork], constants: dict[str, Any], sr: jax.Array, hr: jax.Array, key: jax.Array | None
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
-    """Templates by each recognizer of the losses of the generator's image and of the original, by the name of its term.
+    """Templates by each recognizer of the losses of the generator's image and of HR, by the name of its term.
 
     Args:
       networks: recognizers.
       constants: see `Compared`.
       sr: (b, H, H, 3) the generator's image.
-      hr: (b, H, H, 3) the original.
+      hr: (b, H, H, 3) HR images in [0, 1].
       key: key of this step's `Views`, the same on all devices; None: the images as they are.
     """
     if key is not None:

@@ -25,8 +25,8 @@ def pixel(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Sc
       made: (B, H, W, 3) in [0, 1].
       real: likewise.
       kind: "l1", "mse", or "charbonnier": sqrt(d^2 + .001^2) (Lai et al., arXiv:1710.01992, eq. 3).
-      scale: scale of the range in which differences are taken: 2 for [-1, 1], as SRGAN's and the original's recipes are
-        given.
+      scale: scale of the range in which differences are taken: 2 for [-1, 1], as in the recipes of SRGAN and of
+        Orsini and Rossi 2022.
     """
     difference = scale * (made - real)
     if kind == "l1":
@@ -41,7 +41,7 @@ def perceptual(made: Features, real: Features, kind: Pixel, scale: float = 1.0) 
 
     Args:
       made: features of the network's output, any shape.
-      real: the same of the original.
+      real: (b, ...) the same of HR.
       kind: SRGAN has "mse", ESRGAN "l1".
       scale: factor of the features; SRGAN divides VGG's by 12.75.
     """
@@ -49,7 +49,7 @@ def perceptual(made: Features, real: Features, kind: Pixel, scale: float = 1.0) 
 
 
 def edge(logits: DeviceImages, edges: DeviceImages) -> Scalar:
-    """Binary cross entropy of the edge head against the Canny map of the original.
+    """Binary cross entropy of the edge head against the Canny map of HR.
 
     Args:
       logits: (B, H, W, 1).

@@ -129,7 +129,7 @@ def identity(scale: int, start: str) -> ConfigDict:
     config.model.fields.scale = scale
     config.start = start
     config.losses.pixel.kind = "l1"
-    # Moderate: at 0.5 it fits its own judge and no other (docs/training.md).
+    # Moderate: at 0.5 it fits its own judge and no other (docs/train.md).
     config.losses.identity.update({"weight": 0.1, "recognizers": ("sface",)})
     config.optimizer.update({"learning_rate": 2e-4, "schedule": "cosine", "warmup_steps": 100})
     config.steps = 10_000

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.super_resolution.training import train_config
 
-# Of the original, on the 0-255 scale.
+# Thresholds of HR's Canny map, on the 0-255 scale.
 _CANNY_THRESHOLDS = 50, 150
 
 
