@@ -148,9 +148,9 @@ class _Crops(RecordSource):
 
 def _step(state: Any, step: Any, constants: Any, rows: dict[str, np.ndarray], way: str, seconds: float) -> Figures:
     """Figures of a training step; of a loop XLA counts the operations once, so that they are a step's."""
-    lifted = devices.data_parallel(precision.at(WAYS[way][0], step), state, stacked=True)
+    parallel = devices.data_parallel(precision.at(WAYS[way][0], step), state, stacked=True)
     fixed, batch, place = devices.replicate(constants), devices.divide(rows, stacked=True), [devices.replicate(state)]
-    program, flop, compiling = compiled(lifted, place[0], fixed, batch)
+    program, flop, compiling = compiled(parallel, place[0], fixed, batch)
 
     def run() -> Any:
         place[0], metrics = program(place[0], fixed, batch)
@@ -211,16 +211,16 @@ def profile(config: ConfigDict, batch: int) -> Iterator[tuple[str, Figures]]:
     training, samples = generator_trainer.make(config, 1000, None, lenses), Transform(config)
     step, constants = session.from_residents(training.step, training.constants, samples, _Crops(crops), np.arange(64))
     state = training.init()
-    lifted = devices.data_parallel(precision.at(precision.DEVICE, step), state)
+    parallel = devices.data_parallel(precision.at(precision.DEVICE, step), state)
     fixed, place = devices.replicate(constants), devices.replicate(state)
     rows = devices.divide({"row": np.arange(batch, dtype=np.int32) % 64, "mirrored": np.zeros(batch, bool)})
-    place, _ = lifted(place, fixed, rows)
+    place, _ = parallel(place, fixed, rows)
     jax.block_until_ready(place)
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         with jax.profiler.trace(folder, create_perfetto_trace=True):
             for _ in range(3):
-                place, _ = lifted(place, fixed, rows)
+                place, _ = parallel(place, fixed, rows)
             jax.block_until_ready(place)
             seconds = time.perf_counter() - begin
         traces = sorted(Path(folder).rglob("perfetto_trace.json.gz"))
@@ -340,7 +340,7 @@ def main() -> None:
     found: dict[str, Figures] = {}
     for case in cases(arguments.small):
         measured = case()
-        # One after the other, each a program to compile: the time is looked at between them.
+        # One after the other, each a program to compile: the time is read between them.
         while time.monotonic() < end:
             try:
                 name, figures = next(measured)

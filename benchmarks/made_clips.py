@@ -62,7 +62,7 @@ def make(
       offset: seconds at which the clock begins.
       aspect: width of a pixel by its height.
       matrix: 1 for BT.709, 6 for BT.601, with the tags; None: BT.601 without tags.
-      full: whether values use the full range.
+      full: true if values use the full range.
     """
     with av.open(f"file:{path}", "w") as container:
         stream: Any = container.add_stream(codec, rate=25)

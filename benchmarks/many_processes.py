@@ -5,7 +5,7 @@
     python benchmarks/many_processes.py recognizer 2x2 4x2
 
 PROCESSESxDEVICES, all on this machine. Each is compared with one process of one device; then the first of them is begun
-anew, one of its processes killed after a few steps, and what it saved is gone on with by one process with two devices.
+again, one of its processes killed after a few steps, and what it saved is gone on with by one process with two devices.
 
 That one process and several give the same is exact but for the order of sums. On one machine two devices in each of two
 processes are slow where a network has many small collectives (batch normalization): XLA's CPU client waits, idle.

@@ -46,7 +46,7 @@ def photograph(
     Args:
       crops: (25, 128, 128, 3) float32 in [0, 1].
       background: (H, W, 3) float32 in [0, 1], larger than the faces.
-      degraded: whether it is blurred, noisy and compressed; a photograph that is not is a JPEG of quality 95.
+      degraded: true if it is blurred, noisy and compressed; a photograph that is not is a JPEG of quality 95.
       generator: draws how much.
     """
     drawn = Degradation.of(footage())

@@ -19,11 +19,12 @@ DOCUMENT, KEPT = ROOT / "docs" / "results.md", ROOT / "docs" / "results"
 ON_LFW = ROOT / "lowres_jax" / "report" / "comparison" / "on_lfw.json"
 # Protocols of each table.
 PROTOCOLS = {
+    "comparison": ("lfw", "lfw_searcher", "all_against_all", "searcher", "image_quality"),
     "small_faces": ("searcher", "searcher_centered"),
     "equal_budgets": ("all_against_all", "searcher", "image_quality"),
 }
 _METRIC = "dir_at_far_1e-2"
-_METRICS = (_METRIC, "rank1", "far", "false_accepts", "psnr", "ssim")
+_METRICS = (_METRIC, "rank1", "far", "false_accepts", "accuracy", "psnr", "ssim")
 # Trainings of configs/equal_budgets.py: variant -> losses.
 _LOSSES = {
     "pixels": "pixels (L1)",
@@ -36,7 +37,50 @@ _LOSSES = {
     "initial": "pixels (MSE), discriminator: Initial",
 }
 
+# Rows of the comparison, in their order: name -> what it is.
+_METHODS = {
+    "none": "HR",
+    "raw": "pixels as they are",
+    "bilinear": "bilinear",
+    "bicubic": "bicubic",
+    "srresnet": "SRResNet (DIV2K)",
+    "srgan": "SRGAN (DIV2K)",
+    "edsr": "EDSR (DIV2K)",
+    "esrgan": "ESRGAN (RealSR)",
+    "initial": "`initial`",
+    "canny_rgb": "`canny_rgb`",
+    "identity": "`identity` †",
+    "identity_x8": "`identity_x8` †",
+    "identity_x8_direct": "`identity_x8_direct` †",
+}
+
 Rows = Mapping[tuple[str, int, str, str], Mapping[str, Any]]
+
+
+def comparison(rows: Rows) -> list[str]:
+    """All methods at each size: DIR at FAR 1 % by dlib and SFace, accuracy on pairs, and pixels; measured rows only."""
+    lines = [
+        "| | dlib, both small | difference to bicubic | dlib, good pictures enrolled | difference "
+        "| SFace, both small: difference | SFace, good pictures enrolled: difference "
+        "| pairs by SFace: both small, second small | PSNR / SSIM |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for size in sorted({size for _, size, _, _ in rows}, reverse=True):
+        for name, said in _METHODS.items():
+            if (name, size, "sface", "all_against_all") not in rows:
+                continue
+            cells = []
+            for judge, valued in (("dlib", True), ("sface", False)):
+                for protocol in ("all_against_all", "searcher"):
+                    row = rows.get((name, size, judge, protocol))
+                    if valued:
+                        cells.append(_value(row) if row else "")
+                    cells.append(_difference(row, "bicubic") if row and name != "bicubic" else "")
+            pairs = [rows[name, size, "sface", each]["metrics"]["accuracy"] for each in ("lfw", "lfw_searcher")]
+            cells.append(", ".join(f"{100 * each:.2f}" for each in pairs))
+            cells.append(_pixels(rows.get((name, size, "sface", "image_quality"))))
+            lines.append(f"| {size} px, {said} | {' | '.join(cells)} |")
+    return lines
 
 
 def small_faces(rows: Rows) -> list[str]:
@@ -84,8 +128,7 @@ def equal_budgets(rows: Rows) -> list[str]:
                 cells += [_value(row), _difference(row, "bicubic") if name != "bicubic" else ""]
             sface = rows[name, size, "sface", "all_against_all"]
             cells.append(_difference(sface, "bicubic") if name != "bicubic" else "")
-            quality = rows.get((name, size, "dlib", "image_quality"))
-            cells.append(f"{quality['metrics']['psnr']:.2f} / {quality['metrics']['ssim']:.3f}" if quality else "")
+            cells.append(_pixels(rows.get((name, size, "dlib", "image_quality"))))
             lines.append(f"| {size} px, {said} | {' | '.join(cells)} |")
     return lines
 
@@ -93,6 +136,10 @@ def equal_budgets(rows: Rows) -> list[str]:
 def _value(row: Mapping[str, Any]) -> str:
     low, high = (100 * each for each in row["interval"][_METRIC])
     return f"{100 * row['metrics'][_METRIC]:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _pixels(row: Mapping[str, Any] | None) -> str:
+    return f"{row['metrics']['psnr']:.2f} / {row['metrics']['ssim']:.3f}" if row and "psnr" in row["metrics"] else ""
 
 
 def _difference(row: Mapping[str, Any], reference: str) -> str:

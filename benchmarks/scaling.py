@@ -1,4 +1,4 @@
-"""Where does overhead grow? With records, devices, templates compared with each other, and people enrolled.
+"""Growth of overhead: with records, devices, templates compared with each other, and people enrolled.
 
     python benchmarks/scaling.py records --most 1000000 --output docs/images/scaling.png
     python benchmarks/scaling.py templates --most 100000      # all-against-all: seconds, largest memory
@@ -80,8 +80,8 @@ from lowres_jax.evaluation.identification import (
 count = int(sys.argv[1])
 generator = np.random.default_rng(0)
 labels = np.arange(count) // 5
-centres = generator.normal(size=(count // 5 + 1, 128)).astype(np.float32)
-templates = centres[labels] + 1.6 * generator.normal(size=(count, 128)).astype(np.float32)
+centers = generator.normal(size=(count // 5 + 1, 128)).astype(np.float32)
+templates = centers[labels] + 1.6 * generator.normal(size=(count, 128)).astype(np.float32)
 templates /= np.linalg.norm(templates, axis=1, keepdims=True)
 probe_statistics(templates[:600], labels[:600])
 begin = time.perf_counter()

@@ -88,7 +88,7 @@ def found(detector: Detector, photographs: Sequence[np.ndarray], upscaler: Upsca
     shown = list(photographs) if upscaler is None else upscale_each(upscaler, photographs)
     scale = 1 if upscaler is None else upscaler.scale
     found_in = detector.detect_batch([_padded(image) for image in shown])
-    faces = [choose(each, image.shape, "nearest_centre") for each, image in zip(found_in, shown, strict=True)]
+    faces = [choose(each, image.shape, "nearest_center") for each, image in zip(found_in, shown, strict=True)]
     return [None if face is None else scaled(face, 1 / scale) for face in faces]
 
 
@@ -227,7 +227,7 @@ def _row(
       landmarks: photograph that the landmarks are from.
       errors: error of each photograph, see `landmark_error`.
       estimate: estimate of the searches among the originals.
-      reference: the same of the small photograph as it is, on the same resamples; None where there is none.
+      reference: rates of the small photograph as it is, on the same resamples; None where there are none.
     """
     is_found = np.asarray(errors) <= FOUND_WITHIN
     low, high = bootstrap.interval(estimate.samples[_METRIC])

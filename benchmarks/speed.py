@@ -117,10 +117,14 @@ def resnet50(given: argparse.Namespace) -> Iterator[Loop]:
 
 def _step(step: Any, state: Any, constants: Any, rows: dict[str, np.ndarray]) -> Callable[[], object]:
     """A call that makes one training step, over and over."""
-    lifted, fixed, place = devices.data_parallel(step, state), devices.replicate(constants), [devices.replicate(state)]
+    parallel, fixed, place = (
+        devices.data_parallel(step, state),
+        devices.replicate(constants),
+        [devices.replicate(state)],
+    )
 
     def run() -> None:
-        place[0], metrics = lifted(place[0], fixed, devices.divide(rows))
+        place[0], metrics = parallel(place[0], fixed, devices.divide(rows))
         jax.block_until_ready((place[0], metrics))
 
     return run

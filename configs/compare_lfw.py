@@ -6,7 +6,7 @@ Needs the prepared set:
     python -m lowres_jax.main --config=configs/compare_lfw.py --workdir=workdirs/lfw
 
 With the tests that others wrote, without LFW's known label errors beside it, and centered, by dlib too (hours on two
-cores; what is measured is kept, and the same command goes on):
+cores; what is measured is kept, and the same command resumes):
 
     python -m lowres_jax.main --config=configs/compare_lfw.py --workdir=workdirs/lfw_whole \
         --config.recognizers=sface,dlib --config.protocols=lfw,all_against_all,searcher,blufr,open_set \

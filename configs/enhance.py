@@ -13,7 +13,7 @@ A clip becomes an enlarged clip with its sound, its faces followed and enlarged 
 
 Writes PNG files into the output folder, in the subfolders of the input: NAME_face1.png, NAME_face2.png, ... (from left
 to right), NAME_x4.png for the photograph, NAME.png for aligned crops; a row a face into enhance.csv and enhance.json,
-and faces before and after into enhance.html (docs/enhance.md). The same command goes on where it was stopped. The
+and faces before and after into enhance.html (docs/enhance.md). The same command resumes. The
 detail that a network adds is invented: such a picture is no evidence of what somebody looks like.
 """
 

@@ -1,4 +1,4 @@
-"""Who is on these pictures: search faces among known people, or say whether two photographs show one person.
+"""Identify people: search faces among known people, or tell if two photographs show one person.
 
     python -m lowres_jax.main --config=configs/identify.py --config.gallery=DIR --config.probe=FILE|DIR
     python -m lowres_jax.main --config=configs/identify.py --config.gallery=a.jpg --config.probe=b.jpg
@@ -16,7 +16,7 @@ The threshold is measured on a prepared set (LFW if it is there, else the ORL fa
 
 A clip, or a folder with some, gets a line for each passing person instead (docs/clips.md):
 
-    --config.probe=clip.mp4     every fifth frame is looked at; --config.every=1 looks at all
+    --config.probe=clip.mp4     every fifth frame is read; --config.every=1 looks at all
     --config.group=true         puts faces and tracks of nobody known together
 
 Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names too.

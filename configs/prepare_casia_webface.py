@@ -16,5 +16,5 @@ def get_config() -> ConfigDict:
     config = config_keys.new(prepare.KEYS, "prepare")
     config.builder = "casia_webface"
     config.image_format = "jpeg"
-    config.rule = "nearest_centre"  # the photographs were cut around their person
+    config.rule = "nearest_center"  # the photographs were cut around their person
     return config

@@ -18,5 +18,5 @@ def get_config() -> ConfigDict:
     config.builder = "lfw"
     config.pairs = ""
     # LFW's person is in the middle; in 3 % of the images another face has the highest score.
-    config.rule = "nearest_centre"
+    config.rule = "nearest_center"
     return config

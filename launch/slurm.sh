@@ -32,7 +32,7 @@ if [[ -n ${DRY_RUN:-} ]]; then
 fi
 status=0
 "${command[@]}" || status=$?
-# 143: Slurm asked for the end, for the time limit or for another job's sake; all is saved, and the same command goes on.
+# 143: Slurm asked for the end, for the time limit or for another job's sake; all is saved, and the same command resumes.
 if ((status == 143)) && [[ -n ${SLURM_JOB_ID:-} ]]; then
   scontrol requeue "$SLURM_JOB_ID" || true
 fi

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains face models and recognizers one after the other; what is finished is passed over, what was stopped goes on.
+# Trains face models and recognizers one after the other; what is finished is skipped, what was stopped goes on.
 #   launch/train_queue.sh WORKDIRS [flags for all of them, as --config.checkpoint_seconds=60 ...]
 # CONFIGS="initial.py canny.py:rgb" trains these instead of all. DRY_RUN=1 prints the commands. A model that fails does
 # not keep the next from being trained.

@@ -35,12 +35,12 @@ class Key:
       below: every value is smaller than this.
       choices: all texts there are; empty: any.
       kind: type of a value where the default does not show it: None, or an empty tuple.
-      filled: whether an empty tuple or text is refused.
+      filled: true if an empty tuple or text is refused.
       length: number of members of a tuple; None: any.
-      optional: whether only some configs of the task have it.
+      optional: true if only some configs of the task have it.
       needed: placeholder, as "DIR", of a value that has to be given; "" where there is a default.
-      affects_result: False for where things are, how often something is looked at, on what it runs, when it ends:
-        a run with another value goes on where one before it ended.
+      affects_result: False for where things are, how often something is read, on what it runs, when it ends:
+        a run with another value resumes where one before it ended.
     """
 
     default: Any
@@ -59,12 +59,12 @@ class Key:
 
     @property
     def several(self) -> bool:
-        """Whether its value is a tuple."""
+        """True if its value is a tuple."""
         return isinstance(self.default, tuple)
 
     @property
     def may_be_missing(self) -> bool:
-        """Whether it is a text that need not be given: then None, as which an empty one of the command line counts."""
+        """True if it is a text that need not be given: then None, as which an empty one of the command line counts."""
         return self.default is None and self.member is str
 
     @property
@@ -96,7 +96,7 @@ class Key:
         """Refuses a value that cannot be.
 
         Raises:
-          UserError: says what it may be.
+          UserError: a value is not allowed; the message says which are.
         """
         if value is None or (value == "" and self.may_be_missing):
             if self.needed:

@@ -1,4 +1,4 @@
-"""What all tests share: eight simulated devices are set by the tests that need them; the compilation cache is on."""
+"""Settings of all tests: eight simulated devices are set by the tests that need them; the compilation cache is on."""
 
 import hashlib
 import os
@@ -87,13 +87,13 @@ def subjects() -> EvaluationSet:
 @pytest.fixture(scope="session")
 def measurements(subjects: EvaluationSet) -> dict[Method, Measurement]:
     generator = np.random.default_rng(0)
-    centres = generator.normal(size=(48, 24))
+    centers = generator.normal(size=(48, 24))
     noise = generator.normal(size=(268, 24))
     found = {}
     for method, share in NOISE.items():
         # One noise for all methods, so that they differ by its amount and little else: paired differences are narrow.
         own = noise + 0.1 * generator.normal(size=(268, 24))
-        templates = centres[subjects.labels] + share * own
+        templates = centers[subjects.labels] + share * own
         measurement = Measurement(Path("nowhere.npz"), "", 268, 24)
         measurement.templates = (templates / np.linalg.norm(templates, axis=1, keepdims=True)).astype(np.float32)
         if method.upscaler not in ("none", "raw"):

@@ -63,7 +63,7 @@ def write_set(
     Args:
       folder: the set's, as "made/mtcnn"; its version is 1.0.0.
       crops: the pictures.
-      labels: of each; by default its number.
+      labels: label of each; by default its number.
       shards: number of records in each file; by default all in one.
       form: "png" or "jpeg".
       sources: file names of the pictures; by default all the same.

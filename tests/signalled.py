@@ -45,7 +45,7 @@ runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 @dataclass(frozen=True)
 class Ended:
-    """How the program ended."""
+    """End of the program: exit code and output."""
 
     status: int
     output: str
@@ -63,10 +63,10 @@ def run_signalled(
     """Runs a program that signals itself when a function is called.
 
     Args:
-      arguments: of the program.
+      arguments: arguments of the program.
       place: the function, as "package.module:name" or "package.module:Class.name".
       calls: at which call of it.
-      signal_number: what is sent.
+      signal_number: number of the signal.
       collecting: send it inside a callback of the garbage collector, which is made to run all the time.
       program: module to run.
     """

@@ -1,4 +1,9 @@
-"""What a key may be is said once, and checked, printed and documented from there."""
+"""A key is described once, and checked, printed and documented from there.
+
+Covers `errors.py`, `settings/check_accelerator.py`, `settings/compare.py`, `settings/enhance.py`,
+`settings/exports.py`, `settings/identify.py`, `settings/interchange.py`, `settings/kept_gallery.py`,
+`settings/prepare.py`, `settings/serve.py` too.
+"""
 
 import ast
 import importlib

@@ -1,4 +1,7 @@
-"""The pages agree with the code: links lead somewhere, commands, their keys and what examples import exist."""
+"""The pages agree with the code: links lead somewhere, commands, their keys and what examples import exist.
+
+Covers `main.py` too.
+"""
 
 import ast
 import importlib
@@ -23,7 +26,7 @@ _BLOCK = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 
 def anchors(page: Path) -> set[str]:
-    """Of a page's headings, as GitHub makes them."""
+    """Anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -65,7 +65,7 @@ def test_the_queue_trains_one_after_the_other(tmp_path: Path) -> None:
 
 @pytest.fixture
 def slurm(tmp_path: Path) -> dict[str, str]:
-    """What a job of two nodes has around it; srun starts a process for each here, scontrol writes down what it does."""
+    """Environment of a job of two nodes; srun starts a process for each here, scontrol writes down what it does."""
     programs = {
         "srun": 'shift\nfor SLURM_PROCID in 0 1; do SLURM_PROCID=$SLURM_PROCID "$@" & pids="$pids $!"; done\n'
         "worst=0; for pid in $pids; do wait $pid || worst=$?; done; exit $worst",

@@ -1,4 +1,4 @@
-"""What documentation, docstrings and comments refer to exists."""
+"""Files that documentation, docstrings and comments refer to exist."""
 
 import re
 from pathlib import Path

@@ -38,7 +38,7 @@ COMMON, LAST = -1, len(ROOMS)
 
 
 def place(module: str) -> int:
-    """Where a module stands: "lowres_jax.data.images" -> 1."""
+    """Place of a module: "lowres_jax.data.images" -> 1."""
     part = module.split(".")[1] if "." in module else ""
     return ROOMS.index(part) if part in ROOMS else LAST if part == "main" else COMMON
 
@@ -97,3 +97,17 @@ def test_tests_mirror_the_rooms() -> None:
     tests = Path(__file__).parent
     folders = {path.name for path in tests.iterdir() if path.is_dir() and any(path.glob("test_*.py"))}
     assert folders <= {*ROOMS, "cli", "benchmarks"}
+
+
+def test_every_module_has_its_tests() -> None:
+    # A file of its name, or one that names it.
+    tests = Path(__file__).parent
+    named = "\n".join(ast.get_docstring(ast.parse(path.read_text())) or "" for path in tests.rglob("test_*.py"))
+    without = []
+    for file in FILES:
+        module = file.relative_to(PACKAGE)
+        folder = tests / ("cli" if module.parts[0] == "tasks" else module.parent)
+        own = (folder / f"test_{file.name}").exists() or f"`{module}`" in named
+        if file.name != "__init__.py" and not own:
+            without.append(str(module))
+    assert without == []

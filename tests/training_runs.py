@@ -1,4 +1,4 @@
-"""What tests of trainings share: a small set of real faces, programs that train, and what they leave."""
+"""Helpers of the tests of trainings: a small set of real faces, programs that train, and what they leave."""
 
 import os
 import socket
@@ -36,7 +36,7 @@ def start(*given: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """What a program said that has to end well."""
+    """Output of a program that has to end well."""
     output, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     return output

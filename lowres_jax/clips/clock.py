@@ -1,7 +1,7 @@
-"""When each frame of a clip is shown, by its timestamps: never by a rate that is guessed, nor by its number.
+"""Time of each frame of a clip, by its timestamps: never by a guessed rate, nor by its number.
 
-A file's clock may begin anywhere, run unevenly, have gaps, and begin anew where two recordings were joined. All packets
-are looked at once, without decoding; from then on seconds count from the first frame, and a recording that follows
+A file's clock may begin anywhere, run unevenly, have gaps, and begin again where two recordings were joined. All
+packets are read once, without decoding. From then on seconds count from the first frame, and a recording that follows
 another one begins where that one ends. Sound is shifted by as much as the picture beside it.
 """
 
@@ -29,7 +29,7 @@ class Clock:
       frames: number of the frames, by their packets.
       seconds: time from the first frame to the end of the last one.
       step: mean time in seconds from one frame to the next, without gaps of a second and more.
-      shifts: for each recording in the file the seconds to be added to its timestamps.
+      shifts: seconds to be added to the timestamps of each recording in the file.
       announced: why the file seems cut short, "" where it is as long as it says.
     """
 

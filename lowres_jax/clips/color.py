@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace, Interpolation
+from jaxtyping import UInt8
 
 # From so many lines, or pixels in a line, on a picture is HD.
 _HD_LINES, _HD_PIXELS = 720, 1280
@@ -34,7 +35,7 @@ class Tags:
 
     Attributes:
       primaries: colors of red, green and blue.
-      transfer: from light to values.
+      transfer: transfer function from light to values.
     """
 
     primaries: int = _UNSPECIFIED
@@ -50,7 +51,7 @@ def _is_hd(height: int, width: int) -> bool:
     return height >= _HD_LINES or width >= _HD_PIXELS
 
 
-def upright(frame: av.VideoFrame, aspect: float = 1.0) -> np.ndarray:
+def upright(frame: av.VideoFrame, aspect: float = 1.0) -> UInt8[np.ndarray, "H W 3"]:
     """A decoded frame as it is to be shown.
 
     Args:
@@ -104,7 +105,7 @@ def _displayed(pixels: np.ndarray, matrix: tuple[float, float, float, float] | N
     return pixels
 
 
-def encoded(pixels: np.ndarray) -> av.VideoFrame:
+def encoded(pixels: UInt8[np.ndarray, "H W 3"]) -> av.VideoFrame:
     """A frame to be encoded: (H, W, 3) uint8 RGB of even sides -> 4:2:0, by the matrix that fits its size."""
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
     return picture.reformat(

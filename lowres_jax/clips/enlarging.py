@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 from scipy.ndimage import gaussian_filter1d
 from tqdm import tqdm
 
@@ -32,7 +33,7 @@ _FRAMES_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Path2D:
-    """Where a track's aligned crop is in every frame.
+    """Place of a track's aligned crop in every frame.
 
     Attributes:
       seconds: (n,) times, evenly spaced.
@@ -44,7 +45,7 @@ class Path2D:
     matrices: np.ndarray
     size: int
 
-    def at(self, seconds: float) -> np.ndarray | None:
+    def at(self, seconds: float) -> Shaped[np.ndarray, "2 3"] | None:
         """The similarity (2, 3) at a time; None where the track is not seen."""
         if not self.seconds[0] - _SAME_TIME <= seconds <= self.seconds[-1] + _SAME_TIME:
             return None
@@ -53,7 +54,7 @@ class Path2D:
 
 
 def path_of(track: Track, shape: tuple[int, ...], rate: float, smooth: bool = True) -> Path2D:
-    """Where a track's crop is: in the time between the frames looked at on a straight line, and smoothed.
+    """Place of a track's crop: on a straight line between the frames that were read, and smoothed.
 
     Similarities are added entry by entry: a mean of two is the similarity that takes each point to the mean of its two
     images.
@@ -62,7 +63,7 @@ def path_of(track: Track, shape: tuple[int, ...], rate: float, smooth: bool = Tr
       track: seen at least once.
       shape: shape of the frames, height and width first.
       rate: mean number of frames a second.
-      smooth: whether it is smoothed.
+      smooth: true if it is smoothed.
     """
     size = track.size
     known = np.stack([align.crop_transform(each.view.face, shape, size) for each in track.sightings]).reshape(-1, 6)
@@ -85,11 +86,11 @@ def enlarged_crops(
     """Each frame with its enlarged faces: number of the track -> (scale * size, scale * size, 3) float32.
 
     Args:
-      frames: in order.
+      frames: frames of the clip, in order.
       paths: paths of each track.
       upscalers: upscalers, one or one for each size.
       tile: see `tiling.upscale_tiled`.
-      overlap: likewise.
+      overlap: pixels shared by neighboring tiles, see `tiling.upscale_tiled`.
       neighbors: share of the frame before and of the one after in what is enlarged; 0: none.
     """
     group: list[tuple[Frame, dict[int, np.ndarray]]] = []
@@ -119,16 +120,16 @@ def write_enlarged(
       path: an .mp4 file.
       clip: the clip.
       tracks: faces in it.
-      upscalers: for the faces.
+      upscalers: upscalers of the faces.
       scale: enlargement of the clip, by bicubic interpolation around the faces.
-      start: seconds.
-      stop: seconds; None: to the end.
+      start: start in seconds.
+      stop: end in seconds; None: end of the clip.
       tile: see `tiling.upscale_tiled`.
-      overlap: likewise.
+      overlap: pixels shared by neighboring tiles, see `tiling.upscale_tiled`.
       mark: text at the end of the file's comment.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     paths: list[Path2D] = []
     comment = f"Enlarged {scale} times, faces by {upscalers.names}; the detail that adds is invented. {mark}"

@@ -68,7 +68,7 @@ def write(path: Path, made: Sequence[np.ndarray]) -> None:
     """Writes frames as a clip of 25 a second, each compressed as JPEG of quality 60 before.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     with writing(path, RATE) as add:
         for number, pixels in enumerate(made):

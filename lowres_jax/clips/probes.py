@@ -21,7 +21,7 @@ class Probes:
     Attributes:
       pictures: photographs.
       clips: clips, opened.
-      remarks: files that were passed over, a line each.
+      remarks: files that were skipped, a line each.
     """
 
     pictures: Sequence[Path]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.clips.clock import ENOUGH_OF_PACKETS, Clock, clock_of
 from lowres_jax.clips.color import Tags, upright
@@ -27,7 +28,7 @@ SUFFIXES = frozenset(
 )
 # Formats in which FFmpeg reads pictures.
 _STILL = frozenset(("image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif"))
-# Of a slow clip more frames are looked at: who walks by is seen twice.
+# Of a slow clip more frames are read: who walks by is seen twice.
 _LONGEST_STEP = 0.5
 _LEAST_STEP = 1e-3  # from one frame to the next, in seconds
 _LEAST_ASPECT = 0.2  # of pixels; others are an error in the file
@@ -40,7 +41,7 @@ class Frame:
     """A frame of a clip.
 
     Attributes:
-      number: from 0, of all frames of the clip.
+      number: number of the frame among all of the clip, from 0.
       seconds: when it is shown, from the clip's first frame on.
       pixels: (H, W, 3) uint8 RGB, upright.
     """
@@ -50,7 +51,7 @@ class Frame:
     pixels: np.ndarray
 
     @property
-    def image(self) -> np.ndarray:
+    def image(self) -> Float[np.ndarray, "H W 3"]:
         """(H, W, 3) float32 RGB in [0, 1]."""
         return self.pixels.astype(np.float32) / np.float32(255.0)
 
@@ -85,7 +86,7 @@ class Clip(ABC):
         return min(max(round((end - start) * self.rate), 0), self.frames)
 
     def step(self, every: int) -> int:
-        """Of how many frames one is looked at: `every`, or fewer where these take longer than half a second."""
+        """Number of frames of which one is read: `every`, or fewer where these take longer than half a second."""
         return max(min(every, int(_LONGEST_STEP * self.rate + 1e-6)), 1)
 
     def sound(self) -> Clock | None:
@@ -189,7 +190,7 @@ def comment_of(path: Path) -> str:
 
 
 def is_clip(path: Path) -> bool:
-    """Whether a file is a clip by its name."""
+    """True if a file is a clip by its name."""
     return path.suffix.lower() in SUFFIXES
 
 
@@ -211,10 +212,10 @@ def open_clip(path: Path, most_pixels: int = _MOST_PIXELS) -> Clip:
 
     Args:
       path: path of the file.
-      most_pixels: largest frame, which is looked at before one is decoded.
+      most_pixels: largest frame, which is checked before one is decoded.
 
     Raises:
-      UserError: it cannot be read, has no video stream, too large frames, or not one frame.
+      UserError: the file cannot be read, has no video stream, too large frames, or not one frame.
     """
     try:
         with opened(path) as container:

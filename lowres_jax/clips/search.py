@@ -11,7 +11,7 @@ from lowres_jax.clips.seen_frames import SeenFrames
 from lowres_jax.clips.tracking import SAME_BY_SFACE, Scenes, Track, Tracker
 from lowres_jax.faces.reader import FaceReader
 from lowres_jax.matching.calibration import TRACK_FRAMES, Threshold
-from lowres_jax.matching.enrolment import Enrolled, Skipped
+from lowres_jax.matching.enrollment import Enrolled, Skipped
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.runtime.signals import interruptible
@@ -28,9 +28,9 @@ class Followed:
 
     Attributes:
       clip: the clip; its `problem` says where it ended early.
-      tracks: in the order in which they begin.
+      tracks: tracks, in the order in which they begin.
       passed_over: tracks that were seen too seldom.
-      frames: how many frames were read, how many of them were looked at, and of how many of these the faces were known
+      frames: number of frames decoded, number of these that were searched, and number of these whose faces were known
         from an earlier search.
     """
 
@@ -69,9 +69,9 @@ def follow(
       clip: the clip.
       reader: finds faces and makes templates.
       every: number of frames of which one is searched for faces; see `Clip.step`.
-      start: seconds from which on.
-      stop: seconds before which; None: to the end.
-      least_sightings: a track that was seen in fewer frames is passed over.
+      start: start in seconds.
+      stop: end in seconds; None: end of the clip.
+      least_sightings: a track that was seen in fewer frames is skipped.
       same: see `Tracker`.
       seen: has what was found in frames before, and gets what is found now; None: nothing is kept.
     """
@@ -114,7 +114,7 @@ def follow(
 def search_clips(
     clips: Sequence[Clip],
     reader: FaceReader,
-    enrolment: Enrolled,
+    enrollment: Enrolled,
     calibration: Thresholds,
     config: ConfigDict,
     skipped: Skipped,
@@ -126,7 +126,7 @@ def search_clips(
     Args:
       clips: the clips.
       reader: finds faces and makes templates.
-      enrolment: at least one person's.
+      enrollment: people enrolled, at least one.
       calibration: gives the thresholds.
       config: config of `identify`.
       skipped: gets the clips that give no track.
@@ -144,26 +144,24 @@ def search_clips(
             (skipped.passed_over if followed.passed_over else skipped.without_face).append(clip.path)
         read, looked, known = followed.frames
         before = f", {known} of these by an earlier search" if known else ""
-        passed = f"; passed over, in too few frames: {followed.passed_over}" if followed.passed_over else ""
-        tqdm.write(
-            f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them looked at{before}{passed}"
-        )
-        yield from answers(followed, enrolment, calibration, config.far, config.ranks)
+        passed = f"; skipped, in too few frames: {followed.passed_over}" if followed.passed_over else ""
+        tqdm.write(f"{name}: {len(followed.tracks)} tracks in {read} frames, {looked} of them searched{before}{passed}")
+        yield from answers(followed, enrollment, calibration, config.far, config.ranks)
 
 
 def answers(
-    followed: Followed, enrolment: Enrolled, calibration: Thresholds, far: float, ranks: int
+    followed: Followed, enrollment: Enrolled, calibration: Thresholds, far: float, ranks: int
 ) -> Iterator[TrackAnswer]:
     """One answer a track: its template, the mean of all its faces', searched among the enrolled.
 
     Args:
       followed: faces that were seen in a clip.
-      enrolment: at least one person's.
+      enrollment: people enrolled, at least one.
       calibration: gives the thresholds.
       far: false accept rate at which they lie.
       ranks: smallest number of matches to give.
     """
-    gallery, recipe = enrolment.gallery(), enrolment.recipe
+    gallery, recipe = enrollment.gallery(), enrollment.recipe
     thresholds: dict[tuple[int, int], Threshold] = {}
     for number, track in enumerate(followed.tracks, start=1):
         key = track.cut_size, 1 if len(track.sightings) == 1 else TRACK_FRAMES

@@ -28,7 +28,7 @@ class SeenFrames:
     """The file of what was found; a context manager, which closes it."""
 
     def __init__(self, path: Path | None, made_by: str, dimension: int):
-        """Opens the file; a damaged one is begun anew.
+        """Opens the file; a damaged one is begun again.
 
         Args:
           path: path of the file; None keeps nothing.
@@ -36,7 +36,7 @@ class SeenFrames:
           dimension: length of a template.
 
         Raises:
-          UserError: it cannot be written.
+          UserError: the file cannot be written.
         """
         self._path, self._made_by, self._dimension = path, made_by, dimension
         self._file: sqlite3.Connection | None = None

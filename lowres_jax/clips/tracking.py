@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 from scipy.optimize import linear_sum_assignment
 
 from lowres_jax.faces.reader import FaceView
@@ -35,7 +36,7 @@ class Sighting:
 
     Attributes:
       frame: number of the frame.
-      seconds: its time.
+      seconds: time of the frame.
       view: the face; without pictures but for the best ones of a track.
     """
 
@@ -49,8 +50,8 @@ class Track:
     """One passing person.
 
     Attributes:
-      number: from 1, by the first frame.
-      sightings: in order of time.
+      number: number of the track, from 1, by the first frame.
+      sightings: sightings in order of time.
       best: the sighting of the highest quality, or of the largest face where that is not known, with its pictures.
       total: (D,) sum of the templates.
     """
@@ -79,7 +80,7 @@ class Track:
         return self.sightings[-1]
 
     @property
-    def template(self) -> np.ndarray:
+    def template(self) -> Float[np.ndarray, " D"]:
         """(D,) float32 mean of the templates of all sightings, of unit length."""
         assert self.total is not None
         return self.total / max(float(np.linalg.norm(self.total)), 1e-12)
@@ -101,7 +102,7 @@ class Track:
         sizes, counts = np.unique([each.view.cut_size for each in self.sightings], return_counts=True)
         return int(sizes[np.argmax(counts)])
 
-    def box_at(self, seconds: float) -> np.ndarray | None:
+    def box_at(self, seconds: float) -> Shaped[np.ndarray, " 4"] | None:
         """(4,) the box at any time between first and last sighting, between two of these on a straight line."""
         times = [each.seconds for each in self.sightings]
         if not times[0] <= seconds <= times[-1]:
@@ -109,7 +110,7 @@ class Track:
         boxes = np.stack([each.view.face.box for each in self.sightings])
         return np.asarray([np.interp(seconds, times, boxes[:, side]) for side in range(4)], np.float32)
 
-    def expected_box(self, seconds: float) -> np.ndarray:
+    def expected_box(self, seconds: float) -> Shaped[np.ndarray, " 4"]:
         """(4,) where its box should be by now, by the speed of the last two sightings."""
         box = self.last.view.face.box.astype(np.float64)
         if len(self.sightings) < 2:
@@ -118,7 +119,7 @@ class Track:
         passed = self.last.seconds - before.seconds
         if passed <= 0:
             return box
-        moved = (_centre(box) - _centre(before.view.face.box)) / passed * (seconds - self.last.seconds)
+        moved = (_center(box) - _center(before.view.face.box)) / passed * (seconds - self.last.seconds)
         # A face does not go far without being seen: a wild guess is worse than none.
         limit = 1.5 * float(np.max(box[2:] - box[:2]))
         return box + np.tile(np.clip(moved, -limit, limit), 2)
@@ -147,9 +148,9 @@ class Tracker:
 
         Args:
           frame: number of the frame, after all before.
-          seconds: its time.
-          found: its faces.
-          cut: whether there was a cut since the frame before that was given.
+          seconds: time of the frame.
+          found: faces of the frame.
+          cut: true if there was a cut since the frame before that was given.
 
         Returns:
           The track of each face.
@@ -196,16 +197,16 @@ class Scenes:
     def __init__(self) -> None:
         self._before: np.ndarray | None = None
 
-    def is_cut(self, pixels: np.ndarray) -> bool:
-        """Whether a frame, (H, W, 3) uint8, is of another scene than the one given before."""
+    def is_cut(self, pixels: UInt8[np.ndarray, "H W 3"]) -> bool:
+        """True if a frame, (H, W, 3) uint8, is of another scene than the one given before."""
         scene = cv2.resize(pixels, _SCENE_SIZE, interpolation=cv2.INTER_AREA).astype(np.float32) / 255.0
         cut = self._before is not None and float(np.abs(scene - self._before).mean()) > _CUT
         self._before = scene
         return cut
 
 
-def intersection_over_union(one: np.ndarray, other: np.ndarray) -> float:
-    """Of two boxes (x0, y0, x1, y1)."""
+def intersection_over_union(one: Shaped[np.ndarray, " 4"], other: Shaped[np.ndarray, " 4"]) -> float:
+    """Intersection over union of two boxes (x0, y0, x1, y1)."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     if width <= 0 or height <= 0:
@@ -214,5 +215,5 @@ def intersection_over_union(one: np.ndarray, other: np.ndarray) -> float:
     return float(width * height / (areas[0] + areas[1] - width * height))
 
 
-def _centre(box: np.ndarray) -> np.ndarray:
+def _center(box: np.ndarray) -> np.ndarray:
     return np.asarray([box[0] + box[2], box[1] + box[3]], np.float64) / 2

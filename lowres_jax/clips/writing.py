@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from jaxtyping import UInt8
 
 from lowres_jax.clips import color
 from lowres_jax.clips.reading import Clip, Frame, reason
@@ -38,7 +39,7 @@ def writing(
       comment: comment in the file's metadata.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     part = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
@@ -56,7 +57,7 @@ def writing(
             sound = Sound(clip, container, start)
             last = -1
 
-            def write(frame: Frame, pixels: np.ndarray) -> None:
+            def write(frame: Frame, pixels: UInt8[np.ndarray, "H W 3"]) -> None:
                 nonlocal last
                 # 4:2:0 knows even sides only.
                 pixels = np.pad(pixels, ((0, pixels.shape[0] % 2), (0, pixels.shape[1] % 2), (0, 0)), mode="edge")

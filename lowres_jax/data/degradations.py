@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax import config_keys
@@ -17,7 +18,7 @@ from lowres_jax.data import resize
 from lowres_jax.errors import UserError
 
 
-def low_resolution(crops: np.ndarray, size: int) -> np.ndarray:
+def low_resolution(crops: Shaped[np.ndarray, "B H W 3"], size: int) -> np.ndarray:
     """The LR images of the protocol: antialiased area downscale of (B, H, W, 3) crops to (B, size, size, 3)."""
     return np.stack([resize.downscale_area(crop, size, size) for crop in crops])
 
@@ -82,7 +83,7 @@ class Degradation:
 
     @property
     def plain(self) -> bool:
-        """Whether it is the plain reduction."""
+        """True if it is the plain reduction."""
         return not (self.blur[1] or self.noise[1] or self.jpeg[1])
 
     @property
@@ -94,7 +95,9 @@ class Degradation:
         parts += [f"JPEG {_span(self.jpeg)}"] if self.jpeg[1] else []
         return ", ".join(parts)
 
-    def reduced(self, crops: np.ndarray, size: int, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+    def reduced(
+        self, crops: Float[np.ndarray, "B H H 3"], size: int, numbers: Sequence[int] | np.ndarray
+    ) -> Float[np.ndarray, "B size size 3"]:
         """The LR images of numbered crops: an image's luck follows from its number and the size, whatever is beside it.
 
         Args:
@@ -110,7 +113,9 @@ class Degradation:
         luck = [np.random.default_rng((size, int(number))) for number in numbers]
         return np.stack([self.apply(crop, size, own) for crop, own in zip(crops, luck, strict=True)])
 
-    def apply(self, crop: np.ndarray, size: int, generator: np.random.Generator) -> np.ndarray:
+    def apply(
+        self, crop: Float[np.ndarray, "H H 3"], size: int, generator: np.random.Generator
+    ) -> Float[np.ndarray, "size size 3"]:
         """Degrades one crop.
 
         Args:
@@ -146,13 +151,13 @@ def _span(bounds: tuple[float, float]) -> str:
     return f"{low:g}" if low == high else f"{low:g}-{high:g}"
 
 
-def gaussian_kernel(first: float, second: float, angle: float) -> np.ndarray:
+def gaussian_kernel(first: float, second: float, angle: float) -> Float[np.ndarray, "side side"]:
     """A Gaussian blur kernel, sum 1, odd side, reaching three standard deviations.
 
     Args:
       first: standard deviation along the direction of `angle`, in pixels.
       second: across it.
-      angle: in radians from the x axis.
+      angle: angle in radians from the x axis.
 
     Returns:
       (side, side) float32.

@@ -16,6 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from lowres_jax.data import metadata as metadata_of_files
@@ -52,7 +53,7 @@ _OVERSHOOT = 1.5
 
 
 class UnreadableImageError(UserError):
-    """A file that is no readable picture. Jobs over many files count these and go on."""
+    """A file that is no readable picture. Jobs over many files count these and continue."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,11 @@ class DecodedImage:
     metadata: Metadata = field(default_factory=Metadata)
 
     @functools.cached_property
-    def grey(self) -> bool:
-        """Whether the picture has no color anywhere."""
-        return is_grey(self.rgb)
+    def gray(self) -> bool:
+        """True if the picture has no color anywhere."""
+        return is_gray(self.rgb)
 
-    def on_white(self) -> np.ndarray:
+    def on_white(self) -> Float[np.ndarray, "H W 3"]:
         """(H, W, 3) float32: transparent parts lie on white."""
         if self.alpha is None:
             return self.rgb
@@ -82,7 +83,7 @@ class DecodedImage:
         return self.rgb * opacity + (np.float32(1.0) - opacity)
 
 
-def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+def read_image(path: str | os.PathLike[str]) -> Float[np.ndarray, "H W 3"]:
     """Reads a picture of any common format, upright by its EXIF orientation, in sRGB by its color profile.
 
     Gray pictures are repeated over three channels, 16-bit ones keep their range, transparent ones are laid on white.
@@ -108,7 +109,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a picture's file.
 
     Raises:
-      UnreadableImageError: it is missing, or may not be read.
+      UnreadableImageError: the file is missing, or may not be read.
     """
     try:
         return Path(path).read_bytes()
@@ -116,7 +117,7 @@ def read_content(path: str | os.PathLike[str]) -> bytes:
         raise UnreadableImageError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def decode_image(content: bytes, name: str) -> np.ndarray:
+def decode_image(content: bytes, name: str) -> Float[np.ndarray, "H W 3"]:
     """Decodes an encoded picture; `name` is what error messages call it. See `read_image`."""
     return decode_picture(content, name).on_white()
 
@@ -184,7 +185,7 @@ def _decoded(image: Image.Image, content: bytes) -> DecodedImage:
     upright = _UPRIGHT.get(_orientation(image))
     if image.format == "TIFF" and len(image.getbands()) > 1 and max(_bits(image), default=8) == 16:
         # Pillow keeps the upper eight bits, of which 12-bit colors use four.
-        return _deep_colours(content, image)
+        return _deep_colors(content, image)
     profile = image.info.get("icc_profile")
     white = _stated_white(image)
     deep = image.mode.startswith("I") or image.mode == "F"
@@ -193,11 +194,11 @@ def _decoded(image: Image.Image, content: bytes) -> DecodedImage:
     if upright is not None:
         image = image.transpose(upright)
     if deep:
-        grey = np.asarray(image)
+        gray = np.asarray(image)
         # 16 bits of other formats span the whole range; TIFF has several habits.
         ranged = image.mode == "F" or is_tiff
-        grey = _in_range(grey, white) if ranged else np.asarray(grey, np.float32) / np.float32(65535.0)
-        return DecodedImage(np.repeat(np.clip(grey, 0.0, 1.0)[..., None], 3, axis=-1))
+        gray = _in_range(gray, white) if ranged else np.asarray(gray, np.float32) / np.float32(65535.0)
+        return DecodedImage(np.repeat(np.clip(gray, 0.0, 1.0)[..., None], 3, axis=-1))
     alpha = None
     if transparent:
         rgba = image.convert("RGBA")
@@ -253,7 +254,7 @@ def _in_range(values: np.ndarray, white: float) -> np.ndarray:
     return values.astype(np.float32) / np.float32(white)
 
 
-def _deep_colours(content: bytes, image: Image.Image) -> DecodedImage:
+def _deep_colors(content: bytes, image: Image.Image) -> DecodedImage:
     """A TIFF of 16-bit colors, by OpenCV."""
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
@@ -285,18 +286,18 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def is_grey(image: np.ndarray) -> bool:
-    """Whether the three channels of an image, (H, W, 3), are equal everywhere."""
+def is_gray(image: Shaped[np.ndarray, "H W 3"]) -> bool:
+    """True if the three channels of an image, (H, W, 3), are equal everywhere."""
     return bool(np.array_equal(image[..., 0], image[..., 1]) and np.array_equal(image[..., 0], image[..., 2]))
 
 
-def to_grey(image: np.ndarray) -> np.ndarray:
+def to_gray(image: Shaped[np.ndarray, "H W 3"]) -> Float[np.ndarray, "H W 3"]:
     """(H, W, 3) RGB -> its luma (ITU-R BT.601) in all three channels."""
     luma = np.asarray(image) @ np.asarray([0.299, 0.587, 0.114], np.float32)
     return np.repeat(luma[..., None], 3, axis=-1)
 
 
-def to_uint8(image: Any) -> np.ndarray:
+def to_uint8(image: Any) -> UInt8[np.ndarray, "..."]:
     """Rounds values in [0, 1] to uint8 in [0, 255]; values outside are clipped."""
     pixels = np.clip(np.asarray(image), 0.0, 1.0)
     if not isinstance(pixels, np.ndarray) or not np.issubdtype(pixels.dtype, np.floating):
@@ -308,8 +309,8 @@ def to_uint8(image: Any) -> np.ndarray:
 
 def write_image(
     path: str | os.PathLike[str],
-    image: np.ndarray,
-    alpha: np.ndarray | None = None,
+    image: Shaped[np.ndarray, "H W 3"],
+    alpha: Float[np.ndarray, "H W"] | None = None,
     metadata: Metadata | None = None,
     place: bool = False,
     marked: Mapping[str, str] | None = None,
@@ -321,7 +322,7 @@ def write_image(
       image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
       alpha: (H, W) float32 opacity in [0, 1]; None: opaque. JPEG knows none, and is laid on white.
       metadata: metadata to write, for PNG, JPEG, TIFF and WebP; None: none.
-      place: whether the place, where it was taken, is to go with it too.
+      place: true if the place, where it was taken, is to go with it too.
       marked: see `xmp.mark`; None for no mark.
 
     Returns:
@@ -338,7 +339,7 @@ def write_image(
     if alpha is not None and image_format == "JPEG":
         opacity = np.asarray(alpha, np.float32)[..., None]
         pixels, alpha = to_uint8(pixels / np.float32(255.0) * opacity + (1.0 - opacity)), None
-    if is_grey(pixels):
+    if is_gray(pixels):
         pixels = pixels[..., :1]
     try:
         options, remarks = metadata_of_files.options(

@@ -28,7 +28,7 @@ class Pair:
       number_a: number of the first image, from 1.
       name_b: person of the second image.
       number_b: number of the second image, from 1.
-      same: whether both are the same person.
+      same: true if both are the same person.
       fold: fold of the pair, from 0.
     """
 

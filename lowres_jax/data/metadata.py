@@ -43,13 +43,13 @@ class Metadata:
 
     Attributes:
       exif: EXIF without the place; empty for none. The picture lies upright.
-      exif_with_place: the same with it.
+      exif_with_place: the EXIF block with the place.
       dots_per_inch: horizontal and vertical; None where the file says nothing.
-      profiled: whether it had a color profile.
+      profiled: true if it had a color profile.
       file_format: Pillow's name of its format.
-      jpeg_quality: from 1 to 100, estimated from the tables of a JPEG; 0 for other formats.
-      xmp: its XMP packet; empty for none.
-      records: its IPTC-IIM records; empty for none.
+      jpeg_quality: quality from 1 to 100, estimated from the tables of a JPEG; 0 for other formats.
+      xmp: XMP packet; empty for none.
+      records: IPTC-IIM records; empty for none.
       texts: (name, text) of a PNG.
       comment: comment of a JPEG or GIF; empty for none.
     """
@@ -157,16 +157,16 @@ def jpeg_quality(tables: Mapping[int, Any]) -> int:
 
 
 def options(
-    metadata: Metadata, place: bool, marked: Mapping[str, str], image_format: str, grey: bool
+    metadata: Metadata, place: bool, marked: Mapping[str, str], image_format: str, gray: bool
 ) -> tuple[dict[str, Any], list[str]]:
     """Arguments of Pillow's `save`, and the metadata that could not be carried over, in words.
 
     Args:
       metadata: metadata of the picture that the result was made of.
-      place: whether the place goes along.
+      place: true if the place goes along.
       marked: see `xmp.mark`; empty for none.
       image_format: Pillow's name of the result's format.
-      grey: whether the result has no color, and so no profile of colors.
+      gray: true if the result has no color, and so no profile of colors.
     """
     found: dict[str, Any] = {}
     if image_format not in ("PNG", "JPEG", "TIFF", "WEBP"):
@@ -184,7 +184,7 @@ def options(
         remarks += cut
     if exif:
         found["exif"] = exif
-    if metadata.profiled and not grey:
+    if metadata.profiled and not gray:
         found["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     if metadata.dots_per_inch and image_format != "WEBP":
         found["dpi"] = metadata.dots_per_inch

@@ -1,4 +1,4 @@
-"""Which file is the result of which picture."""
+"""Paths of results: one for each picture."""
 
 import collections
 from collections.abc import Mapping, Sequence

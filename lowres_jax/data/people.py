@@ -32,9 +32,9 @@ def told_apart(names: Sequence[str], where: Path | str) -> dict[str, str]:
     Raises:
       UserError: two names look the same: they differ in their Unicode form or in white space alone.
     """
-    shown, looks = {}, dict[str, str]()
+    shown, appearances = {}, dict[str, str]()
     for name in dict.fromkeys(names):
-        other = looks.setdefault(filenames.look(name), name)
+        other = appearances.setdefault(filenames.appearance(name), name)
         if other != name:
             raise UserError(
                 f"{where}: {filenames.printable(other)!a} and {filenames.printable(name)!a} cannot be told apart as "

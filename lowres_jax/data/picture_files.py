@@ -1,4 +1,4 @@
-"""Which files of a folder are pictures: by what they hold, not by their names alone."""
+"""Pictures of a folder: recognized by their content, not by their names alone."""
 
 import collections
 import functools
@@ -47,7 +47,7 @@ class PictureFiles:
     with_pages: list[Path] = field(default_factory=list)
 
     def remarks(self, where: Path | str) -> list[str]:
-        """Files that were passed over, in a line each."""
+        """Files that were skipped, in a line each."""
         found = []
         if self.ignored:
             total = sum(self.ignored.values())
@@ -64,7 +64,7 @@ class PictureFiles:
         if self.with_pages:
             named = [each.name for each in self.with_pages[:_NAMED_ENDINGS]]
             more = ", ..." if len(self.with_pages) > _NAMED_ENDINGS else ""
-            found.append(f"{where}: of several pages or frames only the first is looked at: {', '.join(named)}{more}")
+            found.append(f"{where}: of several pages or frames only the first is read: {', '.join(named)}{more}")
         return found
 
 
@@ -102,10 +102,10 @@ def find_pictures(path: str | os.PathLike[str]) -> PictureFiles:
 
 
 def is_picture(file: PurePath, opened: Callable[[], IO[bytes]]) -> bool:
-    """Whether a file is meant to be a picture that can be read: by its ending, else by what it holds.
+    """True if a file is meant to be a picture that can be read: by its ending, else by what it holds.
 
     Args:
-      file: its name.
+      file: name of the file.
       opened: opens it.
     """
     if file.suffix.lower() in ENDINGS:
@@ -119,7 +119,7 @@ def is_picture(file: PurePath, opened: Callable[[], IO[bytes]]) -> bool:
 
 
 def _has_pages(file: Path) -> bool:
-    """Whether a picture is animated, or has several pages; what a camera puts beside a photograph is neither."""
+    """True if a picture is animated, or has several pages; what a camera puts beside a photograph is neither."""
     if file.suffix.lower() not in _ENDINGS_WITH_PAGES:
         return False
     try:
@@ -131,7 +131,7 @@ def _has_pages(file: Path) -> bool:
 
 
 def _is_special(file: Path) -> bool:
-    """Whether a file, or what a link leads to, is neither on a disk nor missing."""
+    """True if a file, or what a link leads to, is neither on a disk nor missing."""
     try:
         return not stat.S_ISREG(file.stat().st_mode)
     except OSError:
@@ -143,7 +143,7 @@ def _open(file: Path) -> IO[bytes]:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a folder or file of that name is hidden, or a system's own."""
+    """True if a folder or file of that name is hidden, or a system's own."""
     return name.startswith(".") or name.lower() in _SYSTEM_FOLDERS
 
 

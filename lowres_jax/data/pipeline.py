@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import grain
 import numpy as np
+from jaxtyping import Integer
 
 from lowres_jax.data.records import RecordSource
 from lowres_jax.utils import streams
@@ -27,7 +28,7 @@ def batches(
     *,
     seed: int,
     transform: Transform | None = None,
-    positions: np.ndarray | None = None,
+    positions: Integer[np.ndarray, " n"] | None = None,
     start: int = 0,
     process: int = 0,
     processes: int = 1,
@@ -36,7 +37,7 @@ def batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Endless batches: batch number `step` is the same however often a run was stopped, on however many processes.
 
-    Records are shuffled anew in each epoch; a batch may end one epoch and begin the next, so that every batch is whole
+    Records are shuffled again in each epoch; a batch may end one epoch and begin the next, so that every batch is whole
     and every process has as many as the others.
 
     Args:
@@ -49,8 +50,8 @@ def batches(
       start: number of the first batch wanted.
       process: number of this process.
       processes: number of processes that divide each batch between them, in rows of equal number.
-      threads: that decode.
-      choices: for crops that the devices have already: generator -> what is drawn for one row; nothing is read then,
+      threads: number of threads that decode.
+      choices: draw of one row for crops that the devices have already, generator -> values; nothing is read then,
         and the generator is that of `transform`.
 
     Yields:
@@ -65,7 +66,7 @@ def batches(
         raise ValueError("there are no records to read")
 
     @functools.lru_cache(maxsize=3)
-    def shuffled(epoch: int) -> np.ndarray:
+    def shuffled(epoch: int) -> Integer[np.ndarray, " n"]:
         return streams.generator(seed, "shuffle", epoch).permutation(wanted)
 
     # A thread works on a whole batch, its indices included: Grain's own work for an element takes as long as decoding.

@@ -22,6 +22,7 @@ from typing import Any, SupportsIndex
 import google_crc32c
 import numpy as np
 import tensorflow_datasets as tfds
+from jaxtyping import Bool, Float, Integer, Shaped
 from tensorflow_datasets.proto import tf_example_pb2
 
 from lowres_jax.data import lfw_pairs
@@ -70,7 +71,7 @@ class RecordSource:
         return positions
 
     def __reduce__(self) -> tuple[type["RecordSource"], tuple[Path]]:
-        # Worker processes map the files anew: a map cannot be sent.
+        # Worker processes map the files again: a map cannot be sent.
         return RecordSource, (self.directory,)
 
     def __len__(self) -> int:
@@ -97,7 +98,7 @@ class RecordSource:
         record = {name: _value(fields[name], *kind) for name, kind in self._kinds.items()}
         return {"image": self._decode_image(fields["image"].bytes_list.value[0])} | record
 
-    def crops(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def crops(self, indices: Integer[np.ndarray, " B"]) -> tuple[np.ndarray, np.ndarray]:
         """The crops of several records and their labels.
 
         Args:
@@ -144,12 +145,12 @@ class RecordSource:
         return facts
 
     @property
-    def labels(self) -> np.ndarray:
+    def labels(self) -> Integer[np.ndarray, " N"]:
         """(N,) int64 identities."""
         return np.asarray(self._facts["label"], np.int64)
 
     @property
-    def names(self) -> np.ndarray:
+    def names(self) -> Shaped[np.ndarray, " N"]:
         """(N,) str, the person on each."""
         return np.asarray(self._facts["name"], str)
 
@@ -159,12 +160,12 @@ class RecordSource:
         return self._facts["source"]
 
     @property
-    def detected(self) -> np.ndarray:
+    def detected(self) -> Bool[np.ndarray, " N"]:
         """(N,) bool: whether the detector found the face; the others are center crops."""
         return np.asarray(self._facts["detected"], bool)
 
     @property
-    def sharpness(self) -> np.ndarray:
+    def sharpness(self) -> Float[np.ndarray, " N"]:
         """(N,) float32 variance of the Laplacian of each crop."""
         return np.asarray(self._facts["sharpness"], np.float32)
 
@@ -177,7 +178,7 @@ class RecordSource:
 
     @property
     def has_pairs(self) -> bool:
-        """Whether the set came with LFW's pairs."""
+        """True if the set came with LFW's pairs."""
         return (self.directory / lfw_pairs.VIEW_FILES["view2"]).is_file()
 
     def pairs(self, view: str) -> lfw_pairs.PairIndices:
@@ -225,7 +226,7 @@ def version_directory(directory: Path) -> Path | None:
 
 
 def missing_files(directory: Path, count: int) -> list[str]:
-    """Which of a set's record files, `count` in number, are not there: endings, as "tfrecord-00003-of-00007"."""
+    """Missing record files of a set of `count` files: endings, as "tfrecord-00003-of-00007"."""
     there = {path.name.rpartition(".")[2] for path in directory.glob("*.tfrecord-*")}
     return [ending for number in range(count) if (ending := f"tfrecord-{number:05d}-of-{count:05d}") not in there]
 

@@ -10,35 +10,35 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
 from lowres_jax.utils.shapes import Images
 
 
-def downscale_area(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def downscale_area(image: Shaped[np.ndarray, "H W ..."], height: int, width: int) -> Float[np.ndarray, "h w ..."]:
     """Area-averaging (antialiased) downscale of one float32 image, H x W x 3; no dimension may grow."""
     if height > image.shape[0] or width > image.shape[1]:
         raise ValueError(f"area downscale of {image.shape[:2]} cannot enlarge to {(height, width)}")
     return _resize(image, height, width, cv2.INTER_AREA)
 
 
-def upscale_bilinear(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def upscale_bilinear(image: Shaped[np.ndarray, "H W ..."], height: int, width: int) -> Float[np.ndarray, "h w ..."]:
     """OpenCV's bilinear resize of one float32 image (half-pixel centers, replicated border)."""
     return _resize(image, height, width, cv2.INTER_LINEAR)
 
 
-def upscale_bicubic(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def upscale_bicubic(image: Shaped[np.ndarray, "H W ..."], height: int, width: int) -> Float[np.ndarray, "h w ..."]:
     """OpenCV's bicubic resize (a = -0.75) of one float32 image, clipped to [0, 1]."""
     return np.clip(_resize(image, height, width, cv2.INTER_CUBIC), 0.0, 1.0)
 
 
-def nearest(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def nearest(image: Shaped[np.ndarray, "H W ..."], height: int, width: int) -> Shaped[np.ndarray, "h w ..."]:
     """Nearest-neighbor resize of one float32 image: of the pixel that an output pixel's center lies in."""
     # INTER_NEAREST looks at an output pixel's corner instead, which shifts 32 -> 112 by a quarter of a pixel.
     return _resize(image, height, width, cv2.INTER_NEAREST_EXACT)
 
 
-def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
+def resize(image: Shaped[np.ndarray, "H W ..."], height: int, width: int) -> Float[np.ndarray, "h w ..."]:
     """Area averaging when both sides shrink (or stay), bicubic otherwise."""
     if image.shape[:2] == (height, width):
         return image
@@ -93,7 +93,7 @@ def downscale_area_on_device(
 
 
 @functools.lru_cache(maxsize=32)
-def area_weights(length: int, size: int) -> np.ndarray:
+def area_weights(length: int, size: int) -> Float[np.ndarray, "size length"]:
     """Area averaging along one axis: (size, length) float32, how much of each pixel a cell covers; rows sum to 1."""
     if size > length:
         raise ValueError(f"area downscale of {length} pixels cannot enlarge to {size}")

@@ -1,9 +1,10 @@
-"""Which records a training learns from, and which it is validated on."""
+"""Splits of records: those to train on, and those to validate on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Integer, Shaped
 
 from lowres_jax.errors import UserError
 from lowres_jax.utils import streams
@@ -24,7 +25,7 @@ class Split:
     validation: np.ndarray
 
 
-def split_identities(labels: np.ndarray, held_out: float, seed: int) -> Split:
+def split_identities(labels: Shaped[np.ndarray, " N"], held_out: float, seed: int) -> Split:
     """Holds a share of the people out.
 
     Args:
@@ -41,13 +42,15 @@ def split_identities(labels: np.ndarray, held_out: float, seed: int) -> Split:
         raise UserError(
             f"config.held_out={held_out}: holds {count} of {len(people)} people out; nobody is left to train on"
         )
-    # As it always was: who was held out of the trainings of the models that ship is held out of what goes on from them.
+    # As it always was: who was held out of the trainings of the models that ship is held out of what starts from them.
     drawn = np.random.default_rng(seed).permutation(people)[:count]
     held = np.isin(labels, drawn)
     return Split(np.flatnonzero(~held), np.flatnonzero(held))
 
 
-def choose_sharp(sharpness: np.ndarray, positions: np.ndarray, threshold: float, count: int, seed: int) -> np.ndarray:
+def choose_sharp(
+    sharpness: Shaped[np.ndarray, " N"], positions: Integer[np.ndarray, " n"], threshold: float, count: int, seed: int
+) -> Integer[np.ndarray, " chosen"]:
     """Selection of Orsini and Rossi 2022: crops drawn at random among those above a sharpness threshold.
 
     Args:
@@ -92,7 +95,7 @@ class ClassSplit:
 
 
 def split_classes(
-    labels: np.ndarray,
+    labels: Shaped[np.ndarray, " N"],
     folders: Sequence[str] | np.ndarray,
     identities: int,
     held_out: float,

@@ -66,7 +66,7 @@ def mark(model: str, invented: bool, name: str, checksum: str) -> dict[str, str]
 
     Args:
       model: names of the models.
-      invented: whether a network added detail, which no interpolation does.
+      invented: true if a network added detail, which no interpolation does.
       name: file name of the input.
       checksum: SHA-256 of the input, in hexadecimal.
     """
@@ -90,10 +90,10 @@ def packet(
 
     Args:
       found: the picture's own packet; empty for none.
-      records: its IPTC-IIM records, which count where the packet does not have the same property.
+      records: IPTC-IIM records, which count where the packet does not have the same property.
       texts: name -> other texts that the format of the result has no place for.
       marked: see `mark`; empty for none.
-      place: whether the place, where it was taken, is kept.
+      place: true if the place, where it was taken, is kept.
 
     Returns:
       The packet, empty where there is nothing to say, and names of properties that were left out.

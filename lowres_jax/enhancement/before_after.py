@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import jinja2
 import numpy as np
+from jaxtyping import Float, Shaped
 from PIL import Image
 
 from lowres_jax.data.images import to_uint8
@@ -23,7 +24,7 @@ class Row:
     """A picture twice, of one size, as data for an HTML page.
 
     Attributes:
-      title: above it.
+      title: title above the row.
       width: width of both pictures.
       height: height of both pictures.
       before: the pixels that were there, as a JPEG in base64.
@@ -49,13 +50,13 @@ class Sheet:
     most: int
     rows: list[Row] = field(default_factory=list)
 
-    def add(self, title: str, before: np.ndarray, after: np.ndarray) -> None:
+    def add(self, title: str, before: Float[np.ndarray, "h w 3"], after: Shaped[np.ndarray, "H W 3"]) -> None:
         """Adds a picture while there is room.
 
         Args:
           title: title of the page.
           before: (h, w, 3) float32 in [0, 1].
-          after: the same enlarged, float32 or uint8.
+          after: the enlarged face, float32 or uint8.
         """
         if len(self.rows) >= self.most:
             return
@@ -75,7 +76,7 @@ def write(path: Path, sheet: Sheet, caution: str) -> None:
     """Writes the page: no request to anywhere, and readable without a script too.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("lowres_jax", "report/templates"), autoescape=True, undefined=jinja2.StrictUndefined

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped, UInt8
 from tqdm import tqdm
 
 from lowres_jax.data import images, resize
@@ -35,11 +36,11 @@ class EnlargedFace:
     """A face before and after.
 
     Attributes:
-      face: where it was found; None for a picture that is a crop already.
+      face: detection in the picture; None for a picture that is a crop already.
       size: longer side of the aligned crop in pixels of the photograph.
       cut: (size, size, 3) float32, the crop.
-      crop: the same enlarged, float32.
-      upscaler: by what.
+      crop: the enlarged face, float32.
+      upscaler: upscaler of the face.
     """
 
     face: Face | None
@@ -65,8 +66,8 @@ def enlarge_faces(
       upscalers: one, or one for each size and condition.
       face_size: side of the crops before the enlargement; None: as many pixels as the picture has there.
       tile: see `tiling.upscale_tiled`.
-      overlap: likewise.
-      degraded: for each face whether its picture is noisy or compressed.
+      overlap: pixels shared by neighboring tiles, see `tiling.upscale_tiled`.
+      degraded: flags, true for faces of noisy or compressed pictures.
       large: side from which faces go through no network; those that are cut to `face_size` always do.
     """
     sizes = [face_size or paste.native_size(face, image.shape) for image, face in found]
@@ -108,7 +109,7 @@ def background_of(name: str, upscalers: UpscalerBySize) -> Upscaler:
     """The upscaler of the photograph around the faces; "same": of several upscalers the one for the largest faces.
 
     Raises:
-      UserError: it does not enlarge as much as that one.
+      UserError: the two enlarge by different factors.
     """
     upscaler = max(upscalers.members, key=lambda each: each.made_for)
     if name in (SAME, upscaler.name):
@@ -122,7 +123,9 @@ def background_of(name: str, upscalers: UpscalerBySize) -> Upscaler:
     return background
 
 
-def enlarge_photograph(image: np.ndarray, background: Upscaler, tile: int, overlap: int, name: str) -> np.ndarray:
+def enlarge_photograph(
+    image: Shaped[np.ndarray, "H W 3"], background: Upscaler, tile: int, overlap: int, name: str
+) -> UInt8[np.ndarray, "h w 3"]:
     """The whole photograph enlarged, (scale * H, scale * W, 3) uint8."""
     scale = background.scale
     photograph = np.empty((image.shape[0] * scale, image.shape[1] * scale, 3), np.uint8)
@@ -135,7 +138,7 @@ def enlarge_photograph(image: np.ndarray, background: Upscaler, tile: int, overl
     return photograph
 
 
-def paste_faces(photograph: np.ndarray, faces: Sequence[EnlargedFace], scale: int) -> None:
+def paste_faces(photograph: Shaped[np.ndarray, "H W 3"], faces: Sequence[EnlargedFace], scale: int) -> None:
     """Pastes enlarged faces into the photograph that was enlarged by `scale`."""
     height, width = photograph.shape[0] // scale, photograph.shape[1] // scale
     found = [(each, each.face) for each in faces if each.face is not None]
@@ -165,7 +168,7 @@ def announcement(background: Upscaler, paths: Sequence[Path], tile: int, overlap
     )
 
 
-def too_large(image: np.ndarray, scale: int) -> str:
+def too_large(image: Shaped[np.ndarray, "H W 3"], scale: int) -> str:
     """Why a picture is too large to enlarge as a whole; "" if it is not."""
     pixels = image.shape[0] * image.shape[1] * scale**2
     if pixels <= MAX_ENLARGED_PIXELS:

@@ -12,7 +12,7 @@ _GAIN = 6.0  # the kernel's answer to noise of deviation 1
 _MEDIAN_OF_NORMAL = 0.6745
 _BLOCK, _FLATTEST = 16, 0.2
 _FEWEST_BLOCKS = 64  # of a smaller picture, texture and noise are not told apart
-_LARGEST = 2048  # of a larger picture the middle is looked at
+_LARGEST = 2048  # of a larger picture the middle is read
 
 # From which on a model that knows them is better; those of its training begin there (`degradations.footage`).
 NOISY, COMPRESSED = 2.0, 60

@@ -46,7 +46,7 @@ class Job:
       made: the pictures of this run, all of whose files are written, and those of which nothing could be made.
       before: number of results of an earlier run.
       transparent: number of pictures with faces that are transparent.
-      too_large: those that were not enlarged as a whole, with the reason.
+      too_large: pictures that were not enlarged as a whole, with the reason.
       sheet: some of them before and after.
     """
 
@@ -62,12 +62,12 @@ class Job:
         """Begins.
 
         Args:
-          config: see configs/enhance.py.
+          config: config of configs/enhance.py.
           upscalers: upscalers of the faces.
           background: upscaler of the photographs around them; None leaves these out.
           results: see `output_paths.assign`.
           ledger: the output's; it learns of every picture.
-          bar: shows how far it is.
+          bar: progress bar.
         """
         self._config, self._upscalers, self._background = config, upscalers, background
         self._results, self._ledger, self._bar = results, ledger, bar
@@ -116,7 +116,7 @@ class Job:
         return read
 
     def _refused(self, path: Path, picture: DecodedImage, scale: int) -> bool:
-        """Whether a picture is too large to be enlarged as a whole; it is noted then."""
+        """True if a picture is too large to be enlarged as a whole; it is noted then."""
         why = enlarging.too_large(picture.rgb, scale)
         if why:
             self.too_large.append(f"{path}: {why}")

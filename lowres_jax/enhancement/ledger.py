@@ -1,4 +1,4 @@
-"""The account of a run of `enhance`: every picture, every face, and what became of it; a second run goes on from it."""
+"""The account of a run of `enhance`: every picture, every face, and what became of it; a second run resumes from it."""
 
 import csv
 import datetime
@@ -31,7 +31,7 @@ class FaceRow:
       size: side of the aligned crop in pixels of the picture.
       enlarged_to: side of the result in pixels.
       model: upscaler.
-      quality: from 0 to 1, see `matching.quality`; None for an aligned crop.
+      quality: quality from 0 to 1, see `matching.quality`; None for an aligned crop.
       noise: standard deviation of the picture's noise in luma, of 255.
       jpeg_quality: JPEG quality of the picture, 0 where it is no JPEG.
       remark: warning; empty for none.
@@ -71,7 +71,7 @@ class PictureEntry:
       picture: path of the picture.
       sha256: SHA-256 of its content; "" where it could not be read.
       results: paths of all that was made of it.
-      faces: its faces.
+      faces: faces of the picture.
       problem: why nothing was made of it; empty otherwise.
     """
 
@@ -95,7 +95,7 @@ class Ledger:
         Args:
           folder: output folder.
           settings: all that the results depend on but the pictures, as JSON has it.
-          overwrite: whether results of other settings may be replaced.
+          overwrite: true if results of other settings may be replaced.
 
         Raises:
           UserError: the folder holds the results of a run with other settings, and they are not to be replaced.
@@ -113,7 +113,7 @@ class Ledger:
             if overwrite:
                 return
             raise UserError(
-                f"{path}: cannot be read ({error}); --config.overwrite=true makes everything anew, or give another "
+                f"{path}: cannot be read ({error}); --config.overwrite=true makes everything again, or give another "
                 "folder as --config.output"
             ) from error
         if before == self._settings:
@@ -128,7 +128,7 @@ class Ledger:
             )
 
     def done(self, picture: Path, sha256: str) -> bool:
-        """Whether an earlier run made everything of a picture that has not changed since, and all of it is there."""
+        """True if an earlier run made everything of a picture that has not changed since, and all of it is there."""
         entry = self.entries.get(str(picture))
         return (
             entry is not None

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from jaxtyping import Shaped
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
@@ -40,9 +41,9 @@ class Style:
 
     Attributes:
       result_format: a key of `ENDINGS`, or "input".
-      place: whether the place where a photograph was taken goes along.
-      mark: whether files say in XMP that they were enlarged, by what, from what.
-      caption: whether a strip below the picture says so too.
+      place: true if the place where a photograph was taken goes along.
+      mark: true if files say in XMP that they were enlarged, by what, from what.
+      caption: true if a strip below the picture says so too.
     """
 
     result_format: str
@@ -57,7 +58,7 @@ class Maker:
 
     Attributes:
       models: their names.
-      invented: whether one of them is a network, which adds detail.
+      invented: true if one of them is a network, which adds detail.
     """
 
     models: str
@@ -72,7 +73,9 @@ class Maker:
 class Write(Protocol):
     """Writes a result, soon."""
 
-    def __call__(self, path: Path, image: np.ndarray, source: DecodedImage, made_by: Maker, whole: bool) -> None:
+    def __call__(
+        self, path: Path, image: Shaped[np.ndarray, "H W 3"], source: DecodedImage, made_by: Maker, whole: bool
+    ) -> None:
         """Writes.
 
         Args:
@@ -80,7 +83,7 @@ class Write(Protocol):
           image: (H, W, 3) RGB, float32 in [0, 1] or uint8.
           source: the picture it was made of: gray where that is, and with its transparency where it is `whole`.
           made_by: settings and models that made it.
-          whole: whether it shows the picture as a whole.
+          whole: true if it shows the picture as a whole.
         """
 
 
@@ -89,14 +92,14 @@ class ResultWriter:
 
     Attributes:
       refused: results that could not be written, with the reason.
-      begun: whether there may be files of this run.
+      begun: true if there may be files of this run.
     """
 
     def __init__(self, style: Style, settled: Callable[[PictureEntry], object]):
         """Makes one; use it within `opened`.
 
         Args:
-          style: how.
+          style: format and marks of the files.
           settled: told of each picture whose files are all written.
         """
         self._style, self._settled = style, settled
@@ -124,7 +127,9 @@ class ResultWriter:
         """Gives a function that writes a result of a picture, soon: all of them within this block."""
         futures: list[Future[str]] = []
 
-        def write(path: Path, image: np.ndarray, source: DecodedImage, made_by: Maker, whole: bool) -> None:
+        def write(
+            path: Path, image: Shaped[np.ndarray, "H W 3"], source: DecodedImage, made_by: Maker, whole: bool
+        ) -> None:
             self.begun = True
             futures.append(self._pool.submit(self._write, path, image, source, made_by, whole, entry))
             if image.shape[0] * image.shape[1] > _LARGE:
@@ -155,8 +160,8 @@ class ResultWriter:
         alpha = None
         if whole and source.alpha is not None:
             alpha = resize.resize(source.alpha, *image.shape[:2])
-        if source.grey:
-            image = images.to_grey(image) if image.dtype != np.uint8 else images.to_uint8(images.to_grey(image / 255.0))
+        if source.gray:
+            image = images.to_gray(image) if image.dtype != np.uint8 else images.to_uint8(images.to_gray(image / 255.0))
         if self._style.caption:
             image, alpha = _with_caption(image, alpha, made_by.said)
         marked = None

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation.bootstrap import Estimate
@@ -37,7 +38,7 @@ def read(file: Path, sources: Sequence[str]) -> list[Trial]:
     """Reads the benchmark's own file.
 
     Raises:
-      UserError: it cannot be read, or names images that the set has not.
+      UserError: the file cannot be read, or names images that the set has not.
     """
     import scipy.io
 
@@ -57,7 +58,11 @@ _LISTS = ("testIndex", "galIndex", "probIndex")
 
 
 def estimate(
-    trials: Sequence[Trial], templates: np.ndarray, gallery: np.ndarray, people: np.ndarray, counts: np.ndarray
+    trials: Sequence[Trial],
+    templates: Shaped[np.ndarray, "N D"],
+    gallery: Shaped[np.ndarray, "N D"],
+    people: Shaped[np.ndarray, " N"],
+    counts: Shaped[np.ndarray, "R P"],
 ) -> Estimate:
     """Means over the trials, these less their standard deviation (n - 1), and for DIR resamples of people.
 
@@ -84,7 +89,10 @@ def estimate(
 
 
 def verification_rate(
-    templates: np.ndarray, gallery: np.ndarray, people: np.ndarray, far: float = VERIFICATION_FAR
+    templates: Shaped[np.ndarray, "N D"],
+    gallery: Shaped[np.ndarray, "N D"],
+    people: Shaped[np.ndarray, " N"],
+    far: float = VERIFICATION_FAR,
 ) -> float:
     """Share of a person's pairs that are accepted at the lowest cosine with at most this FAR over all other pairs.
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Integer, Shaped
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -28,7 +29,7 @@ class Estimate:
     samples: Mapping[str, np.ndarray]
 
 
-def draw_counts(units: int, resamples: int, seed: int) -> np.ndarray:
+def draw_counts(units: int, resamples: int, seed: int) -> Integer[np.ndarray, "R units"]:
     """Draws as many units as there are, with replacement, once for each resample.
 
     Args:
@@ -46,7 +47,7 @@ def draw_counts(units: int, resamples: int, seed: int) -> np.ndarray:
     return counts
 
 
-def interval(samples: np.ndarray) -> tuple[float, float]:
+def interval(samples: Shaped[np.ndarray, "..."]) -> tuple[float, float]:
     """The percentile interval (low, high) of (R,) resampled values."""
     tail = 50.0 * (1.0 - CONFIDENCE)
     low, high = np.percentile(samples, [tail, 100.0 - tail])
@@ -81,7 +82,9 @@ def rare_counts_interval(first: int, second: int) -> tuple[float, float]:
     return total * (2.0 * share.low - 1.0), total * (2.0 * share.high - 1.0)
 
 
-def mean_estimate(values: Mapping[str, np.ndarray], people: np.ndarray, counts: np.ndarray) -> Estimate:
+def mean_estimate(
+    values: Mapping[str, np.ndarray], people: Shaped[np.ndarray, " N"], counts: Shaped[np.ndarray, "R P"]
+) -> Estimate:
     """Means over images, with people resampled.
 
     Args:

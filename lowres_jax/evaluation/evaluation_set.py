@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.data.records import RecordSource
@@ -20,7 +21,7 @@ class EvaluationSet:
     Attributes:
       images: (N,) positions in the whole set, ascending.
       labels: (N,) identities.
-      names: (N,) of the person on each image.
+      names: (N,) name of the person on each image.
       detected: (N,) bool: whether the detector found the face.
       pairs: (P, 2) positions in `images`.
       same: (P,) bool.
@@ -83,9 +84,9 @@ class EvaluationSet:
     @classmethod
     def paired(
         cls,
-        labels: np.ndarray,
-        names: np.ndarray,
-        detected: np.ndarray,
+        labels: Shaped[np.ndarray, " N"],
+        names: Shaped[np.ndarray, " N"],
+        detected: Bool[np.ndarray, " N"],
         images_per_person: int,
         number_of_folds: int,
         pairs_per_fold: int,
@@ -97,10 +98,10 @@ class EvaluationSet:
           labels: (N,) identities.
           names: (N,) of the person on each image.
           detected: (N,) bool.
-          images_per_person: at most so many of each; 0 for all.
-          number_of_folds: see `verification.make_pairs`.
-          pairs_per_fold: likewise.
-          seed: likewise.
+          images_per_person: largest number of images of a person; 0 for all.
+          number_of_folds: number of folds, see `verification.make_pairs`.
+          pairs_per_fold: number of pairs in each fold, half of them of one person.
+          seed: random seed of the pairs.
 
         Raises:
           ValueError: too few people for so many folds, or fewer than two folds or pairs.
@@ -114,7 +115,7 @@ class EvaluationSet:
         return cls(images, labels[images], names[images], detected[images], pairs, same, folds)
 
     @property
-    def people(self) -> np.ndarray:
+    def people(self) -> Shaped[np.ndarray, " N"]:
         """(N,) number of each image's person, from 0."""
         return np.unique(self.labels, return_inverse=True)[1]
 

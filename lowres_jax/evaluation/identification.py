@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Float, Integer
+from jaxtyping import Bool, Float, Integer
 
 from lowres_jax.utils.shapes import Labels, Templates
 
@@ -38,7 +38,7 @@ class ProbeStatistics:
     rank: np.ndarray
 
     @property
-    def mated(self) -> np.ndarray:
+    def mated(self) -> Bool[np.ndarray, " N"]:
         """(N,) bool: whether a probe's person has another image."""
         return np.isfinite(self.mated_distance)
 
@@ -198,7 +198,7 @@ def threshold_at_far(statistics: ProbeStatistics, far: float) -> float:
     return float(np.nextafter(distances[allowed], -np.inf)) if allowed < len(distances) else float("inf")
 
 
-def cumulative_match(statistics: ProbeStatistics, ranks: int) -> np.ndarray:
+def cumulative_match(statistics: ProbeStatistics, ranks: int) -> Float[np.ndarray, " ranks"]:
     """CMC: DIR(inf, k) over mated probes for k = 1..ranks, (ranks,)."""
     mated_ranks = statistics.rank[statistics.mated]
     counts = np.bincount(np.minimum(mated_ranks, ranks + 1), minlength=ranks + 2)[1 : ranks + 1]

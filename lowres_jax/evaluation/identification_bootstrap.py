@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.evaluation.bootstrap import Estimate
 from lowres_jax.evaluation.identification import ProbeStatistics
@@ -23,7 +24,10 @@ _BLOCK_NUMBERS = 2_000_000
 
 
 def estimate(
-    statistics: ProbeStatistics, originals: ProbeStatistics, people: np.ndarray, counts: np.ndarray
+    statistics: ProbeStatistics,
+    originals: ProbeStatistics,
+    people: Shaped[np.ndarray, " N"],
+    counts: Shaped[np.ndarray, "R P"],
 ) -> Estimate:
     """All metrics of all-against-all, once as they are and once in every resample.
 
@@ -77,7 +81,7 @@ class _Sorted:
     hits_within: np.ndarray
 
     @classmethod
-    def of(cls, statistics: ProbeStatistics, people: np.ndarray) -> "_Sorted":
+    def of(cls, statistics: ProbeStatistics, people: Shaped[np.ndarray, " N"]) -> "_Sorted":
         order = np.argsort(statistics.impostor_distance, kind="stable")
         impostor = statistics.impostor_distance[order]
         by_distance = np.argsort(statistics.mated_distance, kind="stable")
@@ -146,11 +150,11 @@ def _bounds(probes: _Sorted, impostors: np.ndarray, far: float) -> np.ndarray:
 def _equal_error(
     own: _Sorted, impostors: np.ndarray, hits: np.ndarray, searched: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where FAR = FRR, and the first event at or behind it: (B,) each. `searched` is the denominator of FRR."""
+    """Rate at which FAR = FRR, and the first event at or behind it: (B,) each. `searched` is the denominator of FRR."""
     rows = np.arange(len(impostors))
     everyone, searched = impostors[:, -1].astype(np.int64), searched.astype(np.int64)
 
-    def at_or_behind(event: np.ndarray) -> np.ndarray:
+    def at_or_behind(event: Shaped[np.ndarray, "..."]) -> np.ndarray:
         # FAR >= 1 - DIR, in whole numbers.
         accepted = impostors[rows, own.impostors_within[event]]
         return accepted * searched + hits[rows, own.hits_within[event]] * everyone >= everyone * searched

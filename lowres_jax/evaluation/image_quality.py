@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.utils.shapes import Images, PerImage, Templates
 
@@ -12,7 +13,7 @@ from lowres_jax.utils.shapes import Images, PerImage, Templates
 _WINDOW, _SIGMA, _K1, _K2 = 11, 1.5, 0.01, 0.03
 
 
-def to_luma(images: np.ndarray) -> np.ndarray:
+def to_luma(images: Shaped[np.ndarray, "B H W 3"]) -> Shaped[np.ndarray, "B H W 1"]:
     """ITU-R BT.601 luma of RGB in [0, 1], in its studio range [16, 235] / 255, as super-resolution papers use.
 
     Args:
@@ -37,7 +38,7 @@ def psnr(images: Images, references: Images, luma: bool = False, border: int = 0
     Args:
       images: (B, H, W, 3) in [0, 1].
       references: originals of the same shape.
-      luma: on the Y channel (see `to_luma`) instead of RGB.
+      luma: true for the Y channel (see `to_luma`) instead of RGB.
       border: pixels cut from every side first.
 
     Returns:
@@ -58,7 +59,7 @@ def ssim(images: Images, references: Images, luma: bool = False, border: int = 0
     Args:
       images: (B, H, W, 3) in [0, 1], sides of at least 11 pixels.
       references: originals of the same shape.
-      luma: on the Y channel instead of RGB.
+      luma: true for the Y channel instead of RGB.
       border: pixels cut from every side first.
 
     Returns:
@@ -84,7 +85,7 @@ def _window_matrix(size: int) -> np.ndarray:
 def _ssim(images: jax.Array, references: jax.Array) -> jax.Array:
     rows, columns = (jnp.asarray(_window_matrix(size)) for size in images.shape[1:3])
 
-    def blur(values: jax.Array) -> jax.Array:
+    def blur(values: jax.Array) -> Shaped[jax.Array, "..."]:
         return jnp.einsum("ph,qw,bhwc->bpqc", rows, columns, values, precision=jax.lax.Precision.HIGHEST)
 
     # Moments about one half lose fewer digits in float32 than moments about zero.

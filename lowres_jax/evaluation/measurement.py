@@ -1,7 +1,7 @@
 """One pass of one method over a set of aligned crops: enlarge, recognize, measure image quality.
 
 Passes stream: crops are decoded in the background, a batch at a time, and only templates and per-image figures stay.
-These are kept in files, image by image, so that a stopped comparison goes on where it was, and a comparison of a subset
+These are kept in files, image by image, so that a stopped comparison resumes, and a comparison of a subset
 is read from the files of the whole set.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.evaluation import image_quality
@@ -65,12 +66,12 @@ class Measurement:
     """Measurements so far of one method under one recognizer, of a set of N images, and their file.
 
     Attributes:
-      done: (N,) bool: which images have been measured; the other arrays hold nothing elsewhere.
+      done: (N,) bool, true for measured images; the other arrays hold nothing elsewhere.
       templates: (N, D) float32 unit vectors.
       psnr: (N,) decibels, at most 100, RGB, no border crop; NaN for `none` and `raw`, where nothing was enlarged.
-      ssim: (N,), RGB, no border crop; NaN likewise.
-      seconds: that the enlargement of `timed` images took, compilation excluded.
-      timed: see `seconds`.
+      ssim: (N,), RGB, no border crop; NaN where `psnr` is.
+      seconds: duration of the enlargement of `timed` images, without compilation.
+      timed: number of these images.
     """
 
     def __init__(self, path: Path, fingerprint: str, count: int, dimension: int):
@@ -115,7 +116,7 @@ class Measurement:
             )
 
 
-def load_crop(source: Source, index: int) -> np.ndarray:
+def load_crop(source: Source, index: int) -> Shaped[np.ndarray, "128 128 3"]:
     """The crop of one record as float32 (128, 128, 3) in [0, 1]."""
     return source[index]["image"].astype(np.float32) / np.float32(255.0)
 
@@ -123,7 +124,7 @@ def load_crop(source: Source, index: int) -> np.ndarray:
 def crop_batches(source: Source, batches: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
     """Yields each batch of positions as float32 crops (B, 128, 128, 3) in [0, 1], decoded ahead in two threads."""
 
-    def load(indices: np.ndarray) -> np.ndarray:
+    def load(indices: Shaped[np.ndarray, " n"]) -> np.ndarray:
         return np.stack([load_crop(source, int(index)) for index in indices])
 
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -138,7 +139,7 @@ def crop_batches(source: Source, batches: Sequence[np.ndarray]) -> Iterator[np.n
 def measure(
     method: Method,
     source: Source,
-    indices: np.ndarray,
+    indices: Shaped[np.ndarray, " n"],
     upscaler: Upscaler | None,
     recognizers: Mapping[str, Recognizer],
     measurements: Mapping[str, Measurement],
@@ -155,8 +156,8 @@ def measure(
       source: prepared crops of 128x128.
       indices: (n,) which records.
       upscaler: enlarges the LR images; None exactly for "none" and "raw".
-      recognizers: by name.
-      measurements: by the recognizer's name.
+      recognizers: recognizers by name.
+      measurements: measurements by the recognizer's name.
       batch_size: images per call; the ragged last batch is padded by upscaler and recognizer.
       progress: told how many images each batch had.
       degradation: degradation of a crop on its way to low resolution.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Integer, Shaped
 
 from lowres_jax.data.lfw_pairs import image_key
 from lowres_jax.errors import UserError
@@ -72,7 +72,7 @@ class Searches:
         as_near = (distances[rows] <= own[:, None]).sum(axis=1)  # the person included
         return cls(own / _GRID, as_near == 1, people[rows], distances[~is_known].min(axis=1) / _GRID, people[~is_known])
 
-    def rates(self, weights: np.ndarray, far: float = FAR) -> np.ndarray:
+    def rates(self, weights: Shaped[np.ndarray, "R P"], far: float = FAR) -> Shaped[np.ndarray, " R"]:
         """DIR at rank 1 and the largest threshold with at most that FAR, under weights of people.
 
         Args:
@@ -122,7 +122,11 @@ class OpenSetLists:
         return cls(enrolled, known, {"o1": few, "o2": one, "o3": np.concatenate([few, one])})
 
     def estimates(
-        self, templates: np.ndarray, gallery: np.ndarray, people: np.ndarray, counts: np.ndarray
+        self,
+        templates: Shaped[np.ndarray, "N D"],
+        gallery: Shaped[np.ndarray, "N D"],
+        people: Shaped[np.ndarray, " N"],
+        counts: Shaped[np.ndarray, "R P"],
     ) -> dict[str, Estimate]:
         """DIR at FAR 1 % of each protocol: by the best of a person's three images, and by their mean.
 
@@ -165,7 +169,7 @@ def read_lines(file: Path) -> list[str]:
         ) from error
 
 
-def positions_of(names: Sequence[str], sources: Sequence[str], where: object) -> np.ndarray:
+def positions_of(names: Sequence[str], sources: Sequence[str], where: object) -> Integer[np.ndarray, " n"]:
     """Positions in the set of images that a protocol names, as "Aaron_Eckhart_0001" or with ".jpg".
 
     Raises:

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 from tqdm import tqdm
 
@@ -62,7 +63,7 @@ def planned_methods(entries: Sequence[str], lr_sizes: Sequence[int]) -> list[Met
 
 def measure_all(
     source: MeasuredSet,
-    images: np.ndarray,
+    images: Shaped[np.ndarray, " n"],
     folder: Path,
     methods: Sequence[Method],
     upscalers: Mapping[str, Upscaler],
@@ -79,11 +80,11 @@ def measure_all(
       images: (n,) positions to measure.
       folder: folder of the kept measurements of this set.
       methods: ways to reduce and enlarge the crops.
-      upscalers: by name, all that the methods name.
-      recognizers: by name.
+      upscalers: upscalers by name, all that the methods name.
+      recognizers: recognizers by name.
       degradation: degradation of a crop on its way to low resolution.
       batch_size: images at a time.
-      flip_sum: whether the recognizers sum over mirrors, see `load_recognizer`.
+      flip_sum: true if the recognizers sum over mirrors, see `load_recognizer`.
       onnx: settings of the recognizer "onnx", if it is among them.
     """
     try_folder(folder)

@@ -1,4 +1,4 @@
-"""Which tests a comparison puts every method to, and what some of them need beside images and pairs."""
+"""Tests of a comparison, and what some of them need beside images and pairs."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.errors import UserError
 from lowres_jax.evaluation import blufr
@@ -58,7 +59,11 @@ class Protocols:
         )
 
     def of_others(
-        self, templates: np.ndarray, originals: np.ndarray, people: np.ndarray, counts: np.ndarray
+        self,
+        templates: Shaped[np.ndarray, "N D"],
+        originals: Shaped[np.ndarray, "N D"],
+        people: Shaped[np.ndarray, " N"],
+        counts: Shaped[np.ndarray, "R P"],
     ) -> dict[str, Estimate]:
         """The tests that others wrote: protocol -> estimate.
 
@@ -96,7 +101,7 @@ class LabelErrors:
         """Reads a JSON file with the lists "exclude" and "same_person".
 
         Raises:
-          UserError: it cannot be read, or is no such file.
+          UserError: the file cannot be read, or is of another kind.
         """
         try:
             content = json.loads(file.expanduser().read_text(encoding="utf-8"))

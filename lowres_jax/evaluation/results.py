@@ -41,7 +41,7 @@ def row(
       protocol: "lfw", "lfw_searcher", "all_against_all", "searcher", "all_against_all_centered", "searcher_centered",
         "blufr", "blufr_searcher", "open_set_o1" to "open_set_o3", or "image_quality".
       estimate: estimate of the method.
-      references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is passed over.
+      references: "bicubic" and "bilinear" -> their estimate on the same resamples; the method itself is skipped.
       images: number of images of the evaluation.
       folds: number of folds, None where there are none.
       undetected: images in which no face was found.

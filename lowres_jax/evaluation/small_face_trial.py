@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Integer
 
 from lowres_jax.data.records import RecordSource
 from lowres_jax.evaluation.centering import centered, condition_mean
@@ -42,7 +43,11 @@ class SmallFaceTrial:
 
     @classmethod
     def of_people(
-        cls, source: RecordSource, positions: np.ndarray, samples: SmallFaceTransform, teacher: Recognizer
+        cls,
+        source: RecordSource,
+        positions: Integer[np.ndarray, " n"],
+        samples: SmallFaceTransform,
+        teacher: Recognizer,
     ) -> "SmallFaceTrial":
         """Faces of people held out, each compared with the mean of the person's other pictures and with everybody else.
 

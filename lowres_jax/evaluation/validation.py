@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Integer, Shaped
 
 from lowres_jax.data.records import RecordSource
 from lowres_jax.data.resize import upscale_bicubic
@@ -29,11 +30,13 @@ class HeldOut:
     templates: np.ndarray
 
     @classmethod
-    def of(cls, low: np.ndarray, high: np.ndarray, judge: Recognizer) -> "HeldOut":
+    def of(
+        cls, low: Shaped[np.ndarray, "B h h 3"], high: Shaped[np.ndarray, "B H H 3"], judge: Recognizer
+    ) -> "HeldOut":
         """With the originals' templates."""
         return cls(low, high, judge.templates(high))
 
-    def figures(self, enlarged: np.ndarray, judge: Recognizer) -> Iterator[tuple[str, float]]:
+    def figures(self, enlarged: Shaped[np.ndarray, "B H H 3"], judge: Recognizer) -> Iterator[tuple[str, float]]:
         """PSNR (RGB, no border), SSIM and identity cosine: means over the faces.
 
         Args:
@@ -51,9 +54,9 @@ class View1:
 
     Attributes:
       low: (N, h, h, 3) float32, each image once.
-      high: (N, H, H, 3).
-      pairs: positions in these of training and test pairs, (P, 2) each.
-      same: (P,) bool, likewise.
+      high: (N, H, H, 3) float32, HR.
+      pairs: positions of the training pairs and of the test pairs in these, (P, 2) each.
+      same: (P,) bool for the training pairs and for the test pairs.
     """
 
     low: np.ndarray
@@ -81,7 +84,7 @@ class View1:
         low, high = reduce(source.crops(images)[0])
         return cls(low, high, (places[: len(same[0])], places[len(same[0]) :]), (same[0], same[1]))
 
-    def accuracy(self, images: np.ndarray, judge: Recognizer) -> float:
+    def accuracy(self, images: Shaped[np.ndarray, "N H H 3"], judge: Recognizer) -> float:
         """Share of the test pairs decided rightly, by the threshold of the training pairs.
 
         Args:
@@ -90,18 +93,18 @@ class View1:
         """
         return self.accuracy_of(judge.templates(images))
 
-    def accuracy_of(self, templates: np.ndarray) -> float:
+    def accuracy_of(self, templates: Shaped[np.ndarray, "N D"]) -> float:
         """The same, of templates (N, D) of the images."""
         scores = [np.sum(templates[pairs[:, 0]] * templates[pairs[:, 1]], axis=-1) for pairs in self.pairs]
         threshold = verification.best_threshold(scores[0], self.same[0])
         return float(np.mean((scores[1] > threshold) == self.same[1]))
 
 
-def evenly(length: int, count: int) -> np.ndarray:
+def evenly(length: int, count: int) -> Integer[np.ndarray, " n"]:
     """Positions of at most `count` of `length` things, evenly taken, ascending."""
     return np.unique(np.linspace(0, length - 1, min(count, length)).round().astype(int))
 
 
-def bicubic(low: np.ndarray, size: int) -> np.ndarray:
+def bicubic(low: Shaped[np.ndarray, "B h h 3"], size: int) -> Shaped[np.ndarray, "B size size 3"]:
     """Bicubic enlargement, the baseline of every generator: (B, h, h, 3) -> (B, size, size, 3)."""
     return np.stack([upscale_bicubic(image, size, size) for image in low])

@@ -6,6 +6,7 @@ Huang et al., "Labeled Faces in the Wild", University of Massachusetts, Technica
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class VerificationResult:
     auc: float
     eer: float
 
-    def thresholds_of(self, folds: np.ndarray) -> np.ndarray:
+    def thresholds_of(self, folds: Shaped[np.ndarray, " P"]) -> Shaped[np.ndarray, " P"]:
         """The threshold of each pair's fold: (P,) fold numbers -> (P,)."""
         return self.fold_thresholds[np.searchsorted(self.folds, folds)]
 
 
-def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
+def best_threshold(scores: Shaped[np.ndarray, " P"], same: Bool[np.ndarray, " P"]) -> float:
     """The threshold of highest accuracy among the midpoints of adjacent distinct scores.
 
     Of equally good ones the middle one is taken (the lower of two). Where all scores are equal there is no midpoint:
@@ -57,7 +58,7 @@ def best_threshold(scores: np.ndarray, same: np.ndarray) -> float:
     return best_midpoint(values, same.sum() - np.cumsum(genuine) + np.cumsum(impostor))
 
 
-def best_midpoint(values: np.ndarray, correct: np.ndarray) -> float:
+def best_midpoint(values: Shaped[np.ndarray, " V"], correct: Shaped[np.ndarray, " V"]) -> float:
     """`best_threshold` of counted scores.
 
     Args:
@@ -71,7 +72,7 @@ def best_midpoint(values: np.ndarray, correct: np.ndarray) -> float:
     return float((values[gap] + values[gap + 1]) / 2)
 
 
-def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def roc(scores: Shaped[np.ndarray, " P"], same: Bool[np.ndarray, " P"]) -> tuple[np.ndarray, np.ndarray]:
     """Operating points of all thresholds, from rejecting to accepting everything.
 
     Args:
@@ -90,8 +91,8 @@ def roc(scores: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return far, tar
 
 
-def equal_error_rate(false_accepts: np.ndarray, false_rejects: np.ndarray) -> float:
-    """Where two rates cross, by linear interpolation between the operating points on both sides.
+def equal_error_rate(false_accepts: Shaped[np.ndarray, " n"], false_rejects: Shaped[np.ndarray, " n"]) -> float:
+    """Rate at which two rates cross, by linear interpolation between the operating points on both sides.
 
     Args:
       false_accepts: (n,) FAR, ascending.
@@ -105,7 +106,9 @@ def equal_error_rate(false_accepts: np.ndarray, false_rejects: np.ndarray) -> fl
     return float(false_accepts[after - 1] + share * (false_accepts[after] - false_accepts[after - 1]))
 
 
-def evaluate_pairs(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> VerificationResult:
+def evaluate_pairs(
+    scores: Shaped[np.ndarray, " P"], same: Bool[np.ndarray, " P"], folds: Shaped[np.ndarray, " P"]
+) -> VerificationResult:
     """The protocol of LFW's View 2, for any number of folds.
 
     Args:
@@ -144,15 +147,16 @@ def evaluate_pairs(scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> V
 
 
 def make_pairs(
-    labels: np.ndarray, number_of_folds: int, pairs_per_fold: int, seed: int
+    labels: Shaped[np.ndarray, " N"], number_of_folds: int, pairs_per_fold: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs for a set that has none: folds of disjoint people, half same and half different, as LFW's are made.
 
     Args:
       labels: (N,) identities; the people with two images or more are spread over the folds at random, others are
         not used.
-      number_of_folds: at least two.
-      pairs_per_fold: at most, two or more; both halves shrink to what the fold's people can give.
+      number_of_folds: number of folds, at least two.
+      pairs_per_fold: largest number of pairs in a fold, two or more; both halves shrink to what the fold's people can
+        give.
       seed: seed of the draw.
 
     Returns:

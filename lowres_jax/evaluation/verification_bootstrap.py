@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Shaped
 
 from lowres_jax.evaluation import verification
 from lowres_jax.evaluation.bootstrap import Estimate
@@ -18,7 +19,11 @@ FEWEST_FOLDS = 6
 
 
 def estimate(
-    scores: np.ndarray, originals: np.ndarray, same: np.ndarray, folds: np.ndarray, counts: np.ndarray
+    scores: Shaped[np.ndarray, " P"],
+    originals: Shaped[np.ndarray, " P"],
+    same: Bool[np.ndarray, " P"],
+    folds: Shaped[np.ndarray, " P"],
+    counts: Shaped[np.ndarray, "R F"],
 ) -> Estimate:
     """All metrics of the pairs, once as they are and once in every resample.
 
@@ -52,10 +57,10 @@ class _Counted:
 
     Attributes:
       values: (V,) the distinct scores of all folds, ascending.
-      present: (F, V) bool: whether a fold has the score.
+      present: (F, V) bool, true if a fold has the score.
       correct: (F, V) pairs decided rightly if "same" is said above values[v].
       genuine: (F, V + 1) genuine pairs among those with the 0 to V highest distinct scores.
-      impostor: (F, V + 1) impostor pairs likewise.
+      impostor: (F, V + 1) impostor pairs among these.
     """
 
     values: np.ndarray
@@ -65,7 +70,7 @@ class _Counted:
     impostor: np.ndarray
 
     @classmethod
-    def of(cls, scores: np.ndarray, same: np.ndarray, folds: np.ndarray) -> "_Counted":
+    def of(cls, scores: Shaped[np.ndarray, " n"], same: np.ndarray, folds: np.ndarray) -> "_Counted":
         values, value = np.unique(np.asarray(scores, np.float64), return_inverse=True)
         numbers, fold = np.unique(folds, return_inverse=True)
         kinds = np.zeros((2, len(numbers), len(values)), np.int32)

@@ -73,7 +73,7 @@ class Centering:
 
     @property
     def active(self) -> bool:
-        """Whether it changes templates."""
+        """True if it changes templates."""
         return self._originals is not None
 
     def of(self, upscaler: Upscaler | None, size: int) -> tuple[int, Condition]:

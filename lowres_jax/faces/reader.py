@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float, UInt8
 
 from lowres_jax.data import images
 from lowres_jax.faces.centering import Centering
@@ -30,13 +31,13 @@ class FaceView:
     """A face as the recognizer gets it.
 
     Attributes:
-      face: where the detector found it.
+      face: detection in the picture.
       native_size: side of its aligned crop in pixels of the photograph.
       cut_size: side of the crop that the upscaler enlarged; 0 if the face was large enough.
       template: (dimension,) float32 unit vector.
       cut: the crop before, (cut_size, cut_size, 3) uint8, or the same as `crop`; None where pictures are not kept.
-      crop: (128, 128, 3) uint8 RGB, enlarged where it had to be; None likewise.
-      quality: from 0 to 1, see `quality.quality`; None for a recognizer of which it is not known.
+      crop: (128, 128, 3) uint8 RGB, enlarged where it had to be; None where pictures are not kept.
+      quality: quality from 0 to 1, see `quality.quality`; None for a recognizer of which it is not known.
       enrolled_template: (dimension,) template by which the face would be enrolled; None: `template`.
     """
 
@@ -50,7 +51,7 @@ class FaceView:
     enrolled_template: np.ndarray | None = None
 
     @property
-    def as_enrolled(self) -> np.ndarray:
+    def as_enrolled(self) -> Float[np.ndarray, " D"]:
         """(dimension,) template for comparisons with other searched faces, and with copies of the same picture."""
         return self.template if self.enrolled_template is None else self.enrolled_template
 
@@ -74,7 +75,7 @@ class Eye:
     largest: int
 
     def reads(self, cut_size: int) -> bool:
-        """Whether it reads faces that were cut at a size in pixels; 0 is a face that is not enlarged."""
+        """True if it reads faces that were cut at a size in pixels; 0 is a face that is not enlarged."""
         return 0 < cut_size <= self.largest
 
 
@@ -85,7 +86,7 @@ class Picture:
     Attributes:
       path: path of the file.
       shape: height, width and 3; empty if it could not be read.
-      faces: from left to right.
+      faces: faces from left to right.
       problem: why it could not be read; empty otherwise.
     """
 
@@ -131,7 +132,7 @@ class FaceReader:
         self.centering = centering or Centering()
         self.small = small
 
-    def for_enrolment(self) -> "FaceReader":
+    def for_enrollment(self) -> "FaceReader":
         """The same for pictures that are enrolled: of these small faces are read as all others are."""
         other = copy.copy(self)
         other.small = None
@@ -173,7 +174,7 @@ class FaceReader:
         views = iter(self._views(pairs))
         return [list(itertools.islice(views, len(faces))) for faces in found]
 
-    def crop(self, path: Path, view: FaceView) -> np.ndarray:
+    def crop(self, path: Path, view: FaceView) -> UInt8[np.ndarray, "128 128 3"]:
         """The crop of a face that was found before, (128, 128, 3) uint8; a gray one if the picture has gone."""
         try:
             image = images.read_image(path)
@@ -183,7 +184,7 @@ class FaceReader:
         assert crop is not None
         return crop
 
-    def with_pictures(self, image: np.ndarray, view: FaceView) -> FaceView:
+    def with_pictures(self, image: Float[np.ndarray, "H W 3"], view: FaceView) -> FaceView:
         """A face that was found before in a picture, (H, W, 3) float32 RGB in [0, 1], with its pictures again."""
         cuts, crops = self._cut([(image, view.face)], np.asarray([view.cut_size]))
         return replace(view, cut=images.to_uint8(cuts[0]), crop=images.to_uint8(crops[0]))
@@ -235,7 +236,7 @@ class FaceReader:
         ]
 
 
-def unknown_face() -> np.ndarray:
+def unknown_face() -> UInt8[np.ndarray, "128 128 3"]:
     """Picture for a face whose own is not there, (128, 128, 3) uint8."""
     return np.full((CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
 

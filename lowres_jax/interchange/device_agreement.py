@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.data import images, resize
@@ -49,9 +50,9 @@ class Check:
     """Something to be computed on both machines.
 
     Attributes:
-      name: its name.
+      name: name of the check.
       compute: precision, see `precision.at` -> an array.
-      trains: whether it is a training step, which takes longest to compile.
+      trains: true if it is a training step, which takes longest to compile.
     """
 
     name: str
@@ -64,7 +65,7 @@ def checks(trainings: Sequence[str], small: bool = False) -> Iterator[Check]:
 
     Args:
       trainings: names of configs, of which a step is made.
-      small: with thin networks, for a rehearsal on a processor.
+      small: true for thin networks, for a rehearsal on a CPU.
     """
     faces = _orl_faces()
     large = faces.astype(np.float32) / np.float32(255.0)
@@ -106,7 +107,7 @@ def _orl_faces() -> np.ndarray:
     return images.to_uint8(np.concatenate([faces, faces[:, :, ::-1]]))
 
 
-def difference(name: str, expected: np.ndarray, found: np.ndarray) -> float:
+def difference(name: str, expected: Shaped[np.ndarray, "..."], found: Shaped[np.ndarray, "..."]) -> float:
     """Distance of two results: 0 for equal ones, infinite for those of other shapes.
 
     Templates: 1 less the smallest cosine of two. Others: root mean square of the difference, in units of that of the
@@ -206,8 +207,8 @@ def _gradient(
             for name, each in state.networks.items()
         },
     )
-    lifted = devices.data_parallel(precision.at(chosen, step), state)
-    after, metrics = lifted(devices.replicate(state), devices.replicate(constants), devices.divide(batch))
+    parallel = devices.data_parallel(precision.at(chosen, step), state)
+    after, metrics = parallel(devices.replicate(state), devices.replicate(constants), devices.divide(batch))
     losses = {name: float(value) for name, value in devices.fetch(metrics).items() if name != "accuracy"}
     rows = [np.resize([losses[name] for name in sorted(losses)], _SAMPLED)]
     for name in sorted(state.networks):

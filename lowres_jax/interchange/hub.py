@@ -48,7 +48,7 @@ def write(folder: Path, card: cards.Card) -> str:
       SHA-256 of its config.json.
 
     Raises:
-      UserError: it is no network of ours, its weights are missing, or the folder cannot be written.
+      UserError: the model is no network of ours, its weights are missing, or the folder cannot be written.
     """
     if isinstance(cards.build_module(card), interpolation.Model) or card.module == "recognition.dlib_resnet":
         raise UserError(f"config.models: {card.name}: is no network of this program; nothing is to be taken away")
@@ -144,7 +144,7 @@ def read(source: str, digest: str | None) -> tuple[dict[str, Any], bytes]:
       The content of config.json, checked, and the weights.
 
     Raises:
-      UserError: it cannot be read, is no model's, or something else than the digest says.
+      UserError: the folder cannot be read, is no model's, or does not match the digest.
     """
     remote = source.startswith(("https://", "http://"))
     if remote and not digest:

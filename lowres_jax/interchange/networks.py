@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from lowres_jax import __version__
 from lowres_jax.data import resize
@@ -18,6 +19,7 @@ from lowres_jax.pretrained import cards
 from lowres_jax.recognition.recognizer import load_network, unit_templates
 from lowres_jax.runtime import configuration
 from lowres_jax.super_resolution import interpolation
+from lowres_jax.utils.shapes import Array
 
 # Networks of the detector, which have no card: name -> module, variables, side of the crops (0: any picture), outputs.
 _DETECTOR: Mapping[str, tuple[Any, Callable[[], Any], int, tuple[str, ...]]] = {
@@ -103,7 +105,7 @@ def portable(name: str) -> Portable:
 def _upscaler(name: str) -> Portable:
     card, module, variables = _generator(name)
 
-    def enlarge(images: jax.Array) -> jax.Array:
+    def enlarge(images: Shaped[Array, "B H W C"]) -> Shaped[jax.Array, "B h w C"]:
         return jnp.clip(module.apply(variables, images), 0.0, 1.0)
 
     facts = {
@@ -121,7 +123,7 @@ def _upscaler(name: str) -> Portable:
 def _recognizer(name: str) -> Portable:
     network, card = load_network(name), cards.load_card(name, "recognition")
 
-    def templates(faces: jax.Array) -> jax.Array:
+    def templates(faces: Shaped[Array, "B H W 3"]) -> Float[jax.Array, "B D"]:
         return unit_templates(network.module.apply, network.variables, faces, flip_sum=False)
 
     size = network.input_size
@@ -148,7 +150,7 @@ def _chain(upscaler: str, recognizer: str) -> Portable:
             f"{CROP_SIZE} px that recognizers take; export the two by themselves"
         )
 
-    def templates(faces: jax.Array) -> jax.Array:
+    def templates(faces: Shaped[Array, "B H W 3"]) -> Float[jax.Array, "B D"]:
         enlarged = jnp.clip(module.apply(variables, faces), 0.0, 1.0)
         fitted = resize.downscale_area_on_device(enlarged, network.input_size, network.input_size)
         return unit_templates(network.module.apply, network.variables, fitted, flip_sum=False)
@@ -175,7 +177,7 @@ def _of_detector(name: str) -> Portable:
     module, read, size, outputs = _DETECTOR[name]
     variables = read()
 
-    def detect(images: jax.Array) -> Any:
+    def detect(images: Shaped[Array, "B H W C"]) -> Any:
         return module.apply(variables, images)
 
     inputs = [Input("images", ("b", size, size, 3) if size else ("b", "h", "w", 3))]

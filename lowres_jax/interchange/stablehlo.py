@@ -23,7 +23,7 @@ def write(path: Path, network: Portable) -> None:
       network: the network.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     scope = export.SymbolicScope()
     specs = [

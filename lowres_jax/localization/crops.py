@@ -2,9 +2,18 @@
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Integer, Shaped
+
+from lowres_jax.utils.shapes import Array
 
 
-def crop_and_resize(stack: jax.Array, sizes: jax.Array, image: jax.Array, boxes: jax.Array, side: int) -> jax.Array:
+def crop_and_resize(
+    stack: Shaped[Array, "N H W C"],
+    sizes: Shaped[Array, " 2"],
+    image: Integer[Array, " B"],
+    boxes: Shaped[Array, "B 4"],
+    side: int,
+) -> Shaped[jax.Array, "B side side C"]:
     """Bilinear crops whose first and last samples lie on the boxes' corners; zero outside the image.
 
     Args:

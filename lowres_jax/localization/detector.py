@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
 
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import configuration
 
-Rule = Literal["highest_score", "nearest_centre", "largest"]
+Rule = Literal["highest_score", "nearest_center", "largest"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Detector(Protocol):
     name: str
     sure_score: float
 
-    def detect(self, image: np.ndarray) -> list[Face]:
+    def detect(self, image: Float[np.ndarray, "H W 3"]) -> list[Face]:
         """Faces of an image, (H, W, 3) float32 RGB in [0, 1], highest score first."""
 
     def detect_batch(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
@@ -70,7 +71,7 @@ def choose(faces: Sequence[Face], image_shape: tuple[int, ...], rule: Rule = "hi
     Args:
       faces: highest score first.
       image_shape: height and width first.
-      rule: "highest_score", as Orsini and Rossi 2022; "nearest_centre": the box whose center is nearest the picture's,
+      rule: "highest_score", as Orsini and Rossi 2022; "nearest_center": the box whose center is nearest the picture's,
         measured in its own sizes, so that a large face a little aside wins over a tiny one in the middle; "largest".
 
     Returns:
@@ -89,6 +90,6 @@ def choose(faces: Sequence[Face], image_shape: tuple[int, ...], rule: Rule = "hi
         return faces[int(np.argmax([face.score for face in faces]))]
     if rule == "largest":
         return faces[int(np.argmax(sizes))]
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    picture_centre = np.asarray([image_shape[1], image_shape[0]]) / 2
-    return faces[int(np.argmin(np.linalg.norm(centres - picture_centre, axis=1) / sizes))]
+    centers = (boxes[:, :2] + boxes[:, 2:]) / 2
+    picture_center = np.asarray([image_shape[1], image_shape[0]]) / 2
+    return faces[int(np.argmin(np.linalg.norm(centers - picture_center, axis=1) / sizes))]

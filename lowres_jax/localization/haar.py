@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.errors import UserError
 from lowres_jax.localization.detector import Face
@@ -20,22 +21,22 @@ class Model:
       name: "haar".
       sure_score: see `Detector`; its scores say nothing of orientation, so that every face counts as upright.
       scale_factor: step of the image pyramid.
-      minimum_neighbours: number of overlapping hits of a detection.
+      minimum_neighbors: number of overlapping hits of a detection.
       minimum_size: minimum size of a face in pixels.
     """
 
     name = "haar"
     sure_score = -math.inf
 
-    def __init__(self, scale_factor: float = 1.1, minimum_neighbours: int = 3, minimum_size: int = 20):
+    def __init__(self, scale_factor: float = 1.1, minimum_neighbors: int = 3, minimum_size: int = 20):
         self.scale_factor = scale_factor
-        self.minimum_neighbours = minimum_neighbours
+        self.minimum_neighbors = minimum_neighbors
         self.minimum_size = minimum_size
         self._file = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
         if not hasattr(cv2, "CascadeClassifier") or not self._file.is_file():
             raise UserError("detector haar: this OpenCV has no cascades; install opencv-python-headless>=4.10,<5")
 
-    def detect(self, image: np.ndarray) -> list[Face]:
+    def detect(self, image: Shaped[np.ndarray, "H W 3"]) -> list[Face]:
         """See `Detector.detect`; the score is the weight of the cascade's last stage, not a probability."""
         # A classifier keeps state while it detects, so each call (each thread) has its own: 10 ms against about 20.
         return self._detect_with(cv2.CascadeClassifier(str(self._file)), image)
@@ -56,13 +57,13 @@ class Model:
         return [found[number] for number in range(len(images))]
 
     def _detect_with(self, classifier: "cv2.CascadeClassifier", image: np.ndarray) -> list[Face]:
-        grey = cv2.cvtColor(np.round(np.asarray(image, np.float32) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
-        if min(grey.shape) < self.minimum_size:
+        gray = cv2.cvtColor(np.round(np.asarray(image, np.float32) * 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
+        if min(gray.shape) < self.minimum_size:
             return []
         boxes, _, weights = classifier.detectMultiScale3(
-            grey,
+            gray,
             scaleFactor=self.scale_factor,
-            minNeighbors=self.minimum_neighbours,
+            minNeighbors=self.minimum_neighbors,
             minSize=(self.minimum_size, self.minimum_size),
             outputRejectLevels=True,
         )

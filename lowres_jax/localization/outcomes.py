@@ -9,6 +9,7 @@ from typing import Literal
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import Face
@@ -40,8 +41,8 @@ class Detection:
     """Choice of both detectors in one picture, and the name of the outcome.
 
     Attributes:
-      mtcnn: its face, or None.
-      haar: its face, or None.
+      mtcnn: face by MTCNN, or None.
+      haar: face by Haar, or None.
       outcome: see `DESCRIPTIONS`.
     """
 
@@ -50,7 +51,9 @@ class Detection:
     outcome: Outcome
 
 
-def classify(image: np.ndarray, mtcnn: Face | None, haar: Face | None, low_confidence: float) -> Detection:
+def classify(
+    image: Float[np.ndarray, "H W 3"], mtcnn: Face | None, haar: Face | None, low_confidence: float
+) -> Detection:
     """Names the outcome of one picture.
 
     Args:
@@ -85,12 +88,12 @@ def overlap(first: Face, second: Face, image_shape: tuple[int, ...]) -> float:
 def _square(face: Face, image_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The upright square around a face's crop: its lower and upper corner in pixels."""
     matrix = align.crop_transform(face, image_shape)
-    centre = cv2.invertAffineTransform(matrix) @ [align.CROP_SIZE / 2 - 0.5, align.CROP_SIZE / 2 - 0.5, 1]
+    center = cv2.invertAffineTransform(matrix) @ [align.CROP_SIZE / 2 - 0.5, align.CROP_SIZE / 2 - 0.5, 1]
     half = align.CROP_SIZE / np.hypot(matrix[0, 0], matrix[1, 0]) / 2
-    return centre - half, centre + half
+    return center - half, center + half
 
 
-def turn(landmarks: np.ndarray) -> float:
+def turn(landmarks: Shaped[np.ndarray, "5 2"]) -> float:
     """Distance of the nose from the middle between the eyes, along their line, in units of the eyes' distance.
 
     Args:
@@ -101,12 +104,12 @@ def turn(landmarks: np.ndarray) -> float:
     return abs(float((nose - left) @ along / max(float(along @ along), 1e-9)) - 0.5)
 
 
-def bridge_edges(crop: np.ndarray) -> float:
+def bridge_edges(crop: Float[np.ndarray, "128 128 3"]) -> float:
     """Strength of horizontal edges across the bridge of the nose, which glasses have and noses do not.
 
     Args:
       crop: (128, 128, 3) float32 RGB in [0, 1], aligned.
     """
-    grey = cv2.cvtColor(np.asarray(crop, np.float32), cv2.COLOR_RGB2GRAY)
-    edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3)) / 8
-    return float(edges[50:72, 57:71].max(axis=0).mean() / max(float(grey[40:110, 30:98].std()), 1e-6))
+    gray = cv2.cvtColor(np.asarray(crop, np.float32), cv2.COLOR_RGB2GRAY)
+    edges = np.abs(cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3)) / 8
+    return float(edges[50:72, 57:71].max(axis=0).mean() / max(float(gray[40:110, 30:98].std()), 1e-6))

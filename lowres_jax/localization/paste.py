@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 
 from lowres_jax.localization.align import crop_transform, warp
 from lowres_jax.localization.detector import Face
@@ -9,8 +10,8 @@ from lowres_jax.localization.detector import Face
 # The mask is a rounded square: one within this part of the crop's half side, zero from the second on.
 _OPAQUE, _TRANSPARENT = 0.65, 0.97
 _ROUNDNESS = 4  # 2 is an ellipse, infinity the square itself
-# Colors are matched over neighbourhoods of this part of the crop's side.
-_COLOUR_REACH = 0.08
+# Colors are matched over neighborhoods of this part of the crop's side.
+_COLOR_REACH = 0.08
 _SMALLEST_CROP = 8
 # OpenCV's warp addresses pixels by 16-bit numbers.
 _LARGEST_SIDE = 32_000
@@ -23,12 +24,12 @@ def native_size(face: Face, image_shape: tuple[int, ...]) -> int:
     return max(round(unit / float(np.hypot(matrix[0, 0], matrix[1, 0]))), _SMALLEST_CROP)
 
 
-def cut_face(image: np.ndarray, face: Face, size: int) -> np.ndarray:
-    """`align.crop_face` for photographs of any size: only the part around the face is looked at.
+def cut_face(image: Float[np.ndarray, "H W 3"], face: Face, size: int) -> Float[np.ndarray, "size size 3"]:
+    """`align.crop_face` for photographs of any size: only the part around the face is read.
 
     Args:
       image: (H, W, 3) float32 RGB in [0, 1].
-      face: in it.
+      face: face in the photograph.
       size: side of the crop in pixels.
 
     Returns:
@@ -43,7 +44,7 @@ def cut_face(image: np.ndarray, face: Face, size: int) -> np.ndarray:
     return warp(image[y0:y1, x0:x1], moved, size)
 
 
-def enlarged_transform(matrix: np.ndarray, scale: int) -> np.ndarray:
+def enlarged_transform(matrix: Shaped[np.ndarray, "2 3"], scale: int) -> Float[np.ndarray, "2 3"]:
     """The same similarity between a photograph and a crop that are both enlarged.
 
     Pixel p of an image becomes pixels scale * p ... scale * p + scale - 1, so that centers go to
@@ -62,7 +63,7 @@ def enlarged_transform(matrix: np.ndarray, scale: int) -> np.ndarray:
     return np.column_stack([matrix[:, :2], shift])
 
 
-def soft_mask(size: int) -> np.ndarray:
+def soft_mask(size: int) -> Float[np.ndarray, "size size"]:
     """Opacity of a crop: 1 in the middle, smoothly to 0 before its border; (size, size) float32."""
     axis = np.abs((np.arange(size) + 0.5) / size * 2 - 1) ** _ROUNDNESS
     distance = (axis[:, None] + axis) ** (1 / _ROUNDNESS)
@@ -70,10 +71,12 @@ def soft_mask(size: int) -> np.ndarray:
     return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
 
 
-def paste(photograph: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> None:
+def paste(
+    photograph: UInt8[np.ndarray, "H W 3"], crop: Float[np.ndarray, "S S 3"], matrix: Shaped[np.ndarray, "2 3"]
+) -> None:
     """Lays a crop softly over the photograph it was cut from; nothing beyond the crop's square is touched.
 
-    Only detail is taken from the crop. Its colors, averaged over a neighbourhood, are set to the photograph's:
+    Only detail is taken from the crop. Its colors, averaged over a neighborhood, are set to the photograph's:
     adversarially trained networks shift them by several levels of 255, which would show as a patch.
 
     Args:
@@ -97,11 +100,11 @@ def paste(photograph: np.ndarray, crop: np.ndarray, matrix: np.ndarray) -> None:
         crop, size = cv2.resize(crop, (smaller, smaller), interpolation=cv2.INTER_AREA), smaller
     # WARP_INVERSE_MAP: the matrix leads from the pixels that are written to those that are read.
     cubic, linear = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP, cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    colours = cv2.warpAffine(crop, moved, place, flags=cubic, borderMode=cv2.BORDER_REPLICATE)
+    colors = cv2.warpAffine(crop, moved, place, flags=cubic, borderMode=cv2.BORDER_REPLICATE)
     opacity = cv2.warpAffine(soft_mask(size), moved, place, flags=linear)[..., None]
     under = photograph[y0:y1, x0:x1]
-    change = colours * np.float32(255.0) - under
-    change -= _blur(change, _COLOUR_REACH * size / float(np.hypot(moved[0, 0], moved[1, 0])))
+    change = colors * np.float32(255.0) - under
+    change -= _blur(change, _COLOR_REACH * size / float(np.hypot(moved[0, 0], moved[1, 0])))
     blended = under + opacity * change
     under[...] = np.round(np.clip(blended, 0.0, 255.0)).astype(np.uint8)
 

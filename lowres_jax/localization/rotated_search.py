@@ -1,4 +1,4 @@
-"""Where nothing upright is found: another look with a border around the picture, and with the picture turned.
+"""Second detection where nothing upright is found: with a border around the picture, and with the picture turned.
 
 A face that fills the picture lacks the surroundings that detectors look for, and neither detector knows turned faces:
 of 65 photographs MTCNN missed between 45 and 60 when they stood on their head or lay on a side, and what it found there
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.localization import align
 from lowres_jax.localization.detector import Detector, Face
@@ -29,7 +30,7 @@ def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = 
     Args:
       detector: any.
       images: (H, W, 3) float32 RGB in [0, 1] each.
-      look_again: whether an image without a face that the detector is sure of gets another look; else this is
+      look_again: true if an image without a face that the detector is sure of gets another look; else this is
         `detector.detect_batch`.
 
     Returns:
@@ -61,13 +62,13 @@ def detect(detector: Detector, images: Sequence[np.ndarray], look_again: bool = 
 
 
 def shrink_large(
-    image: np.ndarray, pixels: int = LARGE_PIXELS, smallest: float = _SMALLEST_FACTOR
+    image: Float[np.ndarray, "H W C"], pixels: int = LARGE_PIXELS, smallest: float = _SMALLEST_FACTOR
 ) -> tuple[np.ndarray, float]:
     """A picture of more than so many pixels reduced to them by area averaging, but by no less than a factor.
 
     Args:
       image: (H, W, C) float32.
-      pixels: that it may have.
+      pixels: largest number of pixels.
       smallest: least factor.
 
     Returns:
@@ -96,7 +97,7 @@ def turned_back(face: Face, shape: tuple[int, ...], quarters: int) -> Face:
     """A face of `np.rot90(image, -quarters)` in the coordinates of the image.
 
     Args:
-      face: in the picture turned clockwise.
+      face: face in the picture turned clockwise.
       shape: shape of the image, height and width first.
       quarters: turns by 90 degrees, 0 to 3.
     """

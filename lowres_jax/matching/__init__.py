@@ -1,1 +1,1 @@
-"""Who is it? A gallery of known people, the search in it, and thresholds that were measured."""
+"""Identification: a gallery of known people, the search in it, and measured thresholds."""

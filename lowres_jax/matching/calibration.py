@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 from tqdm import tqdm
 
 from lowres_jax import __version__
@@ -48,7 +49,7 @@ class Threshold:
     Attributes:
       similarity: cosine; at it or above, the name is given.
       asked: the false accept rate that was asked for.
-      claimed: whether the set is large enough to tell of that rate.
+      claimed: true if the set is large enough to tell of that rate.
       far: share of the searches for somebody not enrolled that still gave a name at this threshold.
       searches: number of such searches.
       false_accepts: number of them that gave a name.
@@ -56,7 +57,8 @@ class Threshold:
       different: similarity that all but a share `asked` of these searches reach, so that below it two faces are hardly
         one person's; None without any.
       recipe: recipe of the galleries: for each person the sizes that the pictures were enlarged from.
-      most_pictures: that anybody in the set has; people of a gallery who have more were enrolled with fewer.
+      most_pictures: largest number of pictures of a person in the set; people of a gallery who have more were enrolled
+        with fewer.
       probe_size: side in pixels from which the searched faces were enlarged; 0: they were not.
       frames: number of pictures of each stranger that were searched for as one.
       reached: highest similarity of a search for somebody enrolled; None without any.
@@ -78,7 +80,7 @@ class Threshold:
 
     @property
     def possible(self) -> bool:
-        """Whether a name is possible: the similarity is one that a search for somebody enrolled reached."""
+        """True if a name is possible: the similarity is one that a search for somebody enrolled reached."""
         return self.reached is None or self.similarity <= self.reached
 
     @property
@@ -171,12 +173,12 @@ class Calibration:
         """Number of images."""
         return len(self.labels)
 
-    def templates(self, size: int, searched: bool = False) -> np.ndarray:
+    def templates(self, size: int, searched: bool = False) -> Float[np.ndarray, "B D"]:
         """The images' templates, (n, D): as they are (0), or reduced to `size` pixels and enlarged again.
 
         Args:
           size: see above.
-          searched: whether they are searched for, and small ones read as such are.
+          searched: true if they are searched for, and small ones read as such are.
         """
         small = self._small if searched and self._small and self._small.reads(size) else None
         key = size, small is not None

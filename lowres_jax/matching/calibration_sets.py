@@ -1,4 +1,4 @@
-"""Which prepared set a threshold is measured on."""
+"""Prepared set on which a threshold is measured."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def folders(given: str | None, detector: str) -> list[Path]:
 
     Args:
       given: folder of a prepared set; None for the usual ones.
-      detector: with which they were prepared.
+      detector: detector with which they were prepared.
 
     Raises:
       UserError: none is prepared; the message has the command.
@@ -46,10 +46,10 @@ def choose(
       gallery_size: people enrolled.
 
     Returns:
-      The set, and remarks on those that were passed over.
+      The set, and remarks on those that were skipped.
 
     Raises:
-      UserError: not one can be used; of a single one its own error.
+      UserError: no set can be used.
     """
     remarks, usable = [], []
     for folder in sets:

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from jaxtyping import Float, Integer, Shaped
 
 from lowres_jax.data.people import person_names
 from lowres_jax.data.picture_files import is_hidden
 from lowres_jax.utils import filenames
 
-_CHUNK = 1024  # similarities of which the largest is looked at first
+_CHUNK = 1024  # similarities of which the largest is read first
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Match:
 class Searchable(Protocol):
     """People whose templates can be searched."""
 
-    def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
+    def search(self, template: Float[np.ndarray, " D"], ranks: int, similarity: float) -> list[Match]:
         """See `Gallery.search`."""
 
 
@@ -55,7 +56,7 @@ class Gallery:
         self.names = list(templates)
         self.templates = np.stack([mean_template(np.stack(list(own))) for own in templates.values()])
 
-    def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
+    def search(self, template: Float[np.ndarray, " D"], ranks: int, similarity: float) -> list[Match]:
         """The most similar people, most similar first; of equally similar ones in the order of `names`.
 
         Args:
@@ -68,7 +69,7 @@ class Gallery:
         return [Match(self.names[number], float(similarities[number])) for number in order]
 
 
-def most_similar(similarities: np.ndarray, ranks: int, similarity: float) -> np.ndarray:
+def most_similar(similarities: Shaped[np.ndarray, " P"], ranks: int, similarity: float) -> Integer[np.ndarray, " n"]:
     """Places of the most similar, and of all that reach a similarity; of equally similar ones in their order.
 
     Args:
@@ -93,14 +94,14 @@ def _largest(values: np.ndarray, place: int) -> float:
     return float(np.partition(values, len(values) - place)[len(values) - place])
 
 
-def mean_template(templates: np.ndarray) -> np.ndarray:
+def mean_template(templates: Shaped[np.ndarray, "n D"]) -> Float[np.ndarray, " D"]:
     """Unit vectors (n, D) -> the unit vector (D,) of their mean."""
     total = templates.sum(axis=0)
     return total / max(float(np.linalg.norm(total)), 1e-12)
 
 
 def people_in(folder: Path, paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Which pictures show whom, see `data.people`.
+    """Pictures of each person, see `data.people`.
 
     Args:
       folder: the gallery, or the one picture that is it.

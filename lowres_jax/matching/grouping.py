@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Shaped
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import pdist
 
@@ -35,7 +36,7 @@ def group_unknown(answers: Sequence[Answer], similarity: float) -> list[int]:
     return groups
 
 
-def clusters(templates: np.ndarray, similarity: float) -> np.ndarray:
+def clusters(templates: Shaped[np.ndarray, "n D"], similarity: float) -> Shaped[np.ndarray, " n"]:
     """Unit vectors (n, D), two or more, -> (n,) the number of each one's cluster, see `group_unknown`."""
     tree = hierarchy.linkage(pdist(templates.astype(np.float64), "cosine"), "average")
     return hierarchy.fcluster(tree, 1.0 - similarity, "distance")

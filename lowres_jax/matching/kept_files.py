@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.errors import UserError
 from lowres_jax.utils.files import locked
@@ -25,16 +26,16 @@ CREATE TABLE people (
 );
 """
 _SECONDS_TO_WAIT = 60.0  # for another process's transaction
-DAMAGED = "damaged; make it anew with keep_gallery"
+DAMAGED = "damaged; make it again with keep_gallery"
 
 
 def is_kept(path: Path) -> bool:
-    """Whether a path is that of a kept gallery."""
+    """True if a path is that of a kept gallery."""
     return path.suffix == ENDING
 
 
 def is_begun(folder: Path) -> bool:
-    """Whether a folder has a gallery: an empty one, or one whose making was stopped, has none."""
+    """True if a folder has a gallery: an empty one, or one whose making was stopped, has none."""
     refuse_format_1(folder)
     file = folder / PEOPLE
     if not file.is_file():
@@ -74,11 +75,11 @@ def refuse_format_1(folder: Path) -> None:
     """Raises a UserError for a gallery of the program's earlier version."""
     if (folder / _OF_FORMAT_1).exists():
         raise UserError(
-            f"{folder}: is of an earlier version of the program; delete the folder, and make it anew with keep_gallery"
+            f"{folder}: is of an earlier version of the program; delete the folder, and make it again with keep_gallery"
         )
 
 
-def checksum_of(template: np.ndarray, name: str) -> int:
+def checksum_of(template: Float[np.ndarray, " D"], name: str) -> int:
     """CRC-32 of a person's template (dimension,) and name."""
     return zlib.crc32(name.encode(), zlib.crc32(np.ascontiguousarray(template, "<f4").data))
 

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.data.people import told_apart
 from lowres_jax.errors import UserError
 from lowres_jax.faces.reader import FaceView
-from lowres_jax.matching.enrolment import POOR
+from lowres_jax.matching.enrollment import POOR
 from lowres_jax.matching.gallery import Match, mean_template, most_similar
 from lowres_jax.matching.kept_files import (
     DAMAGED,
@@ -43,7 +44,7 @@ _TRIES = 20
 
 @dataclass
 class KeptGallery:
-    """The people of a folder; see `enrolment.Enrolled` and `gallery.Searchable`.
+    """The people of a folder; see `enrollment.Enrolled` and `gallery.Searchable`.
 
     Attributes:
       folder: path of the folder.
@@ -58,7 +59,7 @@ class KeptGallery:
 
     @classmethod
     def create(cls, folder: Path, made_by: str, made_by_words: str, dimension: int) -> "KeptGallery":
-        """An empty gallery; a folder that is empty, or whose making was stopped, is begun anew.
+        """An empty gallery; a folder that is empty, or whose making was stopped, is begun again.
 
         Args:
           folder: path of the folder.
@@ -93,7 +94,7 @@ class KeptGallery:
           made_by: names what templates are compared with.
 
         Raises:
-          UserError: it is no gallery, made by other models or settings, or damaged.
+          UserError: the folder is no gallery, made by other models or settings, or damaged.
         """
         refuse_format_1(folder)
         found = cls(folder, made_by)
@@ -122,7 +123,7 @@ class KeptGallery:
         with self._read() as people:
             head = people.execute("SELECT format, made_by, made_by_words, dimension, changes FROM gallery").fetchone()
             if head is None or head[0] != FORMAT:
-                raise UserError(f"{self.folder}: is of another version of the program; make it anew with keep_gallery")
+                raise UserError(f"{self.folder}: is of another version of the program; make it again with keep_gallery")
             _, made_by, words, dimension, changes = head
             if made_by != self._made_by:
                 raise UserError(
@@ -175,10 +176,10 @@ class KeptGallery:
             size = min((view.cut_size for view in own if view.cut_size), default=0)
             poor = any(view.quality is not None and view.quality < POOR for view in own)
             checksum = checksum_of(np.asarray(mean, "<f4"), name)
-            rows.append((int(place), name, filenames.look(name), len(own), size, poor, checksum))
+            rows.append((int(place), name, filenames.appearance(name), len(own), size, poor, checksum))
         with self._read() as table:
-            for look, name in ((row[2], row[1]) for row in rows):
-                known = table.execute("SELECT name FROM people WHERE look = ?", (look,)).fetchone()
+            for appearance, name in ((row[2], row[1]) for row in rows):
+                known = table.execute("SELECT name FROM people WHERE look = ?", (appearance,)).fetchone()
                 if known is not None and known[0] != name:
                     raise UserError(
                         f"{self.folder}: {name!a} cannot be told apart from {known[0]!a}, who is enrolled; rename one"
@@ -189,9 +190,9 @@ class KeptGallery:
             self._commit(table)
 
     def has(self, name: str) -> bool:
-        """Whether somebody of a name, in any Unicode form, is enrolled."""
+        """True if somebody of a name, in any Unicode form, is enrolled."""
         with self._read() as table:
-            return bool(table.execute("SELECT 1 FROM people WHERE look = ?", (filenames.look(name),)).fetchone())
+            return bool(table.execute("SELECT 1 FROM people WHERE look = ?", (filenames.appearance(name),)).fetchone())
 
     def remove(self, names: Iterable[str]) -> None:
         """Removes people, within `changing`: all of them, or nobody.
@@ -202,10 +203,10 @@ class KeptGallery:
         Raises:
           UserError: nobody of a name is enrolled.
         """
-        looks = {filenames.look(name): name for name in names}
+        appearances = {filenames.appearance(name): name for name in names}
         with self._read() as table:
-            for look, name in looks.items():
-                if table.execute("DELETE FROM people WHERE look = ?", (look,)).rowcount == 0:
+            for appearance, name in appearances.items():
+                if table.execute("DELETE FROM people WHERE look = ?", (appearance,)).rowcount == 0:
                     raise UserError(
                         f"{self.folder}: nobody of the name {name!r} is enrolled; nobody was removed (a comma within a "
                         r"name is written \,)"
@@ -299,11 +300,11 @@ class KeptGallery:
         """Itself."""
         return self
 
-    def search(self, template: np.ndarray, ranks: int, similarity: float) -> list[Match]:
+    def search(self, template: Float[np.ndarray, " D"], ranks: int, similarity: float) -> list[Match]:
         """See `gallery.Gallery.search`; exact, among who is enrolled now.
 
         Raises:
-          UserError: the gallery is damaged, or was made anew by other models.
+          UserError: the gallery is damaged, or was made again by other models.
         """
         for _ in range(_TRIES):
             self._refresh()
@@ -325,8 +326,8 @@ class KeptGallery:
             raise UserError(f"{self.folder}: the template or the name of {name!r} is {DAMAGED}")
         return Match(name, similarity)
 
-    def same_picture(self, template: np.ndarray) -> None:
-        """Of pictures nothing is kept."""
+    def same_picture(self, template: Float[np.ndarray, " D"]) -> None:
+        """None: no pictures are kept."""
 
-    def nearest_picture(self, name: str, template: np.ndarray) -> None:
-        """Of pictures nothing is kept."""
+    def nearest_picture(self, name: str, template: Float[np.ndarray, " D"]) -> None:
+        """None: no pictures are kept."""

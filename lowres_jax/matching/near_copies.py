@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from jaxtyping import Shaped
 
 # So many are compared with each other; of more only those that fall together (5,000 templates take .2 s).
 _COMPARED = 8192
@@ -10,7 +11,7 @@ _BLOCK = 1024
 _MISSED = 1e-4
 
 
-def near_copies(templates: np.ndarray, least: float) -> list[tuple[int, int]]:
+def near_copies(templates: Shaped[np.ndarray, "n D"], least: float) -> list[tuple[int, int]]:
     """Pairs of templates whose similarity reaches a bound.
 
     Many templates are first sorted by the sides of random planes on which they lie (Charikar 2002, "Similarity

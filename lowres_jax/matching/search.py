@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from lowres_jax.faces.reader import FaceReader, FaceView
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.enrolment import Enrolled, Skipped
+from lowres_jax.matching.enrollment import Enrolled, Skipped
 from lowres_jax.matching.gallery import Match
 from lowres_jax.matching.shipped_thresholds import Thresholds
 
@@ -46,7 +46,7 @@ class Answer:
 def search(
     reader: FaceReader,
     paths: Sequence[Path],
-    enrolment: Enrolled,
+    enrollment: Enrolled,
     calibration: Thresholds,
     far: float,
     ranks: int,
@@ -57,13 +57,13 @@ def search(
     Args:
       reader: finds faces and makes templates.
       paths: the pictures.
-      enrolment: at least one person's.
+      enrollment: people enrolled, at least one.
       calibration: gives the thresholds.
       far: false accept rate at which they lie.
       ranks: smallest number of matches to give.
       skipped: gets the pictures that give no face.
     """
-    gallery, recipe = enrolment.gallery(), enrolment.recipe
+    gallery, recipe = enrollment.gallery(), enrollment.recipe
     # By the size of the searched face: a large gallery's recipe is long, and one threshold serves many faces.
     thresholds: dict[int, Threshold] = {}
     for picture in tqdm(reader.read(paths), total=len(paths), desc="search", unit="picture", disable=len(paths) < 2):
@@ -75,6 +75,6 @@ def search(
             if view.cut_size not in thresholds:
                 thresholds[view.cut_size] = calibration.threshold(far, recipe, view.cut_size)
             threshold = thresholds[view.cut_size]
-            same = enrolment.same_picture(view.as_enrolled)
+            same = enrollment.same_picture(view.as_enrolled)
             matches = gallery.search(view.template, ranks, threshold.similarity)
             yield Answer(picture.path, number, len(picture.faces), view, matches, threshold, same)

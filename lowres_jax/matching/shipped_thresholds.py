@@ -106,7 +106,7 @@ class ShippedThresholds:
         return sorted({far for far, _, _, _ in self._tables})
 
     def covers(self, far: float) -> bool:
-        """Whether a threshold for a false accept rate is known: one for that rate, or for a smaller one."""
+        """True if a threshold for a false accept rate is known: one for that rate, or for a smaller one."""
         return any(rate <= far for rate in self._rates)
 
     def _rate(self, far: float) -> float:

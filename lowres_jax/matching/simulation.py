@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Bool, Integer, Shaped
 
 # Galleries are drawn until so many searches were made, and so many people enrolled.
 _SEARCHES, _ENROLMENTS = 20_000, 1_000
@@ -39,8 +40,8 @@ class Searches:
 
 def simulate(
     enrolled: Mapping[int, np.ndarray],
-    probes: np.ndarray,
-    labels: np.ndarray,
+    probes: Shaped[np.ndarray, "n D"],
+    labels: Shaped[np.ndarray, " n"],
     recipe: Recipe,
     seed: int,
     frames: int = 1,
@@ -99,7 +100,9 @@ def simulate(
     return Searches(np.concatenate(impostor), np.concatenate(genuine))
 
 
-def fused(probes: np.ndarray, labels: np.ndarray, frames: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def fused(
+    probes: Shaped[np.ndarray, "n D"], labels: Shaped[np.ndarray, " n"], frames: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Means of several pictures of a person, as a track of frames gives one template.
 
     Photographs differ more than a video's frames do, and their mean is nearer to everybody: a threshold that holds for
@@ -142,8 +145,10 @@ def _pairs(
     return Searches(distance[~same], distance[same & ~itself])
 
 
-def assign(wanted: Sequence[int], counts: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Who takes which place of a gallery: somebody with as many pictures as wanted, as far as there is anybody left.
+def assign(
+    wanted: Sequence[int], counts: Shaped[np.ndarray, " P"], order: Shaped[np.ndarray, " P"]
+) -> Integer[np.ndarray, " places"]:
+    """People for the places of a gallery: somebody with as many pictures as wanted, as far as there is anybody left.
 
     Args:
       wanted: pictures of each place, descending; no more places than people.
@@ -165,14 +170,14 @@ def assign(wanted: Sequence[int], counts: np.ndarray, order: np.ndarray) -> np.n
 
 
 def choose_images(
-    labels: np.ndarray, detected: np.ndarray, limit: int, seed: int, pictures: Sequence[int]
-) -> np.ndarray:
-    """Which images of a set to use: as many people as possible, with as many pictures as a gallery's people have.
+    labels: Shaped[np.ndarray, " N"], detected: Bool[np.ndarray, " N"], limit: int, seed: int, pictures: Sequence[int]
+) -> Integer[np.ndarray, " n"]:
+    """Images of a set to use: as many people as possible, with as many pictures as a gallery's people have.
 
     Args:
       labels: (N,) identities.
       detected: (N,) bool: images without a face are not used.
-      limit: most images; 0 for all.
+      limit: largest number of images; 0 for all.
       seed: seed of the draw of people.
       pictures: numbers of pictures of each person of the gallery; at least two are taken, one to be searched for.
 

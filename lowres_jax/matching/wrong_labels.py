@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Shaped
 from scipy.stats import norm
 
 # The tail is extended from these two shares of the pairs of strangers.
@@ -37,7 +38,7 @@ class WrongLabels:
     shows: dict[int, tuple[int, float]]
 
 
-def find_wrong_labels(templates: np.ndarray, labels: np.ndarray) -> WrongLabels:
+def find_wrong_labels(templates: Shaped[np.ndarray, "n D"], labels: Shaped[np.ndarray, " n"]) -> WrongLabels:
     """Looks for them among all pairs.
 
     Args:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Shaped
 
 from lowres_jax.nn import precision
 from lowres_jax.runtime import signals
@@ -42,7 +43,9 @@ class BatchedApply:
         # Number of devices -> the variables last used, and where they were put.
         self._placed: dict[int, tuple[Any, Any]] = {}
 
-    def __call__(self, variables: Any, images: np.ndarray, batch_size: int = 0) -> np.ndarray:
+    def __call__(
+        self, variables: Any, images: Shaped[np.ndarray, "B ..."], batch_size: int = 0
+    ) -> Shaped[np.ndarray, "B ..."]:
         """Applies the function batch by batch, with as few batch shapes as possible.
 
         The ragged last batch is padded with zeros to the full size; fewer images than one batch are padded to a power
@@ -51,7 +54,7 @@ class BatchedApply:
         Args:
           variables: variables of the function; the same object again is not copied again.
           images: (B, ...), B > 0.
-          batch_size: most rows of one call, of all devices together; 0 for what suits them.
+          batch_size: largest number of rows of one call, of all devices together; 0: by the devices.
 
         Returns:
           (B, ...) results in order.

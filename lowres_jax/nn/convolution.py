@@ -15,6 +15,9 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jaxtyping import Shaped
+
+from lowres_jax.utils.shapes import Array
 
 _NUMBERS = ("NHWC", "HWIO", "NHWC")
 # XLA's own gradient is as quick for small images, and for middling ones with as many outputs as inputs.
@@ -35,11 +38,17 @@ def plain() -> Iterator[None]:
 
 
 def is_plain() -> bool:
-    """Whether this is within `plain`."""
+    """True if this is within `plain`."""
     return _PLAIN.get()
 
 
-def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, **settings: Any) -> jax.Array:
+def convolution(
+    inputs: Shaped[Array, "B H W C"],
+    kernel: Shaped[Array, "h w _ D"],
+    strides: Any,
+    padding: Any,
+    **settings: Any,
+) -> Shaped[jax.Array, "B _ _ D"]:
     """`jax.lax.conv_general_dilated`, as `flax.linen.Conv(conv_general_dilated=...)` calls it.
 
     Args:
@@ -61,7 +70,7 @@ def convolution(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any
 
 
 def _is_pointwise(inputs: jax.Array, kernel: jax.Array, padding: Any, settings: dict[str, Any]) -> bool:
-    """Whether it is `pointwise_convolution`."""
+    """True if it is `pointwise_convolution`."""
     unpadded = padding in ("SAME", "VALID") or all(tuple(pair) == (0, 0) for pair in padding)
     return inputs.ndim == 4 and kernel.shape[:2] == (1, 1) and unpadded and _is_plain(settings)
 
@@ -73,7 +82,7 @@ def _is_plain(settings: dict[str, Any]) -> bool:
 
 
 def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, settings: dict[str, Any]) -> bool:
-    """Whether it is `same_convolution`, and of a shape for which that pays."""
+    """True if it is `same_convolution`, and of a shape for which that pays."""
     plain = all(factor == 1 for factor in strides) and _is_plain(settings)
     side = kernel.shape[0]
     square = inputs.ndim == 4 and side == kernel.shape[1] and side % 2 == 1 and side > 1
@@ -87,7 +96,9 @@ def _gains(inputs: jax.Array, kernel: jax.Array, strides: Any, padding: Any, set
     return pixels >= _ENOUGH_PIXELS or (widens and pixels >= _LEAST_PIXELS)
 
 
-def pointwise_convolution(inputs: jax.Array, kernel: jax.Array, strides: Any) -> jax.Array:
+def pointwise_convolution(
+    inputs: Shaped[Array, "B H W C"], kernel: Shaped[Array, "1 1 C D"], strides: Any
+) -> Shaped[jax.Array, "B _ _ D"]:
     """A convolution of one pixel as the matrix product that it is, and so are its gradients (a third of the time).
 
     Args:
@@ -102,7 +113,9 @@ def pointwise_convolution(inputs: jax.Array, kernel: jax.Array, strides: Any) ->
 
 
 @jax.custom_vjp
-def same_convolution(inputs: jax.Array, kernel: jax.Array) -> jax.Array:
+def same_convolution(
+    inputs: Shaped[Array, "B H W C"], kernel: Shaped[Array, "s s C D"]
+) -> Shaped[jax.Array, "B H W D"]:
     """Convolution of stride 1, padding "SAME" and an odd square kernel: (B, H, W, C), (s, s, C, D) -> (B, H, W, D)."""
     return lax.conv_general_dilated(inputs, kernel, (1, 1), "SAME", dimension_numbers=_NUMBERS)
 
@@ -121,7 +134,9 @@ def _backward(kept: Any, gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
 same_convolution.defvjp(_forward, _backward)
 
 
-def weight_gradient(inputs: jax.Array, gradient: jax.Array, side: int) -> jax.Array:
+def weight_gradient(
+    inputs: Shaped[Array, "B H W C"], gradient: Shaped[Array, "B H W D"], side: int
+) -> Shaped[jax.Array, "side side C D"]:
     """Gradient of the kernel of `same_convolution`.
 
     Args:

@@ -7,6 +7,9 @@ from typing import Protocol
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
+
+from lowres_jax.utils.shapes import Array
 
 
 class PReLU(nn.Module):
@@ -16,7 +19,7 @@ class PReLU(nn.Module):
     frozen: bool = False  # the slopes have no gradient
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: Shaped[Array, "... C"]) -> Shaped[jax.Array, "... C"]:
         """(..., C) -> (..., C)."""
         slope = self.param("slope", nn.initializers.constant(self.initial_slope), (inputs.shape[-1],), jnp.float32)
         if self.frozen:
@@ -36,7 +39,7 @@ class BatchDropout(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(self, inputs: jax.Array, train: bool) -> jax.Array:
+    def __call__(self, inputs: Shaped[Array, "b ..."], train: bool) -> Shaped[jax.Array, "b ..."]:
         """(b, ...), this device's rows of the batch -> the same."""
         if not train or not self.rate:
             return inputs
@@ -47,7 +50,7 @@ class BatchDropout(nn.Module):
         return jnp.where(kept, inputs / (1.0 - self.rate), jnp.zeros((), inputs.dtype))
 
 
-def max_pool(inputs: jax.Array) -> jax.Array:
+def max_pool(inputs: Shaped[Array, "B H W C"]) -> Shaped[jax.Array, "B _ _ C"]:
     """Maxima of 3x3 windows of stride 2, no padding: (B, H, W, C) -> (B, (H - 1) // 2, (W - 1) // 2, C).
 
     One direction after the other: XLA's CPU back end takes fifteen times as long for the gradient of whole windows.
@@ -57,7 +60,7 @@ def max_pool(inputs: jax.Array) -> jax.Array:
 
 
 def _maxima(inputs: jax.Array, axis: int) -> jax.Array:
-    """Of pixels 0 to 2, 2 to 4 and so on along an axis."""
+    """Maxima of pixels 0 to 2, 2 to 4 and so on along an axis."""
     count = (inputs.shape[axis] - 1) // 2
     paired = jax.lax.slice_in_dim(inputs, 0, 2 * count, axis=axis)
     paired = paired.reshape(*inputs.shape[:axis], count, 2, *inputs.shape[axis + 1 :])

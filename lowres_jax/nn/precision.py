@@ -24,7 +24,7 @@ def at(precision: str, function: Callable[Parameters, Result]) -> Callable[Param
 
     Args:
       precision: `DEVICE` or `FULL`.
-      function: to be traced by JAX; a product that names a precision of its own keeps it.
+      function: function to be traced by JAX; a product that names a precision of its own keeps it.
     """
 
     @functools.wraps(function)

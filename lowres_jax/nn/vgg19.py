@@ -3,8 +3,10 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
 
 from lowres_jax.nn.convolution import Conv
+from lowres_jax.utils.shapes import Array
 
 # Mean color of ImageNet on the 0-255 scale, BGR, as the published weights want it.
 _MEAN_BGR = (103.939, 116.779, 123.68)
@@ -24,7 +26,7 @@ class Model(nn.Module):
     last: str = "block5_conv4"
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W 3"]) -> Shaped[jax.Array, "B h w C"]:
         """(B, H, W, 3) RGB in [0, 1] -> features of the last layer before its ReLU."""
         features = images[..., ::-1] * 255.0 - jnp.asarray(_MEAN_BGR, jnp.float32)
         for block, (count, width) in enumerate(zip(_CONVOLUTIONS, _WIDTHS, strict=True), start=1):

@@ -9,6 +9,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.data import images
 from lowres_jax.localization import align
@@ -154,7 +155,7 @@ def _decode(photograph: Photograph) -> tuple[Photograph, np.ndarray | images.Unr
     return emptied, np.pad(image, [margin, margin, (0, 0)], mode="edge") if photograph.margin else image
 
 
-def encode(crop: np.ndarray, image_format: str) -> bytes:
+def encode(crop: Shaped[np.ndarray, "H W 3"], image_format: str) -> bytes:
     """A float32 RGB crop in [0, 1] as PNG, or as JPEG of quality 95 without color subsampling."""
     if image_format == "png":
         # The light compression: a tenth larger than the heaviest, several times as quick.

@@ -31,7 +31,7 @@ def open_archive(path: Path) -> Photographs:
       path: path of the archive.
 
     Raises:
-      UserError: it is neither, damaged, encrypted, or has no pictures.
+      UserError: the file is no archive, damaged, encrypted, or has no pictures.
     """
     places: Sequence[Any]
     contents: Callable[[Sequence[Any]], Iterator[bytes]]
@@ -58,7 +58,7 @@ def open_archive(path: Path) -> Photographs:
 
 
 def is_compressed_tar(path: Path) -> bool:
-    """Whether an archive is a tar that can only be read from its beginning on."""
+    """True if an archive is a tar that can only be read from its beginning on."""
     if zipfile.is_zipfile(path):
         return False
     try:
@@ -74,7 +74,7 @@ def pictures_among(all_files: Iterator[File]) -> tuple[PictureFiles, list[str], 
     It is where a picture is behind a link, or a name comes twice.
 
     Args:
-      all_files: for each file its name, the name that a link leads to (else empty), and the reader of its content.
+      all_files: name of each file, the name that a link leads to (else empty), and the reader of its content.
     """
     files: dict[str, bool] = {}  # name -> whether it is a picture
     links: dict[str, str] = {}
@@ -144,7 +144,7 @@ def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 
 def _tar_contents(path: Path, in_order: bool, targets: Sequence[str]) -> Iterator[bytes]:
-    """Files of a compressed tar archive; out of order they are decompressed anew for each."""
+    """Files of a compressed tar archive; out of order they are decompressed again for each."""
     with tar_damage(path), tarfile.open(path, "r|*" if in_order else "r:*") as archive:
         if not in_order:
             by_name = {_normal(member.name): member for member in archive}

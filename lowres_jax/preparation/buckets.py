@@ -30,7 +30,7 @@ logging.getLogger("gcsfs").setLevel(logging.ERROR)
 
 
 def is_address(source: str | None) -> bool:
-    """Whether a source is an address, as gs://bucket/faces, and not a path."""
+    """True if a source is an address, as gs://bucket/faces, and not a path."""
     return "://" in (source or "")
 
 
@@ -73,7 +73,7 @@ def fetch(address: str, folder: Path) -> Path:
 
 
 def exists(address: str) -> bool:
-    """Whether there is a file at an address.
+    """True if there is a file at an address.
 
     Raises:
       UserError: the store is unknown or refuses.
@@ -87,7 +87,7 @@ def exists(address: str) -> bool:
 
 
 def digest(address: str) -> str:
-    """Of what is at an address: names, sizes, and what the store says to tell contents apart."""
+    """Digest of the content of an address: names, sizes, and the store's checksums."""
     with _refusals(address):
         store, root = fsspec.core.url_to_fs(address)
         found = store.find(root, detail=True)

@@ -106,7 +106,7 @@ def _check(config: ConfigDict) -> None:
 
 
 def _photographs(module: Any, config: ConfigDict, temporary: Path) -> Photographs:
-    """The set's photographs, wherever they have to be read from; says what was passed over."""
+    """The set's photographs, wherever they have to be read from; says what was skipped."""
     source = sources.within_reach(config.source, temporary, in_parts=config.beam is not None)
     keywords = {}
     if "pairs" in config:

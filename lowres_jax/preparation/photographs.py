@@ -13,9 +13,9 @@ class Photograph:
 
     Attributes:
       name: name of the person; the identity.
-      source: where it came from, relative to the data set, as "Aaron_Eckhart/Aaron_Eckhart_0001.jpg".
+      source: path relative to the data set, as "Aaron_Eckhart/Aaron_Eckhart_0001.jpg".
       content: the encoded picture.
-      aligned: whether it is a crop on the ArcFace template already, which no detector has to find.
+      aligned: true if it is a crop on the ArcFace template already, which no detector has to find.
       margin: pixels to add on every side, repeating the outermost, before a face is looked for.
     """
 
@@ -33,12 +33,12 @@ class Photographs:
     Attributes:
       names: the person on each, in the order of reading.
       sources: kind of each `Photograph.source`.
-      places: where each lies, in the terms of `contents`.
+      places: place of each, in the terms of `contents`.
       contents: yields the encoded pictures at some places, in their order; a function of a module, or a partial of one.
       aligned: see `Photograph`.
       margin: see `Photograph`.
       companions: files that go with the set, to be copied beside its records: credits, pairs.
-      remarks: files that were passed over, a line each.
+      remarks: files that were skipped, a line each.
     """
 
     names: list[str]
@@ -51,7 +51,7 @@ class Photographs:
     remarks: list[str] = field(default_factory=list)
 
     def read(self) -> Iterator[Photograph]:
-        """Reads the photographs; anew by every call."""
+        """Reads the photographs; again by every call."""
         for name, source, content in zip(self.names, self.sources, self.contents(self.places), strict=True):
             yield Photograph(name, source, content, self.aligned, self.margin)
 

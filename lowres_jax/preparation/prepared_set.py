@@ -33,7 +33,7 @@ def is_there(place: Path, settings: Mapping[str, Any], companions: Sequence[Path
       companions: files that are to lie beside the records.
 
     Raises:
-      UserError: it does not say how it was prepared; `PreparedOtherwiseError` where that was another way.
+      UserError: the set does not say how it was prepared; `PreparedOtherwiseError` where that was another way.
     """
     found = version_directory(place)
     if found is None:
@@ -46,8 +46,10 @@ def is_there(place: Path, settings: Mapping[str, Any], companions: Sequence[Path
             f"{found / SUMMARY}: does not say how the set was prepared ({error}); "
             "--config.overwrite=true prepares it again"
         ) from error
-    # Sets of earlier versions do not say what was at their source.
+    # Sets of earlier versions do not say what was at their source, and spell one rule in the British way.
     there = {"content": settings["content"], **there}
+    if there.get("rule") == "nearest_centre":
+        there["rule"] = "nearest_center"
     different = [key for key in settings if settings[key] != there.get(key)]
     kept = {file.name: file.read_bytes() for file in found.iterdir() if file.name in lfw_pairs.VIEW_FILES.values()}
     if {file.name: file.read_bytes() for file in companions} != kept:

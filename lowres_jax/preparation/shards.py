@@ -54,7 +54,7 @@ class Shard:
       features: features of the records.
       path: path of the shard.
       counts_path: file for what came up, written when the shard is through.
-      platform: as `config.platform`.
+      platform: value of `config.platform`.
       version: version of the program that asks for it.
       sender: host and process that ask for it.
     """

@@ -1,4 +1,4 @@
-"""Where photographs come from: a folder, an archive, RecordIO, or an address."""
+"""Sources of photographs: a folder, an archive, RecordIO, or an address."""
 
 import hashlib
 import os
@@ -48,9 +48,9 @@ def within_reach(source: str | None, folder: Path, in_parts: bool) -> str | None
     comes before its part, is decompressed once.
 
     Args:
-      source: as `config.source`.
-      folder: for the copy; workers see it.
-      in_parts: whether workers read the set, each a part of it.
+      source: value of `config.source`.
+      folder: folder for the copy; workers see it.
+      in_parts: true if workers read the set, each a part of it.
 
     Raises:
       UserError: the source cannot be read, or the copy not be written.

@@ -28,7 +28,7 @@ Loaded = TypeVar("Loaded")
 
 
 def own_folder() -> Path:
-    """Where the user's own cards are, which `export_weights` writes."""
+    """Folder of the user's own cards, which `export_weights` writes."""
     return environment.cache_folder() / "cards"
 
 
@@ -41,7 +41,7 @@ class Card:
       summary: one line: what it is.
       module: module below `lowres_jax`, with a class `Model`; its first part is the room ("super_resolution").
       license: license of the weights.
-      source: where they come from, with the paper.
+      source: origin of the weights, with the paper.
       model: fields of the module's `Model`.
       weights: `reader` (function of a module of `lowres_jax.pretrained`), `file` and `sha256`, and either `package`
         (installed) or `fetch` (name for `lowres_jax.pretrained.fetch`), or neither; empty for models without weights.
@@ -75,12 +75,12 @@ def names(room: str) -> list[str]:
 
 
 def shipped_folder() -> Path:
-    """Where the cards are that come with the program."""
+    """Folder of the cards that come with the program."""
     return _FOLDER
 
 
 def is_shipped(name: str) -> bool:
-    """Whether a card of that name comes with the program."""
+    """True if a card of that name comes with the program."""
     return (_FOLDER / f"{name}.toml").is_file()
 
 
@@ -88,7 +88,7 @@ def check_new_name(name: str) -> None:
     """Refuses what can be no model's name.
 
     Raises:
-      UserError: it has other letters, or is the name of a model that comes along.
+      UserError: the name has other letters, or is that of a shipped model.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(f"config.name={name!r}: use small letters, digits and underscores")
@@ -130,7 +130,7 @@ def read_card(path: Path) -> Card:
     """Reads a card, wherever it lies.
 
     Raises:
-      UserError: it is none.
+      UserError: the file is no model card.
     """
     content = _parsed(path)
     if "licence" in content:

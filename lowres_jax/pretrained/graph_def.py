@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
+from jaxtyping import Float, Shaped
 from tensorboardX.proto import graph_pb2
 
 from lowres_jax.errors import UserError
@@ -14,7 +15,9 @@ from lowres_jax.errors import UserError
 _DTYPES: dict[int, np.dtype] = {1: np.dtype("<f4"), 4: np.dtype("u1"), 12: np.dtype("u1")}
 
 
-def dequantize_min_first(quantized: np.ndarray, minimum: float, maximum: float) -> np.ndarray:
+def dequantize_min_first(
+    quantized: Shaped[np.ndarray, "..."], minimum: float, maximum: float
+) -> Float[np.ndarray, "..."]:
     """TensorFlow's `Dequantize` of uint8 in mode MIN_FIRST: (q + round(min / r)) * r, r = (max - min) / 255.
 
     Args:

@@ -1,4 +1,4 @@
-"""Reads weights from ONNX files, plain or block-quantised, into Flax variables.
+"""Reads weights from ONNX files, plain or block-quantized, into Flax variables.
 
 The `onnx` package only parses the file here; no ONNX graph is ever run.
 """
@@ -10,15 +10,20 @@ from typing import Any
 import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
+from jaxtyping import Float, Shaped
 from onnx import numpy_helper
 
 from lowres_jax.errors import UserError
 
 
 def dequantize(
-    quantized: np.ndarray, scale: np.ndarray, zero_point: np.ndarray, axis: int, block_size: int
-) -> np.ndarray:
-    """Undoes ONNX's blocked quantisation (`DequantizeLinear`, opset 21): w = (q - zero_point) * scale.
+    quantized: Shaped[np.ndarray, "..."],
+    scale: Float[np.ndarray, "..."],
+    zero_point: Shaped[np.ndarray, "..."],
+    axis: int,
+    block_size: int,
+) -> Float[np.ndarray, "..."]:
+    """Undoes ONNX's blocked quantization (`DequantizeLinear`, opset 21): w = (q - zero_point) * scale.
 
     Args:
       quantized: integers, any shape.
@@ -43,7 +48,7 @@ def dequantize(
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """All weights of an ONNX file by name; quantised ones in float32 under the name they had before quantisation.
+    """All weights of an ONNX file by name; quantized ones in float32 under the name they had before quantization.
 
     Args:
       path: .onnx file.
@@ -80,7 +85,7 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def sface(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Variables of `recognition.sface.Model` from OpenCV Zoo's SFace file, float or block-quantised.
+    """Variables of `recognition.sface.Model` from OpenCV Zoo's SFace file, float or block-quantized.
 
     Args:
       path: `face_recognition_sface_2021dec.onnx` or `face_recognition_sface_2021dec_int8bq.onnx`.

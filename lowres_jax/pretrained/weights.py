@@ -1,4 +1,4 @@
-"""Where weight files are: in installed packages, in the cache that `fetch` fills, or where the user says."""
+"""Weight files: in installed packages, in the cache that `fetch` fills, or at the user's path."""
 
 import functools
 import hashlib
@@ -33,7 +33,7 @@ def find_fetched_file(name: str, file_name: str) -> Path:
     """A file that `python -m lowres_jax.pretrained.fetch NAME` puts into the cache.
 
     Raises:
-      UserError: it has not been fetched; the message names the command.
+      UserError: the file has not been fetched; the message names the command.
     """
     path = fetched_folder(name) / file_name
     if not path.is_file():

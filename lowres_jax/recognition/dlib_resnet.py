@@ -6,6 +6,7 @@ the extra "judges") on the CPU: 15 to 30 faces a second. http://blog.dlib.net/20
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
@@ -39,7 +40,7 @@ class DlibRecognizer:
         """Loads dlib and its network.
 
         Args:
-          card: with the weight file.
+          card: model card with the weight file.
           weights: another file of the same format.
 
         Raises:
@@ -59,7 +60,7 @@ class DlibRecognizer:
         except RuntimeError as error:
             raise UserError(f"{path}: not dlib's face recognizer ({str(error).strip()})") from error
 
-    def templates(self, images: np.ndarray) -> np.ndarray:
+    def templates(self, images: Shaped[np.ndarray, "B H W C"]) -> Float[np.ndarray, "B D"]:
         """See `Recognizer.templates`; an image smaller than 128 is enlarged by nearest neighbor first."""
         found = np.zeros((len(images), self.dimension), np.float32)
         for start in interruptible(range(0, len(images), _BATCH)):
@@ -68,7 +69,7 @@ class DlibRecognizer:
         return found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
 
 
-def chip(image: np.ndarray) -> np.ndarray:
+def chip(image: Float[np.ndarray, "s s 3"]) -> UInt8[np.ndarray, "150 150 3"]:
     """An aligned crop, (s, s, 3) float32 in [0, 1] -> dlib's chip of the same face, (150, 150, 3) uint8."""
     if len(image) < DlibRecognizer.input_size:
         image = resize.nearest(image, DlibRecognizer.input_size, DlibRecognizer.input_size)

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Float, Shaped
 
 from lowres_jax.data import resize
 from lowres_jax.errors import UserError
@@ -17,6 +18,7 @@ from lowres_jax.recognition import resnet
 from lowres_jax.recognition.recognizer import NetworkRecognizer, Recognizer, load_recognizer
 from lowres_jax.runtime import configuration
 from lowres_jax.training.loss_networks import FrozenNetwork
+from lowres_jax.utils.shapes import Array
 
 
 def identity_networks(
@@ -37,7 +39,9 @@ def identity_networks(
     for recognizer, share in zip(recognizers, shares, strict=True):
         network = _differentiable(recognizer)
 
-        def embed(variables: Any, images: jax.Array, network: NetworkRecognizer = network) -> jax.Array:
+        def embed(
+            variables: Any, images: Shaped[Array, "B H W C"], network: NetworkRecognizer = network
+        ) -> Float[jax.Array, "B D"]:
             return network.module.apply(variables, _fitted(images, network.input_size))
 
         lenses.append(FrozenNetwork(network.name, weight * share / sum(shares), embed, network.variables))
@@ -54,7 +58,7 @@ def perceptual_network(
       layer: layer whose output is compared; of VGG19 a convolution ("block5_conv4" is SRGAN's VGG54).
       weight: weight of the loss.
       weights: a weight file; VGG19 has none of its own.
-      after_activation: of VGG19, whether after the layer's ReLU; of other networks that is in the layer's name.
+      after_activation: true for VGG19's features after the layer's ReLU; for other networks the layer's name says it.
 
     Of ResNet-50 layers are named as Keras's ("conv3_block4_3_bn"), and pictures keep their size.
 
@@ -75,7 +79,7 @@ def perceptual_network(
         # Layers behind the last one are not part of the module.
         kept = {name: variables["params"][name] for name in names if name <= layer}
 
-        def of_vgg(variables: Any, images: jax.Array) -> jax.Array:
+        def of_vgg(variables: Any, images: Shaped[Array, "B H W C"]) -> jax.Array:
             features = module.apply(variables, images)
             return jax.nn.relu(features) if after_activation else features
 
@@ -87,7 +91,7 @@ def perceptual_network(
         )
     module, variables, size = _imagenet(weights) if network == "resnet50" else _of_recognizer(network, weights)
 
-    def features(variables: Any, images: jax.Array) -> jax.Array:
+    def features(variables: Any, images: Shaped[Array, "B H W C"]) -> Shaped[jax.Array, "..."]:
         return _captured(module, layer, variables, _fitted(images, size) if size else images)
 
     example = jax.ShapeDtypeStruct((1, size or 64, size or 64, 3), jnp.float32)

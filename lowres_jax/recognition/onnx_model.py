@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax import config_keys
@@ -22,7 +23,7 @@ _SHORTEST_TEMPLATE = 8
 KEYS = {
     "path": Key(None, "Path of the .onnx file of the recognizer onnx.", kind=str),
     "input_size": Key(112, "Side of the network's input, in pixels.", least=8, most=1024),
-    "colours": Key("rgb", "Order of the input's color channels.", choices=("rgb", "bgr")),
+    "colors": Key("rgb", "Order of the input's color channels.", choices=("rgb", "bgr")),
     "mean": Key(127.5, "Values on the 0-255 scale become (value - mean) / scale."),
     "scale": Key(127.5, "See mean.", above=0),
 }
@@ -83,10 +84,10 @@ class OnnxRecognizer:
             )
         fixed = isinstance(shape[0], int) and shape[0] > 0
         self._batch = shape[0] if fixed else _BATCH
-        grey = np.full((self._batch if fixed else 1, size, size, 3), 0.5, np.float32)
-        found = self._run(grey)
-        if found.ndim != 2 or len(found) != len(grey) or not np.isfinite(found).all():
-            raise UserError(f"{path}: gives {found.shape} for {len(grey)} crops, not a template for each")
+        gray = np.full((self._batch if fixed else 1, size, size, 3), 0.5, np.float32)
+        found = self._run(gray)
+        if found.ndim != 2 or len(found) != len(gray) or not np.isfinite(found).all():
+            raise UserError(f"{path}: gives {found.shape} for {len(gray)} crops, not a template for each")
         if found.shape[1] < _SHORTEST_TEMPLATE:
             name = self._session.get_outputs()[0].name
             raise UserError(
@@ -95,7 +96,7 @@ class OnnxRecognizer:
             )
         self.dimension = found.shape[1]
 
-    def templates(self, images: np.ndarray) -> np.ndarray:
+    def templates(self, images: Shaped[np.ndarray, "B H W C"]) -> Float[np.ndarray, "B D"]:
         """See `Recognizer.templates`; sizes are brought to the network's as `data.resize.fit` does."""
         found = np.zeros((len(images), self.dimension), np.float32)
         for start in interruptible(range(0, len(images), self._batch)):
@@ -107,7 +108,7 @@ class OnnxRecognizer:
 
     def _run(self, images: np.ndarray) -> np.ndarray:
         images = resize.fit(images, self.input_size) * np.float32(255.0)
-        if self._config.colours == "bgr":
+        if self._config.colors == "bgr":
             images = images[..., ::-1]
         images = (images - np.float32(self._config.mean)) / np.float32(self._config.scale)
         if self._channels_first:

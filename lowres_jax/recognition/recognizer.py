@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jaxtyping import Float, Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
@@ -14,14 +15,14 @@ from lowres_jax.errors import UserError
 from lowres_jax.nn.batching import BatchedApply
 from lowres_jax.pretrained import cards
 from lowres_jax.recognition import dlib_resnet, onnx_model, sface_small
-from lowres_jax.utils.shapes import Images, Templates
+from lowres_jax.utils.shapes import Array, Images, Templates
 
 
 class Recognizer(Protocol):
     """A recognizer as every stage knows it.
 
     Attributes:
-      name: as in its model card.
+      name: name in the model card.
       input_size: side of the square input in pixels; other sizes are brought to it by `data.resize.fit`.
       dimension: length of a template.
     """
@@ -43,7 +44,7 @@ class NetworkRecognizer:
       variables: variables of the module.
       input_size: see `Recognizer`.
       dimension: see `Recognizer`.
-      batch_size: most images of one compiled call; 0 for what suits the devices.
+      batch_size: largest number of images of one compiled call; 0: by the devices.
       enrolls: recognizer of original pictures, whose templates this one's are compared with: itself, unless this one
         reads small faces only.
     """
@@ -83,7 +84,7 @@ class NetworkRecognizer:
         )
         self._plain = BatchedApply(module.apply, lambda batch: resize.fit(batch, input_size))
 
-    def templates(self, images: Images) -> Templates:
+    def templates(self, images: Float[np.ndarray, "..."]) -> Templates:
         """See `Recognizer.templates`. No image gives an array of shape (0, dimension)."""
         if images.ndim != 4 or images.shape[-1] != 3:
             raise ValueError(f"templates of (B, H, W, 3) images, not of shape {images.shape}")
@@ -96,7 +97,9 @@ class NetworkRecognizer:
         return self._plain(self.variables, images, self.batch_size)
 
 
-def unit_templates(apply: Any, variables: Any, images: jax.Array, *, flip_sum: bool) -> jax.Array:
+def unit_templates(
+    apply: Any, variables: Any, images: Shaped[Array, "B S S 3"], *, flip_sum: bool
+) -> Shaped[jax.Array, "B D"]:
     """(B, S, S, 3) images -> (B, D) unit vectors; with `flip_sum` of the sum with the mirrored images' embeddings."""
     embeddings = apply(variables, images)
     if flip_sum:
@@ -140,7 +143,7 @@ def load_network(name: str, weights: str | None = None, flip_sum: bool = False) 
     """`load_recognizer` of one that is a Flax module, and differentiable; once a process.
 
     Raises:
-      UserError: as there; or it is none.
+      UserError: as `load_recognizer`; or the recognizer is no network.
     """
     card = cards.load_card(name, "recognition")
     if card.module == "recognition.dlib_resnet":

@@ -12,9 +12,11 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
 
 from lowres_jax.nn.convolution import Conv
 from lowres_jax.nn.layers import BatchDropout, batch_norm, max_pool
+from lowres_jax.utils.shapes import Array
 
 # Blocks of each stage, and whether they are bottlenecks. 100 is InsightFace's, with two convolutions a block.
 DEPTHS: dict[int, tuple[tuple[int, int, int, int], bool]] = {
@@ -51,7 +53,7 @@ class Backbone(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W 3"], train: bool = False) -> Shaped[jax.Array, "B features"]:
         """(B, H, W, 3) RGB in [0, 1] -> (B, 2048) or, of the depths without bottlenecks, (B, 512) float32."""
         norm = batch_norm(self, train)
         features = images[..., ::-1] * 255.0 - jnp.asarray(_MEAN_BGR, jnp.float32)
@@ -129,7 +131,7 @@ class Model(nn.Module):
     classes: int = 0
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W 3"], train: bool = False) -> Shaped[jax.Array, "B embedding"]:
         """(B, H, W, 3) RGB in [0, 1] -> (B, embedding) templates, not normalized; or (B, classes) logits.
 
         In training with dropout, a random stream "dropout" is needed.

@@ -13,9 +13,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jaxtyping import Float, Shaped
 
 from lowres_jax.nn import convolution
 from lowres_jax.nn.layers import PReLU
+from lowres_jax.utils.shapes import Array
 
 
 class ShiftedConvolution(nn.Module):
@@ -34,7 +36,7 @@ class ShiftedConvolution(nn.Module):
     stride: int = 1
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W C"]) -> Shaped[jax.Array, "B _ _ _"]:
         """(B, H, W, C) -> (B, ceil(H / stride), ceil(W / stride), features or C)."""
         channels = images.shape[-1]
         shape = (3, 3, 1, channels) if self.features is None else (3, 3, channels, self.features)
@@ -73,7 +75,9 @@ def _summed(images: jax.Array, weights: Callable[[int, int], jax.Array], stride:
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def depthwise(images: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+def depthwise(
+    images: Shaped[Array, "B H W C"], kernel: Shaped[Array, "3 3 C"], stride: int
+) -> Shaped[jax.Array, "B _ _ C"]:
     """Depthwise 3x3 convolution with padding 1, also backwards a sum of shifted products.
 
     Left to itself JAX writes the gradient of each shift as a padded copy of its own, which takes three times as long.
@@ -144,14 +148,14 @@ class PixelDense(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, images: jax.Array) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W C"]) -> Shaped[jax.Array, "B H W features"]:
         """(B, H, W, C) -> (B, H, W, features)."""
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (images.shape[-1], self.features))
         return pixel_product(images, kernel)
 
 
 @jax.custom_vjp
-def pixel_product(images: jax.Array, kernel: jax.Array) -> jax.Array:
+def pixel_product(images: Shaped[Array, "B H W C"], kernel: Shaped[Array, "C D"]) -> Shaped[jax.Array, "B H W D"]:
     """(B, H, W, C), (C, D) -> (B, H, W, D).
 
     Its gradients are products of matrices too. Left to itself XLA's CPU back end merges the kernel's with what made its
@@ -184,7 +188,7 @@ class FixedNorm(nn.Module):
     epsilon: float
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: Shaped[Array, "... C"]) -> Shaped[jax.Array, "... C"]:
         """(..., C) -> (..., C)."""
         shape = (inputs.shape[-1],)
         scale = self.param("scale", nn.initializers.ones, shape)
@@ -214,12 +218,12 @@ class Model(nn.Module):
     dimension: int = 128
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: Float[Array, "B size size 3"], train: bool = False) -> Float[jax.Array, "B dimension"]:
         """Embeds a batch.
 
         Args:
           images: (B, 112, 112, 3) float32 RGB in [0, 1], faces aligned to the ArcFace template.
-          train: whether it is trained, which changes nothing here; see the class.
+          train: true if it is trained, which changes nothing here; see the class.
 
         Returns:
           (B, dimension) float32, not normalized; its direction is the template.

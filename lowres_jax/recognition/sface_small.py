@@ -11,8 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Float
 
 from lowres_jax.recognition import sface
+from lowres_jax.utils.shapes import Array
 
 # Among `batch_stats`: the variables of `sface.Model`.
 BASE = "sface"
@@ -26,7 +28,7 @@ def with_share(variables: Any, share: float) -> Any:
 
     Args:
       variables: variables of a `Model`.
-      share: from 0, SFace itself, to 1, the whole change.
+      share: share of the change, from 0 (SFace itself) to 1.
     """
     params = {name: each if name.endswith("_down") else share * each for name, each in variables["params"].items()}
     return {**variables, "params": params}
@@ -48,12 +50,12 @@ class Model(nn.Module):
     dimension: int = sface.Model.dimension
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: Float[Array, "B size size 3"], train: bool = False) -> Float[jax.Array, "B dimension"]:
         """Embeds a batch.
 
         Args:
           images: (B, 112, 112, 3) float32 RGB in [0, 1], faces aligned to the ArcFace template.
-          train: whether it is trained, which changes nothing here.
+          train: true if it is trained, which changes nothing here.
 
         Returns:
           (B, dimension) float32, not normalized; its direction is the template.

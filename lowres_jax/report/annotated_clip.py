@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from ml_collections import ConfigDict
 from PIL import Image, ImageDraw
 from tqdm import tqdm
@@ -17,7 +18,7 @@ from lowres_jax.report.contact_sheet import PAPER, font
 from lowres_jax.report.drawn_text import drawable
 
 # Okabe and Ito's palette without its black and its yellow, on which white text cannot be read.
-COLOURS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
+COLORS = ((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (86, 180, 233), (230, 159, 0))
 
 
 def write_annotated(folder: Path, tracks: Sequence[TrackAnswer], config: ConfigDict) -> list[Path]:
@@ -66,7 +67,7 @@ def _write(path: Path, answers: Sequence[TrackAnswer], config: ConfigDict) -> No
     ):
         for frame in clip.read(config.start, config.stop):
             shown = [
-                (box, label, COLOURS[number % len(COLOURS)])
+                (box, label, COLORS[number % len(COLORS)])
                 for number, (answer, label) in enumerate(zip(answers, labels, strict=True))
                 if (box := answer.track.box_at(frame.seconds)) is not None
             ]
@@ -74,7 +75,9 @@ def _write(path: Path, answers: Sequence[TrackAnswer], config: ConfigDict) -> No
             progress.update()
 
 
-def drawn(pixels: np.ndarray, boxes: Sequence[tuple[np.ndarray, str, tuple[int, int, int]]]) -> np.ndarray:
+def drawn(
+    pixels: UInt8[np.ndarray, "H W 3"], boxes: Sequence[tuple[np.ndarray, str, tuple[int, int, int]]]
+) -> UInt8[np.ndarray, "H W 3"]:
     """A frame, (H, W, 3) uint8, with boxes, each with its text and color; unchanged where there are none."""
     if not boxes:
         return pixels
@@ -82,14 +85,14 @@ def drawn(pixels: np.ndarray, boxes: Sequence[tuple[np.ndarray, str, tuple[int, 
     draw = ImageDraw.Draw(image)
     size = max(11, round(min(pixels.shape[:2]) / 26))
     letters = font(size)
-    for box, label, colour in boxes:
+    for box, label, color in boxes:
         left, top, right, bottom = (float(value) for value in box)
-        draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=colour, width=2)
+        draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=color, width=2)
         text = drawable(label, letters)
         width, height = letters.getlength(text) + 6, size + 5
         # Above the box, or below it where there is no room; never outside the frame.
         at_top = top - height if top >= height else min(bottom, pixels.shape[0] - height)
         at_left = min(max(left, 0.0), max(pixels.shape[1] - width, 0.0))
-        draw.rectangle((at_left, at_top, at_left + width, at_top + height), fill=colour)
+        draw.rectangle((at_left, at_top, at_left + width, at_top + height), fill=color)
         draw.text((at_left + 3, at_top + 1), text, PAPER, letters)
     return np.asarray(image)

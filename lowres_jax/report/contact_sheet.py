@@ -26,7 +26,7 @@ class Candidate:
       name: name of the person.
       similarity: similarity of the two templates.
       crop: (128, 128, 3) uint8: of the person's pictures the most similar one.
-      accepted: whether the similarity reaches the threshold.
+      accepted: true if the similarity reaches the threshold.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Row:
 
     @property
     def matched(self) -> bool:
-        """Whether anybody reaches the threshold."""
+        """True if anybody reaches the threshold."""
         return any(candidate.accepted for candidate in self.candidates)
 
 
@@ -69,7 +69,7 @@ def write_sheet(path: Path, title: str, rows: Sequence[Row], notes: Sequence[str
     Args:
       path: path of the file.
       title: first line.
-      rows: at least one.
+      rows: rows of the sheet, at least one.
       notes: lines of text at the bottom.
     """
     ranks = max(len(row.candidates) for row in rows)
@@ -110,9 +110,9 @@ def _draw_row(sheet: Image.Image, draw: ImageDraw.ImageDraw, row: Row, top: int,
     sheet.paste(Image.fromarray(row.crop), (_MARGIN + _TILE + _GAP, top))
     draw.text((_MARGIN, top + _TILE + 4), _fitted(row.source, small, 2 * _TILE + _GAP), INK, small)
     draw.text((_MARGIN, top + _TILE + 4 + _TEXT_LINE), _fitted(row.how, small, 2 * _TILE + _GAP), _MUTED, small)
-    colour = MATCH if row.matched else NO_MATCH
+    color = MATCH if row.matched else NO_MATCH
     for number, line in enumerate(wrapped(row.verdict, answer, 200)[:4]):
-        draw.text((left, top + 2 + number * 24), _fitted(line, answer, 200), colour, answer)
+        draw.text((left, top + 2 + number * 24), _fitted(line, answer, 200), color, answer)
     draw.text((left, top + _TILE - 18), f"threshold {row.threshold:.3f}", _MUTED, small)
     for number, candidate in enumerate(row.candidates):
         x = matches + number * (_TILE + _GAP)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from lowres_jax.data.images import to_uint8
 from lowres_jax.localization.detector import Face
@@ -16,11 +17,11 @@ _MTCNN, _HAAR, _INK, _PAPER = (0, 158, 115), (213, 94, 0), (30, 30, 30), (255, 2
 
 def draw(
     examples: Mapping[Outcome, Sequence[tuple[np.ndarray, Detection]]], counts: Mapping[Outcome, int], columns: int
-) -> np.ndarray:
+) -> UInt8[np.ndarray, "height width 3"]:
     """One row for each outcome that occurred.
 
     Args:
-      examples: for each outcome at most `columns` pictures, (H, W, 3) float32 RGB in [0, 1], and what was found.
+      examples: pictures of each outcome, at most `columns`, (H, W, 3) float32 RGB in [0, 1], with their faces.
       counts: number of occurrences of each.
       columns: pictures in a row.
 
@@ -50,8 +51,8 @@ def _heading(text: str, columns: int) -> np.ndarray:
 
 def _legend(columns: int) -> np.ndarray:
     strip = _strip(columns)
-    for text, colour, left in (("MTCNN, with landmarks", _MTCNN, 4), ("Haar", _HAAR, 220)):
-        cv2.rectangle(strip, (left, 7), (left + 12, 19), colour, 2)
+    for text, color, left in (("MTCNN, with landmarks", _MTCNN, 4), ("Haar", _HAAR, 220)):
+        cv2.rectangle(strip, (left, 7), (left + 12, 19), color, 2)
         cv2.putText(strip, text, (left + 20, 18), cv2.FONT_HERSHEY_SIMPLEX, 0.48, _INK, 1, cv2.LINE_AA)
     return strip
 
@@ -72,8 +73,8 @@ def _tile(image: np.ndarray, found: Detection) -> np.ndarray:
     return tile
 
 
-def _draw_face(picture: np.ndarray, face: Face, scale: float, colour: tuple[int, int, int]) -> None:
+def _draw_face(picture: np.ndarray, face: Face, scale: float, color: tuple[int, int, int]) -> None:
     x0, y0, x1, y1 = (round(float(value) * scale) for value in face.box)
-    cv2.rectangle(picture, (x0, y0), (x1, y1), colour, 2)
+    cv2.rectangle(picture, (x0, y0), (x1, y1), color, 2)
     for x, y in [] if face.landmarks is None else face.landmarks:
-        cv2.circle(picture, (round(float(x) * scale), round(float(y) * scale)), 2, colour, -1, cv2.LINE_AA)
+        cv2.circle(picture, (round(float(x) * scale), round(float(y) * scale)), 2, color, -1, cv2.LINE_AA)

@@ -36,7 +36,7 @@ def write_people(path: Path, found: Found, rows: Sequence[Row], caution: str) ->
       caution: first line, what a match is worth; last of the notes.
 
     Raises:
-      UserError: it cannot be written.
+      UserError: the file cannot be written.
     """
     pictures = [*rows, *[None] * (len(found.answers) - len(rows))]
     members: dict[tuple[int, str], list[tuple[Answer, Row | None]]] = {}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from jaxtyping import Float
 from PIL import Image, ImageDraw
 
 from lowres_jax.clips.search import TrackAnswer
@@ -29,7 +30,7 @@ class MarkedFace:
     Attributes:
       box: (4,) left, top, right, bottom in pixels of the photograph.
       text: the answer, as "anna, 0.612 (threshold 0.312)".
-      matched: whether it is a name.
+      matched: true if it is a name.
     """
 
     box: np.ndarray
@@ -37,14 +38,14 @@ class MarkedFace:
     matched: bool
 
 
-def write_page(path: Path, title: str, photograph: np.ndarray, faces: Sequence[MarkedFace]) -> None:
+def write_page(path: Path, title: str, photograph: Float[np.ndarray, "H W 3"], faces: Sequence[MarkedFace]) -> None:
     """Writes the page as a JPEG, whole or not at all.
 
     Args:
       path: path of the file.
       title: first line below the photograph.
       photograph: (H, W, 3) float32 RGB in [0, 1].
-      faces: its faces, in the order of their numbers.
+      faces: faces of the photograph, in the order of their numbers.
     """
     height, width = photograph.shape[:2]
     longest = max(height, width)
@@ -55,23 +56,23 @@ def write_page(path: Path, title: str, photograph: np.ndarray, faces: Sequence[M
     room = max(size[0], _SMALLEST)
     lines = [(line, bold, INK) for line in wrapped(title, bold, room - 2 * _MARGIN)]
     for number, face in enumerate(faces, start=1):
-        colour = MATCH if face.matched else NO_MATCH
+        color = MATCH if face.matched else NO_MATCH
         own = wrapped(f"{number}  {face.text}", letters, room - 2 * _MARGIN)
-        lines += [(line, letters, colour) for line in own]
+        lines += [(line, letters, color) for line in own]
     page = Image.new("RGB", (room, size[1] + 2 * _MARGIN + _LINE * len(lines)), PAPER)
     page.paste(Image.fromarray(shown), ((room - size[0]) // 2, 0))
     draw = ImageDraw.Draw(page)
     for number, face in enumerate(faces, start=1):
-        colour = MATCH if face.matched else NO_MATCH
+        color = MATCH if face.matched else NO_MATCH
         left, top, right, bottom = (float(value) * factor for value in face.box)
         left, right = (value + (room - size[0]) // 2 for value in (left, right))
-        draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=colour, width=3)
+        draw.rectangle((left, top, max(right, left + 1), max(bottom, top + 1)), outline=color, width=3)
         # The number stands on its color, inside the picture, whatever lies below.
         place = min(max(left, 0), room - 30), max(top - _LINE, 0)
-        draw.rectangle((*place, place[0] + letters.getlength(str(number)) + 8, place[1] + _LINE - 2), fill=colour)
+        draw.rectangle((*place, place[0] + letters.getlength(str(number)) + 8, place[1] + _LINE - 2), fill=color)
         draw.text((place[0] + 4, place[1] + 1), str(number), PAPER, letters)
-    for number, (line, face_font, colour) in enumerate(lines):
-        draw.text((_MARGIN, size[1] + _MARGIN + number * _LINE), line, colour, face_font)
+    for number, (line, face_font, color) in enumerate(lines):
+        draw.text((_MARGIN, size[1] + _MARGIN + number * _LINE), line, color, face_font)
     with write_atomically(path) as file:
         page.save(file, format="JPEG", quality=90)
 

@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from lowres_jax.evaluation import results
 from lowres_jax.matching.calibration import Threshold
-from lowres_jax.matching.enrolment import Enrolled, Skipped
+from lowres_jax.matching.enrollment import Enrolled, Skipped
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.report import search_wording as wording
@@ -27,9 +27,9 @@ class Found:
 
     Attributes:
       config: config of the task.
-      enrolment: who was enrolled.
+      enrollment: people enrolled.
       answers: one for each face or track.
-      groups: for each answer the number of its group of unknown people; 0 for none.
+      groups: number of the group of unknown people for each answer; 0 for none.
       skipped: probes that gave none.
       calibration: set that the thresholds were measured on.
       upscalers: upscalers of small faces.
@@ -37,7 +37,7 @@ class Found:
     """
 
     config: ConfigDict
-    enrolment: Enrolled
+    enrollment: Enrolled
     answers: Sequence[Answer]
     groups: Sequence[int]
     skipped: Skipped
@@ -47,7 +47,7 @@ class Found:
 
     @property
     def pair(self) -> bool:
-        """Whether two photographs were compared."""
+        """True if two photographs were compared."""
         return Path(self.config.gallery).is_file()
 
 
@@ -63,7 +63,7 @@ def remove_pages(path: Path) -> None:
 
 def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
     """Everything that was printed, and where the pages are; rates are fractions, boxes pixels of the picture."""
-    config, enrolment, answers = found.config, found.enrolment, found.answers
+    config, enrollment, answers = found.config, found.enrollment, found.answers
     calibration, upscalers = found.calibration, found.upscalers
     thresholds = wording.distinct_thresholds(answers)
     place = {wording.key_of(threshold): number for number, threshold in enumerate(thresholds)}
@@ -77,7 +77,7 @@ def write_json(path: Path, found: Found, pages: Sequence[Path]) -> None:
             "images": calibration.images,
             "thresholds": [_described(each) for each in thresholds],
         },
-        "gallery": enrolment.described,
+        "gallery": enrollment.described,
         "faces": [
             {
                 "file": str(answer.path),

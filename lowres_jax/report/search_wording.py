@@ -7,7 +7,7 @@ from pathlib import Path
 from lowres_jax.clips.search import TrackAnswer
 from lowres_jax.faces.reader import FaceView
 from lowres_jax.matching.calibration import FEWEST_FALSE_ACCEPTS, Threshold
-from lowres_jax.matching.enrolment import POOR, Enrolled, Enrolment
+from lowres_jax.matching.enrollment import POOR, Enrolled, Enrollment
 from lowres_jax.matching.search import Answer
 from lowres_jax.matching.shipped_thresholds import Thresholds
 from lowres_jax.super_resolution.upscaler import UpscalerBySize
@@ -48,7 +48,7 @@ def verdict(answer: Answer, pair: bool, least_found: float) -> Verdict:
 
     Args:
       answer: answer of a search.
-      pair: whether two photographs were compared.
+      pair: true if two photographs were compared.
       least_found: share of the enrolled who have to be named at that size, lest a face be too small to tell.
     """
     threshold = answer.threshold
@@ -82,7 +82,7 @@ def _is_too_small(answer: Answer, least_found: float) -> bool:
 
 
 def source(answer: Answer) -> str:
-    """Which face of which file, or which track of which clip."""
+    """Name of a face in a file, or of a track in a clip."""
     if isinstance(answer, TrackAnswer):
         return f"{filenames.printable(answer.path.name)}, track {answer.number}, {_span(answer)}"
     return filenames.printable(answer.path.name) + (
@@ -126,9 +126,9 @@ def line(answer: Answer, ranks: int, upscalers: UpscalerBySize, pair: bool, leas
 
 
 def track_in_words(answer: TrackAnswer, upscalers: UpscalerBySize) -> str:
-    """In how many frames somebody was looked at, how large, how good."""
+    """In how many frames somebody was read, how large, how good."""
     track, size = answer.track, answer.threshold.probe_size
-    frames = f"{len(track.sightings)} frames looked at" if len(track.sightings) > 1 else "one frame looked at"
+    frames = f"{len(track.sightings)} frames searched" if len(track.sightings) > 1 else "one frame searched"
     enlarged = f", enlarged by {upscalers.of(size).name}" if size else ""
     return f"{frames}, {track.size} px{enlarged}{_quality(track.quality)}"
 
@@ -228,7 +228,7 @@ def _condition(sizes: Sequence[int], upscalers: UpscalerBySize) -> str:
 
 
 def groups(answers: Sequence[Answer], numbers: Sequence[int], similarity: float) -> list[str]:
-    """Who of the unknown look like one person, a line each."""
+    """Groups of unknown faces that look like one person, a line each."""
     found: dict[int, list[str]] = {}
     for answer, number in zip(answers, numbers, strict=True):
         if number:
@@ -238,17 +238,17 @@ def groups(answers: Sequence[Answer], numbers: Sequence[int], similarity: float)
     return [*lines, f"grouped at a mean similarity of {similarity:.3f}; {alone} unknown faces are like no other"]
 
 
-def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds) -> list[str]:
+def warnings(answers: Sequence[Answer], enrollment: Enrolled, calibration: Thresholds) -> list[str]:
     """Warnings where thresholds are less sure than they look."""
     found = []
     found_thresholds = distinct_thresholds(answers)
-    people = enrolment.people
+    people = enrollment.people
     if people > calibration.people - 1:
         found.append(
             f"The gallery has {people:,} people, but the threshold was measured on galleries of "
             f"{calibration.people - 1:,}: false names will be more frequent than stated."
         )
-    most = enrolment.most_pictures
+    most = enrollment.most_pictures
     if most > found_thresholds[0].most_pictures:
         found.append(
             f"Somebody is enrolled from {most} pictures, but the set that the threshold was measured on has at most "
@@ -260,29 +260,29 @@ def warnings(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresh
             f"The threshold rests on {fewest} false names only: choose a larger config.far, a larger set or "
             "more config.calibration_images."
         )
-    poor = enrolment.poor
+    poor = enrollment.poor
     if poor:
         listed = ", ".join(poor[:_NAMED]) + (", ..." if len(poor) > _NAMED else "")
         found.append(
             f"{len(poor)} enrolled faces are of poor quality, below {POOR} ({listed}): small, blurred or turned away. "
             "They make false names and missed ones; better pictures would serve better."
         )
-    if enrolment.enlarged:
+    if enrollment.enlarged:
         found.append(
-            f"{enrolment.enlarged} enrolled faces are small and were enlarged: larger pictures would serve better."
+            f"{enrollment.enlarged} enrolled faces are small and were enlarged: larger pictures would serve better."
         )
     return found
 
 
 def gallery_remarks(
-    enrolment: Enrolment, several_folders: Mapping[str, Sequence[str]], gallery: Path, similarity: float
+    enrollment: Enrollment, several_folders: Mapping[str, Sequence[str]], gallery: Path, similarity: float
 ) -> list[str]:
     """Warnings where the gallery itself looks wrong.
 
     Args:
-      enrolment: its enrolment.
+      enrollment: people enrolled.
       several_folders: result of `gallery.people_of_several_folders`.
-      gallery: its folder.
+      gallery: folder of the gallery.
       similarity: similarity above which two pictures show one person.
     """
     found = []
@@ -292,13 +292,13 @@ def gallery_remarks(
             f"WARNING: {gallery / name} holds {len(subfolders)} subfolders ({listed}), and all their pictures are "
             f"enrolled as ONE person, {name!r}. If they are people: --config.gallery={gallery / name}"
         )
-    for name, paths in list(enrolment.strangers(similarity).items())[:_NAMED]:
+    for name, paths in list(enrollment.strangers(similarity).items())[:_NAMED]:
         listed = ", ".join(path.name for path in paths[:_NAMED]) + (", ..." if len(paths) > _NAMED else "")
         found.append(
-            f"{name}: {len(paths)} of {len(enrolment.faces[name])} pictures do not resemble the others ({listed}); do "
+            f"{name}: {len(paths)} of {len(enrollment.faces[name])} pictures do not resemble the others ({listed}); do "
             "they show the same person?"
         )
-    for one, path, other, other_path in enrolment.doubles()[:_NAMED]:
+    for one, path, other, other_path in enrollment.doubles()[:_NAMED]:
         found.append(f"{path} ({one}) and {other_path} ({other}) are the same picture, enrolled under two names.")
     return found
 
@@ -315,7 +315,7 @@ def itself(answers: Sequence[Answer]) -> list[str]:
     return found + ([f"So are {len(same) - _NAMED} more searched faces."] if len(same) > _NAMED else [])
 
 
-def caution(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresholds, pair: bool) -> str:
+def caution(answers: Sequence[Answer], enrollment: Enrolled, calibration: Thresholds, pair: bool) -> str:
     """The worth of a match, in plain words and measured numbers."""
     worst = max(distinct_thresholds(answers), key=lambda threshold: (threshold.possible, threshold.far))
     if not worst.possible:
@@ -332,6 +332,6 @@ def caution(answers: Sequence[Answer], enrolment: Enrolled, calibration: Thresho
         f"{calibration.name}, {often}; on other pictures it may be more, and a face that does not match may still "
         "be the same person"
     )
-    if any(answer.view.cut_size for answer in answers) or any(size for own in enrolment.recipe for size in own):
+    if any(answer.view.cut_size for answer in answers) or any(size for own in enrollment.recipe for size in own):
         sentence += "; small faces were enlarged, and the detail that adds is invented, so it can make false matches"
     return f"{sentence}. It is a hint to look closer, and no proof of who somebody is."

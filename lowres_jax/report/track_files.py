@@ -24,7 +24,7 @@ def write_tracks(
     """Writes both files.
 
     Args:
-      folder: where.
+      folder: folder of the files.
       answers: one for each track.
       groups: number of the group of unknown people that each belongs to; 0 for none.
       upscalers: upscalers of small faces.

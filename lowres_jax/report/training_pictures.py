@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped, UInt8
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw, ImageFont
 
@@ -16,7 +17,7 @@ CURVES = "curves.png"
 _PAPER, _INK = (255, 255, 255), (32, 33, 36)
 
 
-def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarray:
+def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> UInt8[np.ndarray, "H W 3"]:
     """Faces in rows, their versions in columns, on white.
 
     Args:
@@ -42,7 +43,9 @@ def face_grid(titles: Sequence[str], columns: Sequence[np.ndarray]) -> np.ndarra
     return np.asarray(sheet)
 
 
-def sharpness_histogram(sharpness: np.ndarray, chosen: np.ndarray, threshold: float) -> bytes:
+def sharpness_histogram(
+    sharpness: Shaped[np.ndarray, " N"], chosen: Shaped[np.ndarray, " n"], threshold: float
+) -> bytes:
     """Histogram of the sharpness of all crops, with those that a training learns from, as PNG.
 
     Args:
@@ -70,7 +73,7 @@ def write_curves(workdir: Path, evaluations: Sequence[Mapping[str, Any]], refere
 
     Args:
       workdir: workdir of the training.
-      evaluations: as `Progress.evaluations` gives them, each with step, figures and reference.
+      evaluations: evaluations of `Progress.evaluations`, each with step, figures and reference.
       reference: name of the reference, drawn as a dashed line.
     """
     names = list(dict.fromkeys(name for each in evaluations for name in each["figures"]))

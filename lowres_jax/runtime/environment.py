@@ -22,7 +22,7 @@ def datasets_folder(data_dir: str | None = None) -> Path:
     """Folder of prepared sets.
 
     Args:
-      data_dir: as `config.data_dir`: the folder, or None for the one in the cache folder.
+      data_dir: folder of `config.data_dir`, or None for the one in the cache folder.
     """
     return Path(data_dir).expanduser() if data_dir else cache_folder() / "datasets"
 

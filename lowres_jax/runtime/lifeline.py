@@ -2,8 +2,8 @@
 
 JAX's own coordination ends a process with a dump of its stack where a port is taken, a number is given twice or another
 process has died, and the last only after minutes. So before it there is a meeting at the same address: every process
-says its number to process 0, and all go on together or end with one line each. The connections stay. A process that is
-killed closes its own, by its system; the others say so and end before JAX notices. What was saved stays.
+sends its number to process 0, and all continue together or end with one line each. The connections stay. The system
+closes that of a killed process; the others print so and end before JAX notices. What was saved stays.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _POLITE = 1.0
 _VERDICT_SECONDS = 3.0
 # A machine that vanished without a word is missed after 10 + 3 * 5 seconds.
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3))
-_AGAIN = "what is saved stays; start all processes again to go on from there"
+_AGAIN = "what is saved stays; start all processes again to resume"
 
 
 class Lifeline:
@@ -144,7 +144,7 @@ def meet(address: str, number: int, count: int, seconds: float) -> None:
 
 
 def _gather(address: str, port: int, count: int, deadline: float, seconds: float) -> dict[int, socket.socket]:
-    """Process 0's part: takes in the others and tells them to go on, or why not."""
+    """Process 0's part: takes in the others and tells them to continue, or why not."""
     came: dict[int, socket.socket] = {}
     with contextlib.ExitStack() as on_error:
         try:

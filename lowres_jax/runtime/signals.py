@@ -71,7 +71,7 @@ def install() -> None:
 
 
 def requested() -> bool:
-    """Whether a stop was requested."""
+    """True if a stop was requested."""
     return _State.requested is not None or _State.noted is not None
 
 

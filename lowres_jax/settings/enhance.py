@@ -4,7 +4,7 @@ import dataclasses
 
 from lowres_jax.config_keys import PLATFORM, Key
 
-RULES = ("highest_score", "nearest_centre", "largest")
+RULES = ("highest_score", "nearest_center", "largest")
 DETECTORS = ("mtcnn", "haar")
 
 DETECTOR = Key("mtcnn", "Face detector.", choices=DETECTORS)

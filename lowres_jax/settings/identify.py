@@ -26,7 +26,7 @@ KEYS = {
     "annotate": Key(True, "Write each clip with boxes and names into the folder clips."),
     "detector": DETECTOR,
     "look_again": LOOK_AGAIN,
-    "enrol": Key("largest", "Rule by which one of several faces of a gallery picture is enrolled.", choices=RULES),
+    "enroll": Key("largest", "Rule by which one of several faces of a gallery picture is enrolled.", choices=RULES),
     "upscaler": UPSCALER,
     "weights": WEIGHTS,
     "small_face": SMALL_FACE,

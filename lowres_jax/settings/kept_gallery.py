@@ -16,6 +16,6 @@ KEYS = {
     ),
     **{
         name: identify.KEYS[name]
-        for name in ("detector", "look_again", "enrol", "upscaler", "weights", "small_face", "recognizer", "centering")
+        for name in ("detector", "look_again", "enroll", "upscaler", "weights", "small_face", "recognizer", "centering")
     },
 }

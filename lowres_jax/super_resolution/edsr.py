@@ -5,9 +5,11 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
 
 from lowres_jax.nn.convolution import Conv
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head
+from lowres_jax.utils.shapes import Array
 
 # Mean color of the training pictures on the 0-255 scale, RGB, as the published TensorFlow weights want it.
 MEAN_RGB = (114.3563, 111.5615, 103.1546)
@@ -24,7 +26,7 @@ class Model(nn.Module):
       tail: "paper" enlarges by [conv to 4 (or 9) x features, shuffle] for each factor of the scale and ends with a
         convolution to RGB (43.1 million parameters at x4); "direct" goes to RGB cells by one convolution, as the
         published TensorFlow weights do (38.5 million).
-      edge_head: whether the network also tells where edges are.
+      edge_head: true if the network also tells where edges are.
       dtype: dtype of the computation; parameters are float32.
     """
 
@@ -37,7 +39,9 @@ class Model(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array | tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, images: Shaped[Array, "B H W 3"], train: bool = False
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
         """(B, H, W, 3) RGB in [0, 1] -> (B, scale * H, scale * W, 3) float32, not clipped; training changes nothing.
 
         With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Shaped
 
 from lowres_jax.data import resize
 
@@ -20,7 +21,7 @@ class Model:
     method: Literal["bilinear", "bicubic"]
     scale: int = 4
 
-    def __call__(self, images: np.ndarray) -> np.ndarray:
+    def __call__(self, images: Shaped[np.ndarray, "B H W 3"]) -> Shaped[np.ndarray, "B _ _ 3"]:
         """(B, H, W, 3) in [0, 1] -> (B, scale * H, scale * W, 3) in [0, 1]."""
         height, width = images.shape[1] * self.scale, images.shape[2] * self.scale
         enlarge = {"bilinear": resize.upscale_bilinear, "bicubic": resize.upscale_bicubic}[self.method]

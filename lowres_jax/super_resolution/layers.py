@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jaxtyping import Float, Shaped
 
 from lowres_jax.nn.convolution import Conv
+from lowres_jax.utils.shapes import Array
 
 
-def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
+def depth_to_space(inputs: Shaped[Array, "B H W _"], scale: int) -> Shaped[jax.Array, "B _ _ C"]:
     """Sub-pixel shuffle (Shi et al., arXiv:1609.05158), channels ordered as TensorFlow's depth_to_space.
 
     Args:
@@ -26,7 +28,7 @@ def depth_to_space(inputs: jax.Array, scale: int) -> jax.Array:
     return cells.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height * scale, width * scale, channels)
 
 
-def enlarge_cubic(images: jax.Array, scale: int) -> jax.Array:
+def enlarge_cubic(images: Float[Array, "B H W C"], scale: int) -> Float[jax.Array, "B _ _ C"]:
     """`jax.image.resize(..., "cubic")` by a whole factor, as one convolution: for any size, which converters know.
 
     Args:
@@ -55,8 +57,8 @@ def enlarge_cubic(images: jax.Array, scale: int) -> jax.Array:
 @functools.lru_cache(maxsize=8)
 def _cubic_kernel(scale: int, channels: int) -> np.ndarray:
     """(5, 5, C, scale ** 2 * C): Keys's cubic (1981, a = -0.5) at each pixel of a cell, as `depth_to_space` orders."""
-    centres = (np.arange(scale) + 0.5) / scale - 0.5
-    away = np.abs(centres[None] - np.arange(-2, 3)[:, None])
+    centers = (np.arange(scale) + 0.5) / scale - 0.5
+    away = np.abs(centers[None] - np.arange(-2, 3)[:, None])
     near = (1.5 * away - 2.5) * away * away + 1.0
     far = ((-0.5 * away + 2.5) * away - 4.0) * away + 2.0
     taps = np.where(away < 1.0, near, np.where(away < 2.0, far, 0.0))
@@ -64,7 +66,7 @@ def _cubic_kernel(scale: int, channels: int) -> np.ndarray:
     return kernel.reshape(5, 5, channels, scale * scale * channels).astype(np.float32)
 
 
-def edge_head(features: jax.Array, scale: int = 1) -> jax.Array:
+def edge_head(features: Shaped[Array, "B H W C"], scale: int = 1) -> Float[jax.Array, "B _ _ 1"]:
     """The edge head: one more 3x3 convolution, to one channel, beside the one that gives RGB.
 
     Call it inside a module's `__call__`; the sigmoid that makes a probability of it is left to whoever reads it, since

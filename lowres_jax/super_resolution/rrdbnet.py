@@ -3,9 +3,11 @@
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
 
 from lowres_jax.nn.convolution import Conv
 from lowres_jax.super_resolution.layers import edge_head
+from lowres_jax.utils.shapes import Array
 
 
 class ResidualDenseBlock(nn.Module):
@@ -17,7 +19,7 @@ class ResidualDenseBlock(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: Shaped[Array, "B H W features"]) -> Shaped[jax.Array, "B H W features"]:
         """(B, H, W, features) -> the same."""
         seen = inputs
         for number in range(4):
@@ -35,7 +37,7 @@ class Model(nn.Module):
       features: channels of the trunk.
       growth: channels that each dense convolution adds.
       residual_scale: factor of each (dense) block's output.
-      edge_head: whether the network also tells where edges are.
+      edge_head: true if the network also tells where edges are.
       dtype: dtype of the computation; parameters are float32.
     """
 
@@ -48,7 +50,9 @@ class Model(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array | tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, images: Shaped[Array, "B H W 3"], train: bool = False
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
         """(B, H, W, 3) RGB in [0, 1] -> (B, scale * H, scale * W, 3) float32, not clipped; training changes nothing.
 
         With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.

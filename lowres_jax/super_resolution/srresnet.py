@@ -6,10 +6,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Shaped
 
 from lowres_jax.nn.convolution import Conv
 from lowres_jax.nn.layers import PReLU, batch_norm
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head, enlarge_cubic
+from lowres_jax.utils.shapes import Array
 
 
 class ResidualBlock(nn.Module):
@@ -20,7 +22,7 @@ class ResidualBlock(nn.Module):
     dtype: jnp.dtype
 
     @nn.compact
-    def __call__(self, inputs: jax.Array) -> jax.Array:
+    def __call__(self, inputs: Shaped[Array, "B H W features"]) -> Shaped[jax.Array, "B H W features"]:
         """(B, H, W, features) -> the same."""
         features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_0")(inputs)
         features = self.norm(name="norm_0")(features)
@@ -43,7 +45,7 @@ class Model(nn.Module):
       epsilon: epsilon of batch normalization.
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
-      edge_head: whether the network also tells where edges are (Canny model).
+      edge_head: true if the network also tells where edges are (Canny model).
       tail: "paper": a doubling for each factor of two; or "direct", see above.
       dtype: dtype of the computation; parameters and batch statistics are float32.
     """
@@ -59,12 +61,14 @@ class Model(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array | tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, images: Shaped[Array, "B H W 3"], train: bool = False
+    ) -> jax.Array | tuple[jax.Array, jax.Array]:
         """Enlarges RGB images.
 
         Args:
           images: (B, H, W, 3) in [0, 1].
-          train: whether batch normalization uses the batch's statistics (and updates `batch_stats`).
+          train: true if batch normalization uses the batch's statistics (and updates `batch_stats`).
 
         Returns:
           (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]; with the tail

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from lowres_jax.errors import UserError
 from lowres_jax.runtime.signals import interruptible
@@ -27,7 +28,9 @@ _PIXELS_AT_ONCE = {True: 128**2, False: 32 * 128**2}
 _INTERPOLATION_REACH, _STRIP_ROWS = 4, 64
 
 
-def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> np.ndarray:
+def upscale_tiled(
+    upscaler: Upscaler, image: Float[np.ndarray, "H W 3"], tile: int = 128, overlap: int = 32
+) -> Float[np.ndarray, "_ _ 3"]:
     """Enlarges one picture of any size.
 
     Args:
@@ -45,7 +48,9 @@ def upscale_tiled(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overla
     return np.concatenate(list(upscale_bands(upscaler, image, tile, overlap)))
 
 
-def upscale_bands(upscaler: Upscaler, image: np.ndarray, tile: int = 128, overlap: int = 32) -> Iterator[np.ndarray]:
+def upscale_bands(
+    upscaler: Upscaler, image: Shaped[np.ndarray, "rows _ 3"], tile: int = 128, overlap: int = 32
+) -> Iterator[np.ndarray]:
     """`upscale_tiled` as a stream of finished bands, (rows, scale * W, 3) each, from top to bottom."""
     check(tile, overlap)
     if not upscaler.card.weights:
@@ -139,7 +144,7 @@ def tile_starts(length: int, tile: int, overlap: int) -> list[int]:
     return [round(number * (length - tile) / (count - 1)) for number in range(count)]
 
 
-def tile_weights(starts: Sequence[int], tile: int, overlap: int, scale: int) -> np.ndarray:
+def tile_weights(starts: Sequence[int], tile: int, overlap: int, scale: int) -> Float[np.ndarray, "tiles length"]:
     """Weights of each tile along an axis, on the enlarged grid; wherever tiles overlap they sum to one.
 
     Args:

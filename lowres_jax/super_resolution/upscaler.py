@@ -31,7 +31,7 @@ class Upscaler:
     Attributes:
       name: name of its model card.
       scale: enlargement of each side.
-      card: its model card.
+      card: model card.
       made_for: side in pixels of the faces it was trained for; 0 where its card does not say.
       for_degraded: True for a model trained on blurred, noisy and compressed faces.
     """

@@ -49,12 +49,12 @@ class _Inputs:
 
     Attributes:
       dataset: name of the prepared set.
-      source: its records.
+      source: records of the set.
       subjects: the images, people and pairs of it.
-      corrected: the same without known label errors; None where no file of them is given.
+      corrected: the set without known label errors; None where no file of them is given.
       protocols: tests that every method is put to.
       methods: ways to reduce and enlarge the crops.
-      upscalers: by name, all that the methods name.
+      upscalers: upscalers by name, all that the methods name.
       recognizers: the judges, by name.
       degradation: degradation of a crop on its way to low resolution.
     """
@@ -94,10 +94,10 @@ _AllJudged = Mapping[str, Mapping[Method, Judged]]
 
 
 def run(config: ConfigDict, workdir: Path) -> None:
-    """Runs the comparison: measurements (kept in files, so that a stopped run goes on), results.json, report.html.
+    """Runs the comparison: measurements (kept in files, so that an interrupted run resumes), results.json, report.html.
 
     Args:
-      config: see configs/compare.py.
+      config: config of configs/compare.py.
       workdir: folder for the results.
 
     Raises:
@@ -123,7 +123,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
 
 
 def _opened(config: ConfigDict, workdir: Path) -> _Inputs:
-    """The set, the tests and the models; all that can be wrong is looked at here."""
+    """The set, the tests and the models; all that can be wrong is read here."""
     methods = planned_methods(config.upscalers, config.lr_sizes)
     for name in config.recognizers:
         if name != onnx_model.NAME:

@@ -24,7 +24,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     config_keys.check(config, KEYS)
     folder = Path(config.folder or workdir)
     files = [each for each in config.formats if each != "hub"]
-    # All names are looked at before the first minute is spent.
+    # All names are read before the first minute is spent.
     networks = {name: portable(name) for name in config.models} if files else {}
     own = {name: _card(name) for name in config.models} if "hub" in config.formats else {}
     try_folder(folder)

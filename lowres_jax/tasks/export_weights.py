@@ -38,7 +38,7 @@ class Trained:
     """Facts of a training about its result.
 
     Attributes:
-      settings: its config, as `run.json` has it.
+      settings: config of the training, from `run.json`.
       step: step of the weights.
       figures: figures of people held out; may be empty.
       figures_step: step of the figures.
@@ -109,7 +109,7 @@ def write_model(folder: Path, config: ConfigDict, trained: Trained, tree: Any) -
       folder: folder for both.
       config: the model's `name`, `summary` and `license`.
       trained: facts for the card.
-      tree: its variables, as host arrays.
+      tree: variables of the network, as host arrays.
 
     Returns:
       The weight file.
@@ -221,7 +221,7 @@ def _best(training: Path, settings: dict[str, Any]) -> tuple[Trained, Any]:
     """
     path = training / BEST
     if not path.is_file():
-        raise UserError(f"{path}: there was no evaluation yet; let the training go on to its first")
+        raise UserError(f"{path}: there was no evaluation yet; let the training run to its first")
     told = safetensors_weights.told(path)
     trained = Trained(settings, told["step"], told["figures"], told["step"], told.get("reference", {}))
     return trained, safetensors_weights.variables(path)

@@ -20,7 +20,7 @@ from lowres_jax.faces.loading import kept_identity, load_reader, reading
 from lowres_jax.faces.reader import CUT_SIZES, FaceReader, unknown_face
 from lowres_jax.matching import calibration_sets
 from lowres_jax.matching.calibration import Calibration
-from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.enrollment import Enrolled, Enrollment, KeptTemplates, Skipped, enroll
 from lowres_jax.matching.gallery import people_in, people_of_several_folders
 from lowres_jax.matching.grouping import group_unknown
 from lowres_jax.matching.kept_files import is_kept
@@ -44,16 +44,16 @@ _MOST_GROUPED = 1000
 
 @dataclass(frozen=True)
 class _Known:
-    """Who is searched for, and from which likeness on a name is given.
+    """People enrolled, and the thresholds for a name.
 
     Attributes:
-      enrolment: the people.
+      enrollment: the people.
       thresholds: give a threshold for each size of a searched face.
       alike: similarity from which on two faces may be one person's.
       remarks: lines about gallery and thresholds.
     """
 
-    enrolment: Enrolled
+    enrollment: Enrolled
     thresholds: Thresholds
     alike: float
     remarks: Sequence[str]
@@ -63,7 +63,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """Identifies the faces of `config.probe`; writes identify.html and files for programs into the workdir.
 
     Args:
-      config: see configs/identify.py.
+      config: config of configs/identify.py.
       workdir: folder for the results.
 
     Raises:
@@ -80,7 +80,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     if probes.clips and reader.small is not None:
         # Of five frames of a video the usual recognizer finds more (docs/clips.md).
         print(f"With clips among the probes {reader.recognizer.name} reads all faces, also small ones.")
-        reader = reader.for_enrolment()
+        reader = reader.for_enrollment()
     if license := reader.upscalers.license_remark():
         print(license)
     known = _known(config, source, files, reader)
@@ -115,32 +115,32 @@ def _with_measured_rate(config: ConfigDict) -> tuple[ConfigDict, list[str]]:
 def _known(config: ConfigDict, source: Path, files: PictureFiles, reader: FaceReader) -> _Known:
     """Enrolls the gallery, or opens a kept one, and finds thresholds for it."""
     people = people_in(source, files.paths) if files.paths else {}
-    # A set that has to be prepared first is asked for before minutes of enrolment.
+    # A set that has to be prepared first is asked for before minutes of enrollment.
     own = config.calibration or config.weights
     made_for = described(reader.recognizer, reader.upscalers, reader.centering, config.detector, reader.small)
     shipped = None if own else ShippedThresholds.load(made_for)
     shipped = shipped if shipped and shipped.covers(config.far) else None
     sets = [] if shipped else calibration_sets.folders(config.calibration, config.detector)
-    enrolment: Enrolled
+    enrollment: Enrolled
     if is_kept(source):
-        enrolment = KeptGallery.open(source, kept_identity(config, reader)[0])
-        if not enrolment.people:
+        enrollment = KeptGallery.open(source, kept_identity(config, reader)[0])
+        if not enrollment.people:
             raise UserError(f"{source}: nobody is enrolled; keep_gallery enrolls people")
-        print(f"{enrolment.people:,} people enrolled in {source}")
+        print(f"{enrollment.people:,} people enrolled in {source}")
     else:
-        enrols = reader.for_enrolment()
-        enrolment = enrol(enrols, people, config.enrol, _kept_templates(config, source, enrols))
-        _report_enrolment(enrolment, config)
-    thresholds, remarks = _thresholds(config, shipped, sets, reader, enrolment)
+        enrolls = reader.for_enrollment()
+        enrollment = enroll(enrolls, people, config.enroll, _kept_templates(config, source, enrolls))
+        _report_enrollment(enrollment, config)
+    thresholds, remarks = _thresholds(config, shipped, sets, reader, enrollment)
     alike = thresholds.threshold(max(config.far, 0.01), ((0,),), 0).similarity
-    if isinstance(enrolment, Enrolment):
-        remarks += wording.gallery_remarks(enrolment, people_of_several_folders(source, people), source, alike)
+    if isinstance(enrollment, Enrollment):
+        remarks += wording.gallery_remarks(enrollment, people_of_several_folders(source, people), source, alike)
     if reader.small is not None:
         remarks.append(
             f"Searched faces of up to {reader.small.largest} px are read by {reader.small.recognizer.name}, all others "
             f"by {reader.recognizer.name}."
         )
-    return _Known(enrolment, thresholds, alike, [*remarks, *reader.centering.remarks])
+    return _Known(enrollment, thresholds, alike, [*remarks, *reader.centering.remarks])
 
 
 def _answers(
@@ -156,11 +156,11 @@ def _answers(
     upright = copy.copy(reader)
     upright.look_again = False
     kept = workdir / "seen.sqlite" if probes.clips and config.keep_templates else None
-    enrolment, thresholds = known.enrolment, known.thresholds
+    enrollment, thresholds = known.enrollment, known.thresholds
     with SeenFrames(kept, reading(config, upright), reader.recognizer.dimension) as seen:
         everything = itertools.chain(
-            search(reader, probes.pictures, enrolment, thresholds, config.far, config.ranks, skipped),
-            search_clips(probes.clips, upright, enrolment, thresholds, config, skipped, known.alike, seen),
+            search(reader, probes.pictures, enrollment, thresholds, config.far, config.ranks, skipped),
+            search_clips(probes.clips, upright, enrollment, thresholds, config, skipped, known.alike, seen),
         )
         for answer in everything:
             tqdm.write(wording.line(answer, config.ranks, reader.upscalers, pair, config.least_found))
@@ -200,8 +200,8 @@ def _found(
     skipped: Skipped,
 ) -> tuple[Found, list[str]]:
     """All of the search, and what is said of it: notes, the last of them what a match is worth."""
-    enrolment, thresholds, upscalers = known.enrolment, known.thresholds, reader.upscalers
-    sizes = {size: list(pictures) for size, pictures in enrolment.sizes.items()}
+    enrollment, thresholds, upscalers = known.enrollment, known.thresholds, reader.upscalers
+    sizes = {size: list(pictures) for size, pictures in enrollment.sizes.items()}
     for answer in answers:
         sizes.setdefault(answer.view.cut_size, []).append(answer.path.name)
     sizes.pop(0, None)  # faces that were not enlarged
@@ -210,11 +210,11 @@ def _found(
         *(f"{remark}." for remark in upscalers.remarks(sizes)),
         *reader.centering.nearest_sizes(upscalers, sizes),
         *wording.itself(answers),
-        *wording.warnings(answers, enrolment, thresholds),
-        wording.caution(answers, enrolment, thresholds, Path(config.gallery).is_file()),
+        *wording.warnings(answers, enrollment, thresholds),
+        wording.caution(answers, enrollment, thresholds, Path(config.gallery).is_file()),
     ]
     said = [*known.remarks, *notes]
-    return Found(config, enrolment, answers, groups, skipped, thresholds, upscalers, said), notes
+    return Found(config, enrollment, answers, groups, skipped, thresholds, upscalers, said), notes
 
 
 def _write(found: Found, notes: Sequence[str], reader: FaceReader, workdir: Path) -> list[Path]:
@@ -230,7 +230,7 @@ def _write(found: Found, notes: Sequence[str], reader: FaceReader, workdir: Path
         own = [group for answer, group in zip(answers, found.groups, strict=True) if isinstance(answer, TrackAnswer)]
         written += write_tracks(workdir, tracks, own, found.upscalers, config.least_found)
         written += write_annotated(workdir / "clips", tracks, config) if config.annotate else []
-    rows = [_row(answer, found.enrolment, reader, config, found.pair) for answer in answers[: config.sheet_rows]]
+    rows = [_row(answer, found.enrollment, reader, config, found.pair) for answer in answers[: config.sheet_rows]]
     if rows:
         more = [f"{len(answers) - len(rows)} more faces are in identify.json."] if len(answers) > len(rows) else []
         title = "Do these photographs show one person?" if found.pair else "Who is on these pictures?"
@@ -248,13 +248,13 @@ def _thresholds(
     shipped: ShippedThresholds | None,
     sets: Sequence[Path],
     reader: FaceReader,
-    enrolment: Enrolled,
+    enrollment: Enrolled,
 ) -> tuple[Thresholds, list[str]]:
-    """Where thresholds come from: from the program itself where it has them for these models, else from a set."""
+    """Thresholds: the shipped ones where these models have them, else measured on a set."""
     if shipped:
-        return shipped, shipped.remarks(config.far, enrolment.recipe)
+        return shipped, shipped.remarks(config.far, enrollment.recipe)
     upscalers, recognizer, centering = reader.upscalers, reader.recognizer, reader.centering
-    pictures = [len(own) for own in enrolment.recipe]
+    pictures = [len(own) for own in enrollment.recipe]
     print(
         "Thresholds are measured now, once for these models and each size of face: faces of a prepared set are made as "
         "small, enlarged and searched for, as yours will be."
@@ -279,33 +279,33 @@ def _thresholds(
 
 def _kept_templates(config: ConfigDict, source: Path, reader: FaceReader) -> KeptTemplates:
     """Templates that earlier searches read from this gallery's pictures."""
-    made_by = fingerprint(reading(config, reader), config.enrol)
+    made_by = fingerprint(reading(config, reader), config.enroll)
     place = environment.cache_folder() / "galleries" / f"{fingerprint(str(source.resolve()), made_by)}.npz"
     return KeptTemplates(place if config.keep_templates else None, made_by, reader.recognizer.dimension)
 
 
-def _report_enrolment(enrolment: Enrolment, config: ConfigDict) -> None:
+def _report_enrollment(enrollment: Enrollment, config: ConfigDict) -> None:
     """Prints who is enrolled.
 
     Raises:
       UserError: nobody is.
     """
-    skipped = enrolment.skipped
+    skipped = enrollment.skipped
     for line in skipped.lines():
         print(line)
-    for path, count in enrolment.crowded:
-        print(f"{path}: {count} faces; enrolled is the one by config.enrol={config.enrol}")
-    if not enrolment.faces:
+    for path, count in enrollment.crowded:
+        print(f"{path}: {count} faces; enrolled is the one by config.enroll={config.enroll}")
+    if not enrollment.faces:
         raise UserError(f"{config.gallery}: nobody could be enrolled ({skipped}; config.detector={config.detector})")
-    if enrolment.missing:
-        print(f"not enrolled: {', '.join(enrolment.missing)}")
-    faces = sum(map(len, enrolment.faces.values()))
-    print(f"{len(enrolment.faces)} people enrolled from {faces} pictures; {skipped}")
+    if enrollment.missing:
+        print(f"not enrolled: {', '.join(enrollment.missing)}")
+    faces = sum(map(len, enrollment.faces.values()))
+    print(f"{len(enrollment.faces)} people enrolled from {faces} pictures; {skipped}")
 
 
-def _row(answer: Answer, enrolment: Enrolled, reader: FaceReader, config: ConfigDict, pair: bool) -> Row:
+def _row(answer: Answer, enrollment: Enrolled, reader: FaceReader, config: ConfigDict, pair: bool) -> Row:
     matches = answer.matches[: config.ranks]
-    nearest = [enrolment.nearest_picture(match.name, answer.view.template) for match in matches]
+    nearest = [enrollment.nearest_picture(match.name, answer.view.template) for match in matches]
     assert answer.view.cut is not None
     assert answer.view.crop is not None
     return Row(

@@ -22,7 +22,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     """Writes the model's card and weights to where names are looked up; `workdir` is not used.
 
     Raises:
-      UserError: it cannot be read or fetched, is no model's, or the name is taken.
+      UserError: the folder cannot be read or fetched, is no model's, or the name is taken.
     """
     config_keys.check(config, KEYS)
     content, weights = hub.read(config.source, config.sha256)

@@ -10,7 +10,7 @@ from lowres_jax.data.picture_files import find_pictures
 from lowres_jax.errors import UserError
 from lowres_jax.faces.loading import kept_identity, load_reader
 from lowres_jax.faces.reader import FaceReader
-from lowres_jax.matching.enrolment import Enrolment, KeptTemplates, enrol
+from lowres_jax.matching.enrollment import Enrollment, KeptTemplates, enroll
 from lowres_jax.matching.gallery import people_in
 from lowres_jax.matching.kept_files import ENDING, changing, is_begun, is_kept
 from lowres_jax.matching.kept_gallery import KeptGallery
@@ -43,10 +43,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
             gallery.remove(names)
             print(f"removed: {', '.join(names)}")
         if config.source:
-            enrolment = _enrolled(config, reader)
+            enrollment = _enrolled(config, reader)
             gallery = gallery or KeptGallery.create(folder, made_by, words, reader.recognizer.dimension)
-            gallery.add({name: [view for _, view in own] for name, own in enrolment.faces.items()})
-            print(f"{enrolment.people} people enrolled from {config.source}; {enrolment.skipped}")
+            gallery.add({name: [view for _, view in own] for name, own in enrollment.faces.items()})
+            print(f"{enrollment.people} people enrolled from {config.source}; {enrollment.skipped}")
         assert gallery is not None
         print(f"{folder}: {gallery.people:,} people")
 
@@ -60,7 +60,7 @@ def names_to_remove(given: str, gallery: KeptGallery) -> list[str]:
     return [name for part in parts if (name := part.replace("\\,", ",").strip())]
 
 
-def _enrolled(config: ConfigDict, reader: FaceReader) -> Enrolment:
+def _enrolled(config: ConfigDict, reader: FaceReader) -> Enrollment:
     """The people of `config.source`.
 
     Raises:
@@ -71,9 +71,9 @@ def _enrolled(config: ConfigDict, reader: FaceReader) -> Enrolment:
     for line in files.remarks(source):
         print(line)
     nothing_kept = KeptTemplates(None, "", reader.recognizer.dimension)
-    enrolment = enrol(reader.for_enrolment(), people_in(source, files.paths), config.enrol, nothing_kept)
-    for line in enrolment.skipped.lines():
+    enrollment = enroll(reader.for_enrollment(), people_in(source, files.paths), config.enroll, nothing_kept)
+    for line in enrollment.skipped.lines():
         print(line)
-    if not enrolment.faces:
-        raise UserError(f"{source}: nobody could be enrolled ({enrolment.skipped})")
-    return enrolment
+    if not enrollment.faces:
+        raise UserError(f"{source}: nobody could be enrolled ({enrollment.skipped})")
+    return enrollment

@@ -1,4 +1,4 @@
-"""Trains a generator of super-resolution; stopped at any moment, it goes on to the same bits."""
+"""Trains a generator of super-resolution; stopped at any moment, it resumes to the same bits."""
 
 import math
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Integer
 from ml_collections import ConfigDict
 from PIL import Image
 
@@ -49,7 +50,7 @@ def run(config: ConfigDict, workdir: Path) -> None:
     samples, chosen = Transform(config), chosen_records(config, source)
     steps = config.steps or math.ceil(config.epochs * len(chosen.training) / config.batch_size)
     training = build_trainer(config, steps, source, chosen.training)
-    # All that can be wrong is looked at before the workdir is claimed.
+    # All that can be wrong is read before the workdir is claimed.
     state = training.init(initial_weights.variables(config, training.generator))
     session.run(
         config,
@@ -96,7 +97,10 @@ def _origin(config: ConfigDict) -> dict[str, Any]:
 
 
 def build_trainer(
-    config: ConfigDict, steps: int, source: RecordSource | None = None, positions: np.ndarray | None = None
+    config: ConfigDict,
+    steps: int,
+    source: RecordSource | None = None,
+    positions: Integer[np.ndarray, " n"] | None = None,
 ) -> Trainer:
     """The trainer of a config, with the networks through which its losses look.
 
@@ -104,7 +108,7 @@ def build_trainer(
       config: config of the training.
       steps: total number of training steps.
       source: the prepared set; read where strangers are told apart.
-      positions: the records to learn from; likewise.
+      positions: positions of the training records; read where strangers are told apart.
 
     Raises:
       UserError: a setting is wrong, or weights are missing.
@@ -138,7 +142,7 @@ def _introduce(
         f"(sharpness at least {config.sharpness:g}), {len(chosen.validation):,} of {held:,} held out"
     )
     if int(state.step):
-        print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
+        print(f"{workdir}: resumes after step {int(state.step):,} of {steps:,}")
     with write_atomically(workdir / "sharpness.png") as file:
         sharpness = source.sharpness
         file.write(sharpness_histogram(sharpness, sharpness[chosen.training], config.sharpness))

@@ -1,4 +1,4 @@
-"""Trains a recognizer on identities; stopped at any moment, it goes on to the same bits."""
+"""Trains a recognizer on identities; stopped at any moment, it resumes to the same bits."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.data import splits
@@ -96,7 +97,7 @@ def _introduce(config: ConfigDict, workdir: Path, learners: ClassSplit, state: T
         f"{len(learners.validation):,} more of them held out"
     )
     if int(state.step):
-        print(f"{workdir}: goes on after step {int(state.step):,} of {steps:,}")
+        print(f"{workdir}: resumes after step {int(state.step):,} of {steps:,}")
 
 
 def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
@@ -106,7 +107,7 @@ def best_evaluation(evaluations: Sequence[Mapping[str, Any]]) -> Mapping[str, An
     of the rates at which these are verified.
 
     Args:
-      evaluations: as `Progress` writes them, at least one.
+      evaluations: evaluations of `Progress`, at least one.
     """
 
     def accuracies(evaluation: Mapping[str, Any]) -> list[float]:
@@ -189,7 +190,7 @@ class _Evaluation:
         return right / len(self.learners.validation)
 
     def _view1_directory(self) -> Path | None:
-        """Where LFW is prepared; None where it is not, or not wanted."""
+        """Folder of the prepared LFW; None where it is not prepared, or not wanted."""
         config = self.config
         directory = environment.datasets_folder(config.data_dir) / config.view1
         return directory if config.view1_pairs and config.view1 and version_directory(directory) else None
@@ -199,7 +200,7 @@ class _Evaluation:
         config, directory = self.config, self._view1_directory()
         if self._view1 is None and directory is not None:
 
-            def reduce(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            def reduce(crops: Shaped[np.ndarray, "B H W 3"]) -> tuple[np.ndarray, np.ndarray]:
                 high = crops.astype(np.float32) / np.float32(255.0)
                 return low_resolution(high, config.view1_lr_size), high
 

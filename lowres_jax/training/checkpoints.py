@@ -38,7 +38,7 @@ class Checkpoints:
 
     Attributes:
       folder: WORKDIR/checkpoints, with a folder for each step kept.
-      together: whether all processes write and read.
+      together: true if all processes write and read.
     """
 
     def __init__(self, workdir: Path, kept: int = 2, read_only: bool = False, together: bool = False):
@@ -47,8 +47,8 @@ class Checkpoints:
         Args:
           workdir: workdir of the training.
           kept: number of the newest that are kept.
-          read_only: for others, who change nothing in a folder in which a training may be saving at this moment.
-          together: whether all processes write and read, in a workdir that all of them see.
+          read_only: true for readers of a folder in which a training may be saving at this moment.
+          together: true if all processes write and read, in a workdir that all of them see.
         """
         self.together = together and not read_only
         self.folder = Path(workdir).absolute() / "checkpoints"
@@ -120,7 +120,7 @@ class Checkpoints:
                 )
                 raise UserError(
                     f"{self._workdir}: holds a training of another config ({shown}); choose another --workdir, there "
-                    f"--config.start={shlex.quote(str(self._workdir))} goes on from this one's result"
+                    f"--config.start={shlex.quote(str(self._workdir))} continues from this one's result"
                 )
         with write_atomically(path) as file:
             file.write(json.dumps(described, indent=1).encode())
@@ -145,7 +145,7 @@ class Checkpoints:
         """Waits until what was begun is on disk.
 
         Raises:
-          UserError: it could not be written.
+          UserError: a checkpoint could not be written.
         """
         if self._manager is not None:
             with self._errors():
@@ -173,7 +173,7 @@ class Checkpoints:
 
         Args:
           like: a state of the same networks, as host arrays.
-          step: which; None: the newest.
+          step: step of the checkpoint; None: the newest.
 
         Returns:
           The state as host arrays, for any number of devices.
@@ -210,8 +210,8 @@ class Checkpoints:
             restored = flat_leaves(self._manager.restore(step, args=ocp.args.StandardRestore(nested(wanted))))
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UserError(
-                f"{place}: checkpoint cannot be read ({_first_line(error)}); remove this folder to go on from an older "
-                "one"
+                f"{place}: checkpoint cannot be read ({_first_line(error)}); remove this folder to resume from "
+                "an older one"
             ) from error
         return jax.tree.unflatten(jax.tree.structure(like), [restored[name] for name in expected])
 
@@ -219,7 +219,7 @@ class Checkpoints:
         """Makes sure that the workdir is one and the same for all processes.
 
         Raises:
-          UserError: on every process.
+          UserError: not all processes see the folder; raised on every process.
         """
         mark = self.folder / ".seen-by-all"
         try:

@@ -1,4 +1,4 @@
-"""The one file that names devices: a step is written for one device and lifted onto all of them here.
+"""The one file that names devices: a step is written for one device and extended to all of them here.
 
 A step for one device averages gradients, metrics and batch statistics over the axis `AXIS` by `jax.lax.pmean`.
 `data_parallel` runs it on every device of every process by `jit(shard_map(...))`, which is what `jax.pmap` has become:
@@ -26,7 +26,7 @@ AXIS = "data"
 
 
 def is_lead_process() -> bool:
-    """Whether this process writes the workdir and speaks."""
+    """True if this process writes the workdir and speaks."""
     return jax.process_index() == 0
 
 
@@ -101,7 +101,7 @@ def divide(batch: dict[str, np.ndarray], stacked: bool = False) -> dict[str, jax
 
     Args:
       batch: name -> (b, ...); or of several steps (steps, b, ...).
-      stacked: whether it is of several steps.
+      stacked: true if it is of several steps.
     """
     sharding = NamedSharding(mesh(), _batch_spec(stacked))
     return {name: jax.make_array_from_process_local_data(sharding, rows) for name, rows in batch.items()}
@@ -161,7 +161,7 @@ def from_first(value: Any, like: Any) -> Any:
     """A tree of host arrays that process 0 has, or None where it has none, on every process.
 
     Args:
-      value: on process 0 the tree, or None; of the others nothing is read.
+      value: tree, or None, on process 0; not read on the others.
       like: a tree of the same arrays, on every process.
     """
     if jax.process_count() == 1:
@@ -185,7 +185,7 @@ def agree_on_text(text: str, what: str) -> None:
       what: subject of the message.
 
     Raises:
-      UserError: on every process, if one differs.
+      UserError: a text differs; raised on every process.
     """
     if jax.process_count() == 1:
         return

@@ -1,7 +1,7 @@
 """The loop of every training: steps, checkpoints, evaluations, and an end at any moment that loses nothing.
 
-What happens at which step is agreed between processes without a message of its own: each sends its wishes (to stop, to
-save) along with its batch, the step passes on what anybody wished, and all act on it one step later.
+Processes agree on every step without messages of their own: each sends its requests (to stop, to save) along with its
+batch, the step passes on the requests of all, and all act on them one step later.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from lowres_jax.errors import UserError
 from lowres_jax.runtime import signals
@@ -23,21 +24,21 @@ from lowres_jax.training.state import TrainState
 
 Step = Callable[[TrainState, Any, dict[str, jax.Array]], tuple[TrainState, dict[str, jax.Array]]]
 # (devices, 2) float32 in a batch: to stop (_AS_SAVED: with what is saved already), to save.
-CONTROL = "wishes"
+REQUESTS = "requests"
 _AS_SAVED = 2.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """When what is done.
+    """Schedule of a training: steps, logs, evaluations, checkpoints.
 
     Attributes:
       steps: total number of training steps.
       checkpoint_seconds: between checkpoints; 0: as often as possible.
       evaluate_steps: between evaluations; there is one at the end too. 0: only there.
       grace_seconds: seconds for the checkpoint, when asked to stop.
-      steps_per_call: that the devices make before the host hears of them; before evaluations and the end single ones,
-        where as many do not fit.
+      steps_per_call: number of steps that the devices make before the host hears of them. Before evaluations and the
+        end, single steps where as many do not fit.
     """
 
     steps: int
@@ -47,7 +48,7 @@ class Plan:
     steps_per_call: int = 1
 
     def is_due(self, done: int) -> bool:
-        """Whether there is an evaluation after so many steps."""
+        """True if there is an evaluation after so many steps."""
         return done == self.steps or bool(self.evaluate_steps and done % self.evaluate_steps == 0)
 
     def next_call(self, done: int) -> int:
@@ -59,13 +60,13 @@ class Plan:
 
 
 def with_control(step: Step) -> Step:
-    """A step of one device that also passes on what any process wishes."""
+    """A step of one device that also passes on the requests of any process."""
 
     def wrapped(state: TrainState, constants: Any, batch: dict[str, jax.Array]) -> tuple[TrainState, Any]:
         batch = dict(batch)
-        wishes = jax.lax.pmax(batch.pop(CONTROL).max(axis=0), devices.AXIS)
+        requests = jax.lax.pmax(batch.pop(REQUESTS).max(axis=0), devices.AXIS)
         state, metrics = step(state, constants, batch)
-        return state, metrics | {CONTROL: wishes}
+        return state, metrics | {REQUESTS: requests}
 
     return wrapped
 
@@ -86,11 +87,11 @@ def fit(
       state: host arrays; `state.step` steps are done already.
       constants: host arrays that the step reads and does not change.
       step: step of one device, see `devices.data_parallel`.
-      batches: this process's rows of each batch, from the one that follows `state.step` on.
+      batches: rows of this process of each batch, from the one that follows `state.step` on.
       plan: see `Plan`.
-      checkpoints: where the state is kept.
+      checkpoints: checkpoints of the state.
       progress: told of every step.
-      evaluate: called with the state on process 0; may take its time.
+      evaluate: evaluation of the state, called on process 0.
 
     Returns:
       The last state, on the devices.
@@ -100,7 +101,7 @@ def fit(
       UserError: a figure is not finite, or a checkpoint cannot be written; the last good checkpoint stays.
     """
     run = _Run(plan, checkpoints, progress)
-    lifted = {stacked: devices.data_parallel(with_control(step), state, stacked) for stacked in (False, True)}
+    parallel = {stacked: devices.data_parallel(with_control(step), state, stacked) for stacked in (False, True)}
     done = int(state.step)
     state, constants = devices.replicate(state), devices.replicate(constants)
     with contextlib.ExitStack() as after_compilation:
@@ -109,11 +110,11 @@ def fit(
         while done < plan.steps:
             count = plan.next_call(done)
             stacked = count > 1
-            batch = devices.divide(of_steps(batches, count, {CONTROL: run.wishes()}), stacked)
-            state, metrics = lifted[stacked](state, constants, batch)
+            batch = devices.divide(of_steps(batches, count, {REQUESTS: run.requests()}), stacked)
+            state, metrics = parallel[stacked](state, constants, batch)
             done += count
-            # The call before is looked at while this one computes.
-            stop, save = run.look()
+            # The call before is read while this one computes.
+            stop, save = run.read_pending()
             if run.pending is None:
                 # The first call of this run: before it there was nothing to save.
                 after_compilation.enter_context(signals.grace(plan.grace_seconds))
@@ -125,8 +126,8 @@ def fit(
             if not (stop or save or due):
                 continue
             # Figures of this very step first: what is not finite is not saved.
-            run.look()
-            # Before an evaluation too: one that is cut off is made of what was saved, when the run goes on.
+            run.read_pending()
+            # Before an evaluation too: one that is cut off is made of what was saved, when the run resumes.
             if stop != _AS_SAVED:
                 run.save(state)
             if stop:
@@ -157,21 +158,21 @@ class _Run:
     """Memory of the loop between steps, beside the state."""
 
     def __init__(self, plan: Plan, checkpoints: Checkpoints, progress: Progress):
-        # Number of the newest step and figures of its call, until they are looked at.
+        # Number of the newest step and figures of its call, until they are read.
         self.pending: tuple[int, dict[str, jax.Array]] | None = None
         self._plan, self._checkpoints, self._progress = plan, checkpoints, progress
         self._owes_evaluation = False
         self._saved = time.monotonic()
 
-    def wishes(self) -> np.ndarray:
+    def requests(self) -> Float[np.ndarray, "rows 2"]:
         """This process's rows of what all wish."""
         due = devices.is_lead_process() and time.monotonic() - self._saved >= self._plan.checkpoint_seconds
         stop = _AS_SAVED if self._owes_evaluation else float(signals.requested())
         row = np.asarray([stop, due], np.float32)
         return np.broadcast_to(row, (jax.local_device_count(), 2))
 
-    def look(self) -> tuple[float, bool]:
-        """Takes in the figures of the pending call; returns what anybody wishes, see `CONTROL`.
+    def read_pending(self) -> tuple[float, bool]:
+        """Takes in the figures of the pending call; returns what anybody requests, see `REQUESTS`.
 
         Raises:
           UserError: a figure is not finite.
@@ -181,7 +182,7 @@ class _Run:
         (number, metrics), self.pending = self.pending, None
         found = devices.fetch(metrics)
         # The same in every step of a call.
-        stop, save = found.pop(CONTROL).reshape(-1, 2)[-1].tolist()
+        stop, save = found.pop(REQUESTS).reshape(-1, 2)[-1].tolist()
         columns = {name: np.ravel(values).tolist() for name, values in found.items()}
         figures = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
         for step, each in enumerate(figures, start=number - len(figures) + 1):

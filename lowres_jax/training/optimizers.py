@@ -88,10 +88,10 @@ def make_optimizer(
     Args:
       config: see `default_config`.
       steps: total number of training steps.
-      sharded: whether the parameters are divided between the devices.
-      frozen_steps: in which what is named "backbone" rests, as somebody else sees to. It has an optimizer of its own,
-        whose counts and schedule begin when it thaws: with the counts of the others Adam's first updates would be
-        several times too large.
+      sharded: true if the parameters are divided between the devices.
+      frozen_steps: number of steps in which the part named "backbone" rests; the caller sees to that. It has an
+        optimizer of its own, whose counts and schedule begin when it thaws: with the counts of the others Adam's first
+        updates would be several times too large.
 
     Raises:
       UserError: a setting is wrong.

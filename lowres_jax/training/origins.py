@@ -12,10 +12,10 @@ from lowres_jax.training.checkpoints import RUN
 
 
 def is_workdir(start: str) -> bool:
-    """Whether a config's `start` is another training's folder, and not a name: with a slash, or where no card has it.
+    """True if a config's `start` is another training's folder, and not a name: with a slash, or where no card has it.
 
     Raises:
-      UserError: it is both a card's name and a folder.
+      UserError: the text is both a card's name and a folder.
     """
     if "/" in start:
         return True

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import UInt8
 from tensorboardX import SummaryWriter
 
 from lowres_jax.training import devices
@@ -35,7 +36,7 @@ class Progress:
         done: int = 0,
         rate: Callable[[int], Any] | None = None,
     ):
-        """Begins, or goes on.
+        """Begins, or resumes.
 
         Args:
           workdir: workdir of the training.
@@ -74,7 +75,7 @@ class Progress:
             if self._writer is not None and self._log_steps >= _MANY_STEPS:
                 # A sign of life: the next line may be minutes away.
                 figures = "  ".join(f"{name} {value:.4g}" for name, value in metrics[-1].items())
-                print(f"step {step:,}/{self.steps:,}  {figures}  compiled, goes on", flush=True)
+                print(f"step {step:,}/{self.steps:,}  {figures}  compiled, continues", flush=True)
         for number, each in enumerate(metrics, start=step - len(metrics) + 1):
             for name, value in each.items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
@@ -148,14 +149,14 @@ class Progress:
         self.scalars(step, {f"validation_{name}/{figure}": value for figure, value in reference.items()})
 
     def is_evaluated(self, step: int) -> bool:
-        """Whether there are figures of a step."""
+        """True if there are figures of a step."""
         return any(each["step"] == step for each in self.evaluations())
 
     def evaluations(self) -> list[dict[str, Any]]:
         """All evaluations so far: step, figures, reference."""
         return json.loads(self._evaluations.read_text()) if self._evaluations.is_file() else []
 
-    def picture(self, step: int, name: str, image: np.ndarray) -> None:
+    def picture(self, step: int, name: str, image: UInt8[np.ndarray, "H W 3"]) -> None:
         """Writes a picture, (H, W, 3) uint8, for TensorBoard."""
         if self._writer is not None:
             self._writer.add_image(name, image, step, dataformats="HWC")

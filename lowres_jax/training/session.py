@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import jax
 import numpy as np
+from jaxtyping import Integer, Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax import config_keys
@@ -35,9 +36,9 @@ class Transform(Protocol):
 
     @property
     def can_stay_on_devices(self) -> bool:
-        """Whether it does so on the devices too; then there are `choices`, `resident` and `rows_on_device`."""
+        """True if it does so on the devices too; then there are `choices`, `resident` and `rows_on_device`."""
 
-    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, crop: Shaped[np.ndarray, "H W 3"], generator: np.random.Generator) -> dict[str, np.ndarray]:
         """Crop -> row, on the host."""
 
 
@@ -140,10 +141,10 @@ def check(config: ConfigDict, keys: Keys) -> None:
 
 
 def is_resident(config: ConfigDict, samples: Transform) -> bool:
-    """Whether the crops stay in the devices' memory.
+    """True if the crops stay in the devices' memory.
 
     Raises:
-      UserError: it is asked for, and rows can be made on the host only.
+      UserError: resident crops are asked for, but rows can be made on the host only.
     """
     if config.resident and not samples.can_stay_on_devices:
         raise UserError("config.resident=True: what this config does to its crops is done on the host; leave it out")
@@ -157,7 +158,7 @@ def steps_per_call(config: ConfigDict) -> int:
 
 
 def from_residents(
-    step: Step, constants: dict[str, Any], samples: Any, source: RecordSource, positions: np.ndarray
+    step: Step, constants: dict[str, Any], samples: Any, source: RecordSource, positions: Integer[np.ndarray, " n"]
 ) -> tuple[Step, dict[str, Any]]:
     """A step that takes its images from crops among its constants, and the constants with them.
 
@@ -181,7 +182,7 @@ def from_residents(
 def fed(
     config: ConfigDict,
     source: RecordSource,
-    positions: np.ndarray,
+    positions: Integer[np.ndarray, " n"],
     samples: Any,
     step: Step,
     constants: dict[str, Any],
@@ -230,11 +231,11 @@ def _make_up(
 
 
 def _say_how_to_go_on(workdir: Path, checkpoints: Checkpoints, steps: int) -> None:
-    """After a stop: what is kept, and the command that goes on from there."""
+    """After a stop: what is kept, and the command that resumes."""
     if devices.is_lead_process():
         command = shlex.join(["python", "-m", "lowres_jax.main", *sys.argv[1:]])
         kept = f"step {checkpoints.latest or 0:,} of {steps:,} is saved"
-        print(f"{workdir}: {kept}; to go on from there: {command}", flush=True)
+        print(f"{workdir}: {kept}; to resume: {command}", flush=True)
 
 
 def run(
@@ -244,7 +245,7 @@ def run(
     *,
     origin: dict[str, Any],
     source: RecordSource,
-    positions: np.ndarray,
+    positions: Integer[np.ndarray, " n"],
     samples: Transform,
     state: TrainState,
     constants: dict[str, Any],
@@ -269,8 +270,8 @@ def run(
       constants: arrays that the step reads and does not change.
       step: step of one device, see `devices.data_parallel`.
       steps: total number of training steps.
-      evaluate_start: whether what the training starts from is evaluated too.
-      introduce: says what is trained on what; called by process 0 with the state it goes on from.
+      evaluate_start: true if what the training starts from is evaluated too.
+      introduce: function that prints the training; process 0 calls it with the first state.
       finished: see `fed`.
       evaluation: progress -> what evaluates a state.
 

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Shaped
 
 from lowres_jax.utils import streams
+from lowres_jax.utils.shapes import Array
 
 Tree = Any
 
@@ -47,7 +49,7 @@ class TrainState:
     Attributes:
       step: () int32, steps done; the position in the data follows from it.
       rng: (2,) uint32, never changed: the randomness of a step is `jax.random.fold_in(rng, step)`.
-      networks: by name, as "generator" and "discriminator".
+      networks: networks by name, as "generator" and "discriminator".
       ema: exponential moving average of the variables of the network that is the result; None where not asked for.
     """
 
@@ -67,7 +69,7 @@ def new_state(seed: int, networks: dict[str, Network], ema: Tree = None) -> Trai
     return TrainState(np.zeros((), np.int32), np.asarray(streams.key(seed, "steps")), networks, ema)
 
 
-def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array, accumulate: int = 1) -> Tree:
+def moved_average(average: Tree, value: Tree, decay: float, step: Shaped[Array, "..."], accumulate: int = 1) -> Tree:
     """One step of an exponential moving average, whose decay grows from .1 to the given one as updates are made.
 
     min(decay, (1 + updates) / (10 + updates)) lets the average forget where training started (TensorFlow's
@@ -76,7 +78,7 @@ def moved_average(average: Tree, value: Tree, decay: float, step: jax.Array, acc
     Args:
       average: before.
       value: value of the variables after this step.
-      decay: in the long run.
+      decay: decay in the long run.
       step: steps that were done before this one.
       accumulate: steps that make one update; the average moves with the last of them.
     """

@@ -17,7 +17,7 @@ def of_person(name: str) -> str:
     return unicodedata.normalize("NFC", printable(name))
 
 
-def look(name: str) -> str:
+def appearance(name: str) -> str:
     """The look of a name: people cannot tell apart two names of one look."""
     return " ".join(of_person(name).split())
 
@@ -26,7 +26,7 @@ def fitting(path: Path, reserve: int) -> Path:
     """A path whose parts the file system takes: too long ones are cut, and told apart by a digest of the whole.
 
     Args:
-      path: to be written, an ending still to be added to it.
+      path: path of the file, an ending still to be added to it.
       reserve: bytes of the longest ending.
     """
     # Not `Path.exists`, which raises for a name that is too long.
@@ -48,5 +48,5 @@ def fitting(path: Path, reserve: int) -> Path:
 
 
 def is_refused_name(error: OSError) -> bool:
-    """Whether a file system refuses a file for its name alone, so that another file may well be written."""
+    """True if a file system refuses a file for its name alone, so that another file may well be written."""
     return error.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)

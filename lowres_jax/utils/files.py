@@ -19,7 +19,7 @@ _PREFIX_CHARACTERS = 20
 
 
 class RefusedFileError(UserError):
-    """One file cannot be written, as for its name; others may well be. Jobs over many files count these and go on."""
+    """One file cannot be written, as for its name; others may well be. Jobs over many files skip these."""
 
 
 @contextlib.contextmanager
@@ -62,7 +62,7 @@ def locked(
     """Keeps a piece of work in a folder to this process while the block runs; however the process ends, that ends too.
 
     Args:
-      folder: made if it is missing.
+      folder: folder of the lock, made if it is missing.
       name: name of the lock file; it vanishes at the end of the block.
       work: work of the process that has the lock, for the message.
       instead: kind of thing of which another one may be chosen, for the message.
@@ -98,7 +98,7 @@ def try_folder(folder: Path) -> None:
     Nothing is left behind: the folder appears with the first result.
 
     Raises:
-      UserError: it cannot be made or written.
+      UserError: the folder cannot be made or written.
     """
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:

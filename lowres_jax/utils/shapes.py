@@ -7,6 +7,9 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Float, Integer
 
+# What a network takes: inside a compiled function a jax.Array, outside of it NumPy's too.
+Array = jax.Array | np.ndarray
+
 # On the host: RGB in [0, 1].
 Image = Float[np.ndarray, "height width 3"]
 Images = Float[np.ndarray, "batch height width 3"]

@@ -8,6 +8,7 @@ import zlib
 
 import jax
 import numpy as np
+from jaxtyping import Shaped
 
 
 def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
@@ -21,6 +22,6 @@ def generator(seed: int, purpose: str, *numbers: int) -> np.random.Generator:
     return np.random.default_rng((seed, zlib.crc32(purpose.encode()), len(numbers), *numbers))
 
 
-def key(seed: int, purpose: str) -> jax.Array:
+def key(seed: int, purpose: str) -> Shaped[jax.Array, " 2"]:
     """A key of JAX of its own, (2,) uint32; for one of many use `jax.random.fold_in` of it."""
     return jax.random.fold_in(jax.random.PRNGKey(seed), zlib.crc32(purpose.encode()))

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from PIL import Image
 
 from lowres_jax.data import images
@@ -27,14 +28,14 @@ class Upload:
 
     Attributes:
       name: name of the file there: for messages, never a path here.
-      content: its bytes.
+      content: bytes of the file.
     """
 
     name: str
     content: bytes
 
 
-def as_it_is(image: np.ndarray, face: Face, size: int, small_face: int) -> dict[str, Any]:
+def as_it_is(image: Shaped[np.ndarray, "H W 3"], face: Face, size: int, small_face: int) -> dict[str, Any]:
     """Row of the answer for a face that is not enlarged; one larger than the page's is shown smaller."""
     if size >= LARGE_FACE:
         remark = f"Large enough: faces of {LARGE_FACE} px and more are never enlarged."
@@ -61,7 +62,7 @@ def told(upload: Upload) -> str:
 
 
 def relative(name: str) -> PurePosixPath:
-    """Where a picture of the known lies below the folder that was sent; never a path here."""
+    """Path of a known picture below the folder that was sent; never a path of this machine."""
     parts = [part[:100] for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return PurePosixPath(*parts or ["?"])
 
@@ -79,7 +80,7 @@ def distinct(stem: str, taken: set[str]) -> str:
     return found
 
 
-def png(image: np.ndarray) -> bytes:
+def png(image: Shaped[np.ndarray, "H W 3"]) -> bytes:
     """A picture, (H, W, 3) uint8 or float32 in [0, 1], as PNG."""
     file = io.BytesIO()
     pixels = image if image.dtype == np.uint8 else images.to_uint8(np.array(image))
@@ -87,6 +88,6 @@ def png(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def data_url(image: np.ndarray) -> str:
+def data_url(image: Shaped[np.ndarray, "H W 3"]) -> str:
     """A picture as a data URL."""
     return "data:image/png;base64," + base64.b64encode(png(image)).decode()

@@ -40,7 +40,7 @@ _CLIP_STAGES = (
     Stage(re.compile(r"^enlarge .*?(\d+)%"), "Enlarging them", 30, 99),
 )
 _SEARCH_STAGES = (
-    Stage(re.compile(r"^enrol\S*:\s+(\d+)%"), "Reading the known people", 0, 20),
+    Stage(re.compile(r"^enroll\S*:\s+(\d+)%"), "Reading the known people", 0, 20),
     Stage(re.compile(r"^clip\S*:\s+(\d+)%"), "Finding and comparing the faces", 20, 90),
 )
 _REPORT_STAGES = (
@@ -263,7 +263,7 @@ def _uploaded_clip(folder: Path, upload: Upload, config: ConfigDict) -> Path:
     """Writes an uploaded clip into a job's folder.
 
     Raises:
-      UserError: it is no clip, its frames are too large, or it is too long.
+      UserError: the file is no clip, its frames are too large, or it is too long.
     """
     suffix = Path(upload.name.replace("\\", "/")).suffix.lower()
     uploaded = folder / "uploaded"

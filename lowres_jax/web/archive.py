@@ -22,7 +22,7 @@ def unpack(content: bytes, folder: Path, most_megapixels: int) -> None:
       most_megapixels: largest picture; larger ones, and what is none, are left out.
 
     Raises:
-      UserError: it is no zip archive, damaged, has nothing usable, or unpacks to too much.
+      UserError: the file is no zip archive, damaged, has nothing usable, or unpacks to too much.
       OSError: the disk is full.
     """
     count = size = 0

@@ -33,7 +33,7 @@ from lowres_jax.faces.quality import quality, templates_and_lengths
 from lowres_jax.localization import paste, rotated_search
 from lowres_jax.localization.align import CROP_SIZE
 from lowres_jax.localization.detector import Face
-from lowres_jax.matching.enrolment import Enrolled, Enrolment, KeptTemplates, Skipped, enrol
+from lowres_jax.matching.enrollment import Enrolled, Enrollment, KeptTemplates, Skipped, enroll
 from lowres_jax.matching.gallery import people_in
 from lowres_jax.matching.kept_files import is_kept
 from lowres_jax.matching.kept_gallery import KeptGallery
@@ -74,7 +74,7 @@ class Engine:
         self._reader = load_reader(settings)
         self._upscalers, self._recognizer = self._reader.upscalers, self._reader.recognizer
         self._detector = self._reader.detector
-        # What is only looked at may go through a model for noisy pictures too; thresholds were not measured for that.
+        # What is only shown may go through a model for noisy pictures too; thresholds were not measured for that.
         usual = tuple(config.upscaler) == tuple(identify.KEYS["upscaler"].default)
         self._enlargers = load_upscaler_by_size(enhance.KEYS["upscaler"].default) if usual else self._upscalers
         self.models = [each.name for each in self._enlargers.members]
@@ -113,11 +113,11 @@ class Engine:
 
         Args:
           picture: the photograph.
-          large: whether faces that are large enough for a recognizer as they are, are enlarged too, up to 255 px.
+          large: true if faces that are large enough for a recognizer as they are, are enlarged too, up to 255 px.
           model: one of `models`; "": the one for the size and condition of each face.
 
         Raises:
-          UserError: it is no picture, or too large; or there is no such model.
+          UserError: the upload is no picture, or too large; or there is no such model.
         """
         enlargers = self._enlarger(model)
         decoded, found = self._found(picture)
@@ -180,7 +180,7 @@ class Engine:
 
     @staticmethod
     def _chosen(sizes: Sequence[int], below: int) -> list[bool]:
-        """Which faces go through a network: those below a size, the smallest first, as far as a request may ask."""
+        """Faces that go through a network: those below a size, the smallest first, as far as a request may ask."""
         left, found = _MOST_ENLARGED, [False] * len(sizes)
         for number in sorted(range(len(sizes)), key=lambda each: sizes[each]):
             left -= sizes[number] ** 2
@@ -251,7 +251,7 @@ class Engine:
         return enlarging.enlarge_faces(pairs, enlargers, None, _TILE, _OVERLAP, [bool(faulty)] * len(faces))
 
     def _decoded(self, picture: Upload) -> images.DecodedImage:
-        """A picture, whose size is looked at before it is decoded."""
+        """A picture, whose size is read before it is decoded."""
         pixels, most = images.pixel_count(picture.content), self._config.most_megapixels
         if pixels > most * 1_000_000:
             raise UserError(f"{told(picture)}: has {pixels / 1e6:.0f} megapixels, over the {most} that are taken")
@@ -272,7 +272,7 @@ class Engine:
             raise UserError("nobody is known: choose a folder of known people")
         with tempfile.TemporaryDirectory(prefix="lowres_jax-") as place:
             folder, pair = Path(place), len(known) == 1
-            enrolment = self._gallery
+            enrollment = self._gallery
             unreadable: list[str] = []
             if known:
                 people: dict[str, list[Path]] = {}
@@ -288,24 +288,24 @@ class Engine:
                     path = folder / f"{number}_{file_name(each.name)}"
                     path.write_bytes(each.content)
                     people.setdefault(name, []).append(path)
-                enrolment = self._enrolled(dict(sorted(people.items())))
-            assert enrolment is not None
+                enrollment = self._enrolled(dict(sorted(people.items())))
+            assert enrollment is not None
             if self._thresholds is None or not self._thresholds.covers(self._config.far):
                 raise UserError("this server was started with models or a rate that cannot be searched with here")
             self._forget_programs(self._decoded(picture).rgb.shape)
             probe = folder / file_name(picture.name)
             probe.write_bytes(picture.content)
             skipped = Skipped()
-            found = list(search(self._reader, [probe], enrolment, self._thresholds, self._config.far, _RANKS, skipped))
+            found = list(search(self._reader, [probe], enrollment, self._thresholds, self._config.far, _RANKS, skipped))
             if not found:
                 raise UserError(f"{told(picture)}: no face found")
-            notes = search_wording.warnings(found, enrolment, self._thresholds)
-            caution = search_wording.caution(found, enrolment, self._thresholds, pair)
-            faces = [self._row(answer, pair, enrolment) for answer in found]
+            notes = search_wording.warnings(found, enrollment, self._thresholds)
+            caution = search_wording.caution(found, enrollment, self._thresholds, pair)
+            faces = [self._row(answer, pair, enrollment) for answer in found]
         return {
             "pair": pair,
-            "known": enrolment.people,
-            "not_enrolled": list(enrolment.missing),
+            "known": enrollment.people,
+            "not_enrolled": list(enrollment.missing),
             "unreadable": unreadable,
             "faces": faces,
             "notes": [self._plain(each) for each in notes],
@@ -317,11 +317,11 @@ class Engine:
         assert self._thresholds is not None
         return text.replace(self._thresholds.name, "many other photographs")
 
-    def _row(self, answer: Answer, pair: bool, enrolment: Enrolled) -> dict[str, Any]:
+    def _row(self, answer: Answer, pair: bool, enrollment: Enrolled) -> dict[str, Any]:
         view = answer.view
         assert view.crop is not None
         verdict = search_wording.verdict(answer, pair, self._config.least_found)
-        best = enrolment.nearest_picture(answer.matches[0].name, view.template)
+        best = enrollment.nearest_picture(answer.matches[0].name, view.template)
         return {
             "box": [round(float(each), 1) for each in view.face.box],
             "answer": verdict.value,
@@ -339,12 +339,12 @@ class Engine:
             "crop": data_url(view.crop),
         }
 
-    def _enrolled(self, people: Mapping[str, Sequence[Path]]) -> Enrolment:
+    def _enrolled(self, people: Mapping[str, Sequence[Path]]) -> Enrollment:
         nothing_kept = KeptTemplates(None, "", self._recognizer.dimension)
-        enrolment = enrol(self._reader.for_enrolment(), people, identify.KEYS["enrol"].default, nothing_kept)
-        if not enrolment.faces:
+        enrollment = enroll(self._reader.for_enrollment(), people, identify.KEYS["enroll"].default, nothing_kept)
+        if not enrollment.faces:
             raise UserError("no face found in any picture of the known people")
-        return enrolment
+        return enrollment
 
 
 def _faults(decoded: images.DecodedImage) -> str:

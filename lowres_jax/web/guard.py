@@ -1,4 +1,4 @@
-"""Who may ask, and how much: before anything of a request is looked at.
+"""Guard of the server: who may ask, and how much, before a request is read.
 
 Headers are those of the OWASP Secure Headers Project.
 """
@@ -138,7 +138,7 @@ class Guard:
         return None
 
     def _is_own(self, origin: str, host: str) -> bool:
-        """Whether a page of an origin, as "host:port", is this server's: a proxy may ask under another name than it."""
+        """True if a page of an origin, as "host:port", is this server's: a proxy may ask under another name than it."""
         return origin == host or (self._hosts is not None and _without_port(origin) in self._hosts - _LOOPBACK)
 
     def _is_given(self, scope: Scope, headers: Mapping[str, str]) -> bool:
@@ -158,7 +158,7 @@ class Guard:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address is this machine's own."""
+    """True if an address is this machine's own."""
     if host == "localhost":
         return True
     try:

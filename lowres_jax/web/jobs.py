@@ -28,7 +28,7 @@ class Stage:
       line: pattern of the terminal's lines of that part; its last group is the percentage of the part.
       words: message for people.
       begin: percentage of the whole at which it begins.
-      end: likewise at which it ends.
+      end: share of the job at which the stage ends.
     """
 
     line: re.Pattern[str]
@@ -78,7 +78,7 @@ class Jobs:
 
         Args:
           kind: name of the kind of job on the page.
-          owner: who starts it, as a cookie says; "" for a program, which knows the number.
+          owner: cookie of the browser that starts it; "" for a program, which knows the number.
           prepare: fills a folder with what was uploaded.
 
         Returns:

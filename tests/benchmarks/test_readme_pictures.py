@@ -18,7 +18,7 @@ PEOPLE |= {"impostor_1.jpg": (30, 1), "impostor_2.jpg": (31, 1)}
 @pytest.mark.whole
 @pytest.mark.skipif(not shutil.which("chromium"), reason="no chromium here: no pictures of pages")
 def test_all_pictures_are_made_of_a_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a stand-in for the demo: a report, a clip; portraits are ORL faces."""
+    """Pictures of a stand-in for the demo: a report, a clip; portraits are ORL faces."""
     demo, output, portraits = tmp_path / "demo", tmp_path / "images", tmp_path / "portraits"
     portraits.mkdir()
     for name, (person, number) in PEOPLE.items():

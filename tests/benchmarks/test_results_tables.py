@@ -52,6 +52,21 @@ def test_the_table_of_equal_budgets_has_the_rows_that_are_done() -> None:
     ]
 
 
+def test_the_comparison_has_the_rows_that_are_measured() -> None:
+    found = [row("bicubic", "sface", 0.3), row("identity_x8", "sface", 0.5, bicubic=[0.2, 0.1, 0.3])]
+    rows = {(each["upscaler"], 16, "sface", name): each for each in found for name in ("all_against_all", "searcher")}
+    for name, accuracy in (("bicubic", 0.925), ("identity_x8", 0.95)):
+        for protocol, more in (("lfw", 0.0), ("lfw_searcher", 0.01)):
+            rows[name, 16, "sface", protocol] = {"metrics": {"accuracy": accuracy + more}}
+    rows["identity_x8", 16, "sface", "image_quality"] = {"metrics": {"psnr": 26.0, "ssim": 0.75}}
+    rows["identity_x8", 16, "dlib", "searcher"] = row("identity_x8", "dlib", 0.2, bicubic=[0.1, -0.1, 0.3])
+    assert results_tables.comparison(rows)[2:] == [
+        "| 16 px, bicubic |  |  |  |  |  |  | 92.50, 93.50 |  |",
+        "| 16 px, `identity_x8` † |  |  | 20.0 [10.0, 30.0] | +10.0 [-10.0, +30.0] | **+20.0 [+10.0, +30.0]** "
+        "| **+20.0 [+10.0, +30.0]** | 95.00, 96.00 | 26.00 / 0.750 |",
+    ]
+
+
 def test_what_is_kept() -> None:
     found = results_tables.kept(content(), ("searcher_centered",))
     assert len(found["rows"]) == 7

@@ -17,7 +17,7 @@ from lowres_jax.tasks import check_accelerator
 
 @pytest.fixture
 def config(monkeypatch: pytest.MonkeyPatch) -> ConfigDict:
-    """Of three small checks: one agrees, one is off by a hundredth, one cannot be computed."""
+    """Config of three small checks: one agrees, one is off by a hundredth, one cannot be computed."""
 
     def fails(precision: str) -> np.ndarray:
         raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory\nmore")

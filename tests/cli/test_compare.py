@@ -126,7 +126,7 @@ def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """What is measured while the test runs: method -> number of images."""
+    """Measured passes while the test runs: method -> number of images."""
     seen: dict[str, int] = {}
     original = evaluation_passes.measure
 

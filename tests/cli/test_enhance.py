@@ -1,4 +1,7 @@
-"""`enhance` from the command line and as a function: values of what it writes, and every refusal."""
+"""`enhance` from the command line and as a function: values of what it writes, and every refusal.
+
+Covers `enhancement/enlarging.py`, `enhancement/job.py` too.
+"""
 
 import hashlib
 import json
@@ -219,7 +222,7 @@ def test_a_folder_with_all_kinds_of_pictures(
     folder = tmp_path / "in"
     (folder / "sub").mkdir(parents=True)
     levels = images.to_uint8(astronaut)
-    Image.fromarray(levels).convert("L").save(folder / "grey.png")
+    Image.fromarray(levels).convert("L").save(folder / "gray.png")
     shades = np.asarray(Image.fromarray(levels).convert("L")).astype(np.uint16)
     Image.fromarray(shades * np.uint16(257)).save(folder / "sixteen.png")
     Image.fromarray(np.dstack([levels, np.full((200, 200), 255, np.uint8)])).save(folder / "sub" / "alpha.png")
@@ -227,7 +230,7 @@ def test_a_folder_with_all_kinds_of_pictures(
     Image.fromarray(np.full((20, 20_000, 3), 77, np.uint8)).save(folder / "long.png")
     (folder / "empty.jpg").write_bytes(b"")
     (folder / "text.jpg").write_text("no picture")
-    content = (folder / "grey.png").read_bytes()
+    content = (folder / "gray.png").read_bytes()
     (folder / "sub" / "cut.png").write_bytes(content[: len(content) // 2])
     enhance.run(settings(folder, tmp_path / "out", paste_back=True), tmp_path)
     printed = capsys.readouterr().out
@@ -236,8 +239,8 @@ def test_a_folder_with_all_kinds_of_pictures(
     assert "pictures: 5, faces: 3, no face: 2, unreadable: 3, too large to enlarge: 0" in printed
     assert f"no face: {folder / 'long.png'}\n" in printed
     assert made(tmp_path / "out") == [
-        "grey_face1.png",
-        "grey_x4.png",
+        "gray_face1.png",
+        "gray_x4.png",
         "long_x4.png",
         "one_x4.png",
         "sixteen_face1.png",
@@ -249,9 +252,9 @@ def test_a_folder_with_all_kinds_of_pictures(
     assert long.shape == (80, 80_000, 3)
     assert (long == 77).all()
     assert read(tmp_path / "out" / "one_x4.png").tolist() == [[levels[0, 0].tolist()] * 4] * 4
-    grey = read(tmp_path / "out" / "grey_face1.png").astype(int)
-    assert (grey == read(tmp_path / "out" / "sixteen_face1.png")).all()
-    assert (grey[..., 0] == grey[..., 2]).all()
+    gray = read(tmp_path / "out" / "gray_face1.png").astype(int)
+    assert (gray == read(tmp_path / "out" / "sixteen_face1.png")).all()
+    assert (gray[..., 0] == gray[..., 2]).all()
 
 
 def test_names_that_differ_by_their_ending_do_not_overwrite_each_other(tmp_path: Path, crops: np.ndarray) -> None:
@@ -374,11 +377,11 @@ def mode(path: Path) -> str:
         return image.mode
 
 
-def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
+def test_gray_in_gray_out(tmp_path: Path, astronaut: np.ndarray) -> None:
     """A network tints a gray picture by some levels."""
     astronaut = astronaut[:128, 24:152]  # around the face
-    images.write_image(tmp_path / "in" / "a.png", images.to_grey(astronaut))
-    Image.fromarray(images.to_uint8(images.to_grey(astronaut))).save(
+    images.write_image(tmp_path / "in" / "a.png", images.to_gray(astronaut))
+    Image.fromarray(images.to_uint8(images.to_gray(astronaut))).save(
         tmp_path / "in" / "b.png"
     )  # gray in three channels
     enhance.run(settings(tmp_path / "in", tmp_path / "out", upscaler=("srgan",), paste_back=True), tmp_path)
@@ -394,7 +397,7 @@ def test_grey_in_grey_out(tmp_path: Path, astronaut: np.ndarray) -> None:
 
 
 def read_luma(image: np.ndarray) -> np.ndarray:
-    return images.to_grey(image) * 255
+    return images.to_gray(image) * 255
 
 
 def test_transparency_is_enlarged_along(

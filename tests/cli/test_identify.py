@@ -1,4 +1,7 @@
-"""`identify` on the ORL faces: names, unknowns, small faces, two photographs, and every refusal."""
+"""`identify` on the ORL faces: names, unknowns, small faces, two photographs, and every refusal.
+
+Covers `report/search_files.py` too.
+"""
 
 import csv
 import json
@@ -267,7 +270,7 @@ def test_a_second_search_reads_the_probe_only(run, gallery, tmp_path, monkeypatc
     with np.load(file, allow_pickle=False) as kept:
         assert len(kept["digest"]) == 4
     # Another rule, or a damaged file: everything is read.
-    run(gallery, probe, enrol="highest_score")
+    run(gallery, probe, enroll="highest_score")
     file.write_bytes(b"damaged")
     run(gallery, probe)
     assert [len(paths) for paths in read[4::2]] == [4, 4]
@@ -390,7 +393,7 @@ def test_nothing_to_do_is_an_error(run, gallery, tmp_path):
         ({"upscaler": ("srgam",)}, r"upscaler 'srgam': no such model; did you mean 'srgan'\?"),
         ({"recognizer": "sfac"}, r"recognizer 'sfac': no such model; did you mean 'sface'\?"),
         ({"detector": "mtcn"}, r"config\.detector=mtcn: did you mean 'mtcnn'\?"),
-        ({"enrol": "larges"}, r"config\.enrol=larges: did you mean 'largest'\?"),
+        ({"enroll": "larges"}, r"config\.enroll=larges: did you mean 'largest'\?"),
         ({"far": 1.0}, r"config\.far=1: must be a number, above 0, below 1"),
         ({"ranks": 0}, r"config\.ranks=0: must be a whole number, 1 or more"),
     ],

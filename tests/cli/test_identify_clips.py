@@ -1,4 +1,7 @@
-"""`identify` on a clip of two ORL people who cross: one answer a track, files, annotated clip, and refusals."""
+"""`identify` on a clip of two ORL people who cross: one answer a track, files, annotated clip, and refusals.
+
+Covers `clips/example.py`, `clips/probes.py`, `report/annotated_clip.py`, `report/track_files.py` too.
+"""
 
 import csv
 import json
@@ -68,7 +71,7 @@ def test_one_answer_a_track(searched: Path) -> None:
         ("walk.mp4", "2", "unknown", ""),
     ]
     for row in rows:
-        # Fifty frames, of which every fifth is looked at.
+        # Fifty frames, of which every fifth is read.
         assert 8 <= int(row["frames_with_face"]) <= 10
         assert float(row["start"]) <= 0.2
         assert 1.6 <= float(row["end"]) <= 1.8
@@ -118,7 +121,7 @@ def test_a_part_of_a_clip(clip: Path, gallery: Path, tmp_path: Path, capsys: pyt
     assert [[each["frame"] for each in track["sightings"]] for track in tracks] == [[20, 22, 24, 26, 28]] * 2
     assert not (tmp_path / "clips").exists()
     out = capsys.readouterr().out
-    assert "walk.mp4: 2 tracks in 10 frames, 5 of them looked at" in out
+    assert "walk.mp4: 2 tracks in 10 frames, 5 of them searched" in out
     assert "2 tracks, 1 matched" in out
     assert "With clips among the probes sface reads all faces, also small ones." in out
     assert "sface_small" not in out
@@ -249,7 +252,7 @@ def test_a_search_goes_on_where_it_was_stopped(
     monkeypatch.setattr(FaceReader, "views", views)
     capsys.readouterr()
     run(gallery, clip, workdir)
-    assert "2 tracks in 50 frames, 10 of them looked at, 8 of these by an earlier search" in capsys.readouterr().out
+    assert "2 tracks in 50 frames, 10 of them searched, 8 of these by an earlier search" in capsys.readouterr().out
     for name in ("tracks.csv", "tracks.json"):
         assert (workdir / name).read_text() == (straight / name).read_text()
     np.testing.assert_array_equal(

@@ -63,7 +63,7 @@ def test_the_wheel_holds_what_the_checkout_has(wheel: Path) -> None:
 
 
 def run(command: Path, folder: Path, *arguments: str) -> str:
-    """What the command says, in a folder, as somebody who has no checkout."""
+    """Output of the command, in a folder, for somebody who has no checkout."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     ended = subprocess.run(
         [command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300

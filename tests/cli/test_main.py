@@ -1,4 +1,7 @@
-"""The command line as a user meets it: every mistake is one line and a non-zero status."""
+"""The command line as a user meets it: every mistake is one line and a non-zero status.
+
+Covers `tasks/models.py` too.
+"""
 
 import re
 import subprocess
@@ -165,9 +168,7 @@ def test_help_lists_the_configs_under_their_headings(tmp_path: Path) -> None:
 def test_help_of_a_config_prints_its_header_and_keys(tmp_path: Path) -> None:
     result = run_main("--config=identify", "--help", cwd=tmp_path)
     assert result.returncode == 0
-    assert result.stdout.startswith(
-        "python -m lowres_jax.main identify DIR FILE|DIR\n\nWho is on these pictures: search"
-    )
+    assert result.stdout.startswith("python -m lowres_jax.main identify DIR FILE|DIR\n\nIdentify people: search")
     assert "  --config.far=0.01                         False accept rate at which the threshold lies" in result.stdout
     assert "[a number, above 0, below 1]" in result.stdout
 

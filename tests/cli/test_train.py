@@ -145,8 +145,10 @@ def test_the_curves_can_be_looked_at(straight: tuple[Path, str]) -> None:
 @pytest.mark.parametrize(
     ("number", "status", "collecting", "place", "calls"),
     [
-        (signal.SIGTERM, 143, False, "lowres_jax.training.loop:_Run.look", 3),
-        pytest.param(signal.SIGINT, 130, True, "lowres_jax.training.loop:_Run.look", 7, marks=pytest.mark.whole),
+        (signal.SIGTERM, 143, False, "lowres_jax.training.loop:_Run.read_pending", 3),
+        pytest.param(
+            signal.SIGINT, 130, True, "lowres_jax.training.loop:_Run.read_pending", 7, marks=pytest.mark.whole
+        ),
         # Between steps, while an evaluation runs.
         pytest.param(
             signal.SIGTERM, 143, False, "lowres_jax.evaluation.image_quality:ssim", 2, marks=pytest.mark.whole
@@ -179,13 +181,11 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     step = int(leaves(tmp_path)["step"])
     assert 0 < step <= STEPS
     if number != signal.SIGKILL:
-        assert f"{tmp_path}: step {step} of {STEPS} is saved; to go on from there: python -m lowres_jax.main" in (
-            ended.output
-        )
+        assert f"{tmp_path}: step {step} of {STEPS} is saved; to resume: python -m lowres_jax.main" in (ended.output)
 
     train.run(config_of("srresnet:smoke", **settings(data)), tmp_path)
 
-    assert f"goes on after step {step} of {STEPS}" in capsys.readouterr().out
+    assert f"resumes after step {step} of {STEPS}" in capsys.readouterr().out
     assert_equal(leaves(tmp_path), leaves(straight[0]))
     figures = [json.loads((folder / "evaluations.json").read_text()) for folder in (tmp_path, straight[0])]
     assert figures[0][-1] == figures[1][-1]
@@ -195,7 +195,7 @@ def test_a_run_goes_on_with_another_number_of_devices(
     straight_plain: tuple[Path, str], data: Path, tmp_path: Path
 ) -> None:
     ended = run_signalled(
-        *arguments(data, tmp_path, cpu_devices=4, **PLAIN), place="lowres_jax.training.loop:_Run.look", calls=4
+        *arguments(data, tmp_path, cpu_devices=4, **PLAIN), place="lowres_jax.training.loop:_Run.read_pending", calls=4
     )
     assert ended.status == 143, ended.error
     assert "4 cpu devices in 1 process" in ended.output
@@ -260,7 +260,7 @@ def test_processes_need_no_disk_that_they_share(straight_plain: tuple[Path, str]
         )
         output = finish(first)
         finish(second)
-    assert f"goes on after step {STEPS // 2} of {STEPS}" in output
+    assert f"resumes after step {STEPS // 2} of {STEPS}" in output
     assert not each[1].exists()
     assert_close(leaves(each[0]), leaves(straight_plain[0]))
 

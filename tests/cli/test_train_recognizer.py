@@ -1,4 +1,8 @@
-"""`train_recognizer` on real faces: it learns, is stopped and resumed, gets a name, and what it refuses."""
+"""`train_recognizer` on real faces: it learns, is stopped and resumed, gets a name, and what it refuses.
+
+Covers `evaluation/validation.py`, `pretrained/safetensors_weights.py`, `recognition/training/initial_weights.py`,
+`tasks/export_weights.py` too.
+"""
 
 import json
 import runpy
@@ -128,7 +132,7 @@ def test_a_recognizer_gets_a_name(
 def test_a_stopped_run_goes_on_to_the_same_bits(straight: Path, data: Path, tmp_path: Path) -> None:
     ended = run_signalled(
         *arguments(data, tmp_path),
-        place="lowres_jax.training.loop:_Run.look",
+        place="lowres_jax.training.loop:_Run.read_pending",
         calls=3,
         signal_number=signal.SIGTERM,
     )

@@ -1,4 +1,7 @@
-"""`follow`: tells the tracker of cuts, though only some frames are looked at."""
+"""`follow`: tells the tracker of cuts, though only some frames are read.
+
+Covers `clips/color.py`, `clips/search.py` too.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""Clips that are whole, turned, cut off, or no clips."""
+"""Clips that are whole, turned, cut off, or no clips.
+
+Covers `clips/clock.py` too.
+"""
 
 import shutil
 from fractions import Fraction

@@ -1,4 +1,7 @@
-"""What was found in frames is the same again, is kept apart by clip and models, and damage only costs time."""
+"""Faces kept from frames are reused, kept apart by clip and models, and damage only costs time.
+
+Covers `faces/packed_views.py` too.
+"""
 
 import contextlib
 import resource

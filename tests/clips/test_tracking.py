@@ -97,7 +97,7 @@ def test_a_track_sums_up_its_faces() -> None:
 
 @pytest.mark.parametrize(("step", "tracks"), [(0.04, 3), (0.5, 1)])
 def test_of_a_slow_clip_who_is_away_for_a_step_is_still_there(step: float, tracks: int) -> None:
-    """Seen 1.2 s apart: for a clip of 25 frames a second that is gone, for one that is looked at twice a second not."""
+    """Seen 1.2 s apart: for a clip of 25 frames a second that is gone, for one that is read twice a second not."""
     tracker = Tracker(step=step)
     for number in range(3):
         tracker.add(number, 1.2 * number, [view(10, face=template(0))])

@@ -1,4 +1,7 @@
-"""Written clips: sound goes along, and nothing half-written stays."""
+"""Written clips: sound goes along, and nothing half-written stays.
+
+Covers `clips/sound.py` too.
+"""
 
 import resource
 from fractions import Fraction

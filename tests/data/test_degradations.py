@@ -8,7 +8,7 @@ from lowres_jax.data import resize
 from lowres_jax.data.degradations import Degradation, gaussian_kernel, low_resolution
 from lowres_jax.errors import UserError
 
-GREY = np.full((128, 128, 3), 0.5, np.float32)
+GRAY = np.full((128, 128, 3), 0.5, np.float32)
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -35,8 +35,8 @@ def test_blur_spreads_a_point_by_its_standard_deviation() -> None:
     assert variance == pytest.approx(0.25, rel=0.15)
     wide = Degradation(blur=(2.0, 2.0)).apply(crop, 32, generator())[..., 0].sum(axis=0)
     places = np.arange(32)
-    centre = (wide * places).sum() / wide.sum()
-    assert (wide * (places - centre) ** 2).sum() / wide.sum() == pytest.approx(4.0, rel=0.1)
+    center = (wide * places).sum() / wide.sum()
+    assert (wide * (places - center) ** 2).sum() / wide.sum() == pytest.approx(4.0, rel=0.1)
 
 
 def test_a_kernel_lies_along_its_angle() -> None:
@@ -62,7 +62,7 @@ def test_anisotropic_kernels_differ_by_direction() -> None:
 
 
 def test_noise_has_its_standard_deviation() -> None:
-    made = Degradation(noise=(10.0, 10.0)).apply(GREY, 128, generator())
+    made = Degradation(noise=(10.0, 10.0)).apply(GRAY, 128, generator())
     assert (made * 255).std() == pytest.approx(10.0, rel=0.02)
     # Each channel for itself.
     assert abs(np.corrcoef(made[..., 0].ravel(), made[..., 1].ravel())[0, 1]) < 0.03

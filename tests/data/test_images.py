@@ -12,7 +12,7 @@ from PIL import BmpImagePlugin, Image, ImageCms
 from lowres_jax.data import images
 from lowres_jax.errors import UserError
 
-COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [128, 64, 32], [255, 255, 255]]], np.uint8)
+COLORS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[0, 0, 0], [128, 64, 32], [255, 255, 255]]], np.uint8)
 
 
 def encoded(picture: Image.Image, image_format: str, **options: object) -> bytes:
@@ -33,10 +33,10 @@ def noise(height: int, width: int) -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".ppm"])
 def test_lossless_formats_keep_every_value(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"picture{suffix}"
-    Image.fromarray(COLOURS).save(path)
+    Image.fromarray(COLORS).save(path)
     image = images.read_image(path)
     assert image.dtype == np.float32
-    np.testing.assert_array_equal(image, COLOURS.astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(image, COLORS.astype(np.float32) / np.float32(255))
 
 
 @pytest.mark.parametrize("image_format", ["jpeg", "webp"])
@@ -46,26 +46,26 @@ def test_lossy_formats_are_close(image_format: str) -> None:
     np.testing.assert_allclose(image, plain / 255, atol=3 / 255)
 
 
-def test_grey_is_repeated_over_the_channels() -> None:
-    grey = np.array([[0, 51], [102, 255]], np.uint8)
-    image = images.decode_image(encoded(Image.fromarray(grey), "png"), "grey")
-    np.testing.assert_allclose(image, np.repeat(grey[..., None], 3, -1) / 255, atol=1e-7)
+def test_gray_is_repeated_over_the_channels() -> None:
+    gray = np.array([[0, 51], [102, 255]], np.uint8)
+    image = images.decode_image(encoded(Image.fromarray(gray), "png"), "gray")
+    np.testing.assert_allclose(image, np.repeat(gray[..., None], 3, -1) / 255, atol=1e-7)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".pgm"])
-def test_16_bit_grey_keeps_its_range(suffix: str) -> None:
-    grey = np.array([[0, 257], [32768, 65535]], np.uint16)
-    content = cv2.imencode(suffix, grey)[1].tobytes()
-    image = images.decode_image(content, "grey16")
-    np.testing.assert_allclose(image, np.repeat(grey[..., None], 3, -1) / 65535, atol=1e-6)
+def test_16_bit_gray_keeps_its_range(suffix: str) -> None:
+    gray = np.array([[0, 257], [32768, 65535]], np.uint16)
+    content = cv2.imencode(suffix, gray)[1].tobytes()
+    image = images.decode_image(content, "gray16")
+    np.testing.assert_allclose(image, np.repeat(gray[..., None], 3, -1) / 65535, atol=1e-6)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tiff", ".ppm"])
-def test_16_bit_colour_keeps_its_range(suffix: str) -> None:
-    colour = np.array([[[65535, 0, 32768], [256, 65280, 1000]]], np.uint16)
-    content = cv2.imencode(suffix, colour[..., ::-1])[1].tobytes()
+def test_16_bit_color_keeps_its_range(suffix: str) -> None:
+    color = np.array([[[65535, 0, 32768], [256, 65280, 1000]]], np.uint16)
+    content = cv2.imencode(suffix, color[..., ::-1])[1].tobytes()
     # Pillow keeps the upper eight bits of 16-bit color.
-    np.testing.assert_allclose(images.decode_image(content, "colour16"), colour / 65535, atol=1 / 255)
+    np.testing.assert_allclose(images.decode_image(content, "color16"), color / 65535, atol=1 / 255)
 
 
 def test_transparent_pixels_lie_on_white() -> None:
@@ -98,12 +98,12 @@ def test_transparency_of_16_bit_and_palette_pictures() -> None:
 def test_exif_rotation_is_applied(orientation: int, upright: object) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    content = encoded(Image.fromarray(COLOURS), "png", exif=exif)
-    np.testing.assert_allclose(images.decode_image(content, "turned"), upright(COLOURS) / 255, atol=1e-7)
+    content = encoded(Image.fromarray(COLORS), "png", exif=exif)
+    np.testing.assert_allclose(images.decode_image(content, "turned"), upright(COLORS) / 255, atol=1e-7)
 
 
 def test_tiny_and_narrow_pictures_are_read() -> None:
-    assert images.decode_image(encoded(Image.fromarray(COLOURS[:1, :1]), "png"), "tiny").tolist() == [[[1, 0, 0]]]
+    assert images.decode_image(encoded(Image.fromarray(COLORS[:1, :1]), "png"), "tiny").tolist() == [[[1, 0, 0]]]
     narrow = np.zeros((20, 20_000, 3), np.uint8)
     narrow[:, -1] = 255
     image = images.decode_image(encoded(Image.fromarray(narrow), "png"), "narrow")
@@ -205,10 +205,10 @@ def test_a_wide_gamut_is_converted_to_srgb() -> None:
 
 @pytest.mark.parametrize("profile", [b"no profile", b"", wide_gamut_profile()[:200]])
 def test_a_damaged_profile_is_not_the_pixels(profile: bytes) -> None:
-    content = encoded(Image.fromarray(COLOURS), "png", icc_profile=profile)
-    np.testing.assert_array_equal(images.decode_image(content, "picture"), COLOURS.astype(np.float32) / 255)
-    grey = encoded(Image.fromarray(COLOURS[..., 0]), "png", icc_profile=wide_gamut_profile())
-    assert images.decode_picture(grey, "gray with a color profile").grey
+    content = encoded(Image.fromarray(COLORS), "png", icc_profile=profile)
+    np.testing.assert_array_equal(images.decode_image(content, "picture"), COLORS.astype(np.float32) / 255)
+    gray = encoded(Image.fromarray(COLORS[..., 0]), "png", icc_profile=wide_gamut_profile())
+    assert images.decode_picture(gray, "gray with a color profile").gray
 
 
 def test_srgb_stays_as_it_is() -> None:
@@ -222,10 +222,10 @@ def test_only_the_orientation_of_exif_is_read() -> None:
     """Orientation 6, and an exposure time whose numerator is no 32-bit number: Pillow cannot write that back."""
     entries = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0) + struct.pack("<HHII", 0x829A, 5, 1, 38)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0) + b"\xff" * 4 + b"\0" * 4
-    content = encoded(Image.fromarray(COLOURS.repeat(8, 0).repeat(8, 1)), "jpeg", exif=exif, quality=95)
+    content = encoded(Image.fromarray(COLORS.repeat(8, 0).repeat(8, 1)), "jpeg", exif=exif, quality=95)
     assert images.decode_image(content, "turned").shape == (24, 16, 3)
-    damaged = encoded(Image.fromarray(COLOURS), "png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
-    np.testing.assert_array_equal(images.to_uint8(images.decode_image(damaged, "damaged EXIF")), COLOURS)
+    damaged = encoded(Image.fromarray(COLORS), "png", exif=b"Exif\0\0II*\0\xff\xff\xff\xff")
+    np.testing.assert_array_equal(images.to_uint8(images.decode_image(damaged, "damaged EXIF")), COLORS)
 
 
 @pytest.mark.parametrize("kind", [struct.error, RuntimeError, MemoryError, AttributeError])
@@ -254,7 +254,7 @@ def test_whatever_a_decoder_raises_is_one_unreadable_picture(monkeypatch: pytest
 def test_the_range_of_a_tiff_is_found(pixels: np.ndarray, expected: list[list[float]]) -> None:
     found = images.decode_image(encoded(Image.fromarray(pixels), "tiff"), "measured.tif")
     np.testing.assert_allclose(found[..., 0], expected, atol=2e-4)
-    assert images.is_grey(found)
+    assert images.is_gray(found)
 
 
 def test_the_range_of_a_tiff_is_stated_or_refused() -> None:
@@ -268,27 +268,27 @@ def test_the_range_of_a_tiff_is_stated_or_refused() -> None:
         images.decode_image(encoded(Image.fromarray(np.asarray([[0.5, np.nan]], np.float32)), "tiff"), "depth")
 
 
-def test_12_bit_colours_in_a_tiff_keep_their_range() -> None:
-    colours = np.random.default_rng(0).integers(0, 4096, (8, 9, 3)).astype(np.uint16)
-    colours[0, 0] = 4095
-    content = cv2.imencode(".tif", colours[..., ::-1])[1].tobytes()
-    np.testing.assert_allclose(images.decode_image(content, "colours"), colours / 4095, atol=1e-6)
+def test_12_bit_colors_in_a_tiff_keep_their_range() -> None:
+    colors = np.random.default_rng(0).integers(0, 4096, (8, 9, 3)).astype(np.uint16)
+    colors[0, 0] = 4095
+    content = cv2.imencode(".tif", colors[..., ::-1])[1].tobytes()
+    np.testing.assert_allclose(images.decode_image(content, "colors"), colors / 4095, atol=1e-6)
 
 
-def test_grey_and_transparency_are_kept_in_files(tmp_path: Path) -> None:
-    grey = np.repeat(np.asarray([[0.2, 0.4]], np.float32)[..., None], 3, -1)
-    images.write_image(tmp_path / "grey.png", grey)
-    assert mode_of(tmp_path / "grey.png") == "L"
+def test_gray_and_transparency_are_kept_in_files(tmp_path: Path) -> None:
+    gray = np.repeat(np.asarray([[0.2, 0.4]], np.float32)[..., None], 3, -1)
+    images.write_image(tmp_path / "gray.png", gray)
+    assert mode_of(tmp_path / "gray.png") == "L"
     alpha = np.asarray([[1.0, 0.2]], np.float32)
-    images.write_image(tmp_path / "alpha.png", grey * [1, 0.5, 1], alpha)
+    images.write_image(tmp_path / "alpha.png", gray * [1, 0.5, 1], alpha)
     found = images.read_picture(tmp_path / "alpha.png")
     np.testing.assert_allclose(found.alpha, alpha, atol=1 / 500)
-    np.testing.assert_allclose(found.rgb, grey * [1, 0.5, 1], atol=1 / 500)
+    np.testing.assert_allclose(found.rgb, gray * [1, 0.5, 1], atol=1 / 500)
     np.testing.assert_allclose(found.on_white()[0, 1], [0.88, 0.84, 0.88], atol=1 / 255)
-    images.write_image(tmp_path / "both.png", grey, alpha)
+    images.write_image(tmp_path / "both.png", gray, alpha)
     assert mode_of(tmp_path / "both.png") == "LA"
-    assert images.read_picture(tmp_path / "both.png").grey
+    assert images.read_picture(tmp_path / "both.png").gray
 
 
 def test_luma_by_hand() -> None:
-    np.testing.assert_allclose(images.to_grey(np.asarray([[[1.0, 0, 0], [0.5, 0.5, 0.5]]]))[0, :, 1], [0.299, 0.5])
+    np.testing.assert_allclose(images.to_gray(np.asarray([[[1.0, 0, 0], [0.5, 0.5, 0.5]]]))[0, :, 1], [0.299, 0.5])

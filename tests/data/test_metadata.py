@@ -1,4 +1,7 @@
-"""What goes with a picture through every format, and the mark that says what was done to it."""
+"""Metadata of a picture through every format, and the mark that says what was done to it.
+
+Covers `data/xmp.py` too.
+"""
 
 import io
 import struct
@@ -73,7 +76,7 @@ def test_nothing_is_lost(photograph: Path, tmp_path: Path, suffix: str, place: b
 
 def test_a_gray_picture_has_no_profile_of_colors(photograph: Path, tmp_path: Path) -> None:
     read = images.read_picture(photograph)
-    images.write_image(tmp_path / "b.png", images.to_grey(read.rgb), metadata=read.metadata)
+    images.write_image(tmp_path / "b.png", images.to_gray(read.rgb), metadata=read.metadata)
     with Image.open(tmp_path / "b.png") as image:
         assert image.mode == "L"
         assert "icc_profile" not in image.info
@@ -107,7 +110,7 @@ def packet_of(path: Path) -> str:
 
 
 def again(path: Path, result: Path, place: bool = False) -> list[str]:
-    """Writes a picture anew, with its metadata and a mark."""
+    """Writes a picture again, with its metadata and a mark."""
     read = images.read_picture(path)
     marked = xmp.mark("identity", True, path.name, "00")
     return images.write_image(result, read.rgb, metadata=read.metadata, place=place, marked=marked)

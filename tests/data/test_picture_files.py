@@ -1,4 +1,4 @@
-"""Which files are taken for pictures, and what is said of the others."""
+"""Files that are taken for pictures, and messages about the others."""
 
 import os
 from pathlib import Path
@@ -81,7 +81,7 @@ def test_pictures_of_several_pages_are_named(tmp_path: Path) -> None:
     for name in ("still.gif", "still.png", "page.tif", "still.webp"):
         frames[0].save(tmp_path / name)
     (tmp_path / "damaged.tif").write_bytes(b"II*\0")
-    said = "of several pages or frames only the first is looked at: "
+    said = "of several pages or frames only the first is read: "
     assert find_pictures(tmp_path).remarks(tmp_path) == [
         f"{tmp_path}: {said}moving.gif, moving.png, moving.webp, pages.tif"
     ]

@@ -35,7 +35,7 @@ def test_area_downscale_refuses_to_enlarge() -> None:
         resize.downscale_area(ramp(8, 8), 16, 4)
 
 
-def test_bilinear_has_half_pixel_centres() -> None:
+def test_bilinear_has_half_pixel_centers() -> None:
     image = np.repeat(np.array([[0.0, 1.0]], np.float32)[..., None], 3, -1)
     np.testing.assert_allclose(resize.upscale_bilinear(image, 1, 4)[0, :, 0], [0, 0.25, 0.75, 1], atol=1e-6)
     picture = random_image(9, 7)
@@ -77,7 +77,7 @@ def test_nearest_repeats_pixels() -> None:
     np.testing.assert_array_equal(resize.nearest(image, 32, 32), image.repeat(4, 0).repeat(4, 1))
 
 
-def test_nearest_takes_the_pixel_that_the_centre_lies_in() -> None:
+def test_nearest_takes_the_pixel_that_the_center_lies_in() -> None:
     # 32 -> 112: the center of output pixel x is at (x + 1/2) 2/7.
     image = np.repeat(np.arange(32, dtype=np.float32)[None, :, None], 3, axis=2).repeat(32, 0)
     expected = np.floor((np.arange(112) + 0.5) * 2 / 7)

@@ -1,4 +1,4 @@
-"""Which records a training learns from: people held out, and the choice of sharp crops of Orsini and Rossi 2022."""
+"""Splits of records: held-out people, and the choice of sharp crops of Orsini and Rossi 2022."""
 
 import numpy as np
 import pytest

@@ -22,7 +22,7 @@ def photograph() -> np.ndarray:
 
 @pytest.mark.parametrize("deviation", [4.0, 8.0, 16.0])
 def test_noise_of_known_strength(photograph: np.ndarray, deviation: float) -> None:
-    """Of three independent channels the luma has sqrt(.299^2 + .587^2 + .114^2) = .669."""
+    """The luma of three independent channels has sqrt(.299^2 + .587^2 + .114^2) = .669."""
     noise = np.random.default_rng(0).normal(0, deviation / 255, photograph.shape).astype(np.float32)
     found = faults.noise_level(photograph + noise)
     assert found == pytest.approx(0.669 * deviation, rel=0.2)

@@ -1,4 +1,7 @@
-"""The account of a run: what it says, what a second run makes of it, and what it refuses."""
+"""The account of a run: what it says, what a second run makes of it, and what it refuses.
+
+Covers `data/output_paths.py` too.
+"""
 
 import csv
 import dataclasses

@@ -1,4 +1,7 @@
-"""Results that cannot be written are counted, and the others are written."""
+"""Results that cannot be written are counted, and the others are written.
+
+Covers `enhancement/writing.py` too.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Resampling without a second pass equals the literal thing: the protocols run on data in which units are repeated."""
+"""Resampling without a second pass equals the literal thing: the protocols run on data in which units are repeated.
+
+Covers `evaluation/identification_bootstrap.py`, `evaluation/verification_bootstrap.py` too.
+"""
 
 import numpy as np
 import pytest
@@ -12,8 +15,8 @@ def statistics_of(seed: int, noise: float, decimals: int = 9) -> tuple[ProbeStat
     """Probes of 30 people, a third of them with one image only; coarse decimals make ties."""
     shared = np.random.default_rng(99)
     people = np.concatenate([np.arange(30), shared.integers(0, 20, 90)])
-    centres = shared.normal(size=(30, 8))
-    templates = centres[people] + noise * np.random.default_rng(seed).normal(size=(120, 8))
+    centers = shared.normal(size=(30, 8))
+    templates = centers[people] + noise * np.random.default_rng(seed).normal(size=(120, 8))
     templates /= np.linalg.norm(templates, axis=1, keepdims=True)
     found = identification.probe_statistics(templates.astype(np.float32), people)
     rounded = ProbeStatistics(

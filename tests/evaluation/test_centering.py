@@ -1,4 +1,7 @@
-"""Centered templates by hand, and their place in a comparison."""
+"""Centered templates by hand, and their place in a comparison.
+
+Covers `evaluation/evaluation_set.py`, `evaluation/protocols.py` too.
+"""
 
 import numpy as np
 import pytest

@@ -68,8 +68,8 @@ def test_five_templates_by_hand() -> None:
 def test_equals_the_literal_loop(seed: int) -> None:
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 12, 60)
-    centres = generator.normal(size=(12, 8))
-    templates = unit(centres[labels] + generator.normal(size=(60, 8)))
+    centers = generator.normal(size=(12, 8))
+    templates = unit(centers[labels] + generator.normal(size=(60, 8)))
     statistics = identification.probe_statistics(templates, labels)
     for threshold in np.linspace(0.05, 1.5, 25):
         detected, far = course_loop(templates, labels, threshold)

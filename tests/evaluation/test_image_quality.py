@@ -35,8 +35,8 @@ def test_equals_scikit_image(images: tuple[np.ndarray, np.ndarray]) -> None:
 
 
 def test_luma_and_border(images: tuple[np.ndarray, np.ndarray]) -> None:
-    colours = np.asarray([[[[0, 0, 0], [1, 1, 1], [1, 0, 0]]]], np.float32)
-    np.testing.assert_allclose(image_quality.to_luma(colours)[0, 0, :, 0] * 255, [16, 235, 16 + 65.481], rtol=1e-5)
+    colors = np.asarray([[[[0, 0, 0], [1, 1, 1], [1, 0, 0]]]], np.float32)
+    np.testing.assert_allclose(image_quality.to_luma(colors)[0, 0, :, 0] * 255, [16, 235, 16 + 65.481], rtol=1e-5)
     noisy, originals = images
     cut = image_quality.psnr(noisy[:, 4:-4, 4:-4], originals[:, 4:-4, 4:-4], luma=True)
     np.testing.assert_allclose(image_quality.psnr(noisy, originals, luma=True, border=4), cut)
@@ -46,10 +46,10 @@ def test_extremes(images: tuple[np.ndarray, np.ndarray]) -> None:
     _, originals = images
     assert np.isinf(image_quality.psnr(originals, originals)).all()
     np.testing.assert_allclose(image_quality.ssim(originals, originals), 1.0, atol=1e-6)
-    black, grey = np.zeros((1, 16, 16, 3), np.float32), np.full((1, 16, 16, 3), 0.1, np.float32)
-    np.testing.assert_allclose(image_quality.psnr(black, grey), [20.0], rtol=1e-6)
+    black, gray = np.zeros((1, 16, 16, 3), np.float32), np.full((1, 16, 16, 3), 0.1, np.float32)
+    np.testing.assert_allclose(image_quality.psnr(black, gray), [20.0], rtol=1e-6)
     # Flat images: variances vanish, c1 / (.1^2 + c1) is left.
-    np.testing.assert_allclose(image_quality.ssim(black, grey), [1e-4 / (0.01 + 1e-4)], rtol=1e-4)
+    np.testing.assert_allclose(image_quality.ssim(black, gray), [1e-4 / (0.01 + 1e-4)], rtol=1e-4)
 
 
 def test_identity_cosine() -> None:

@@ -1,4 +1,7 @@
-"""Measurements: right figures, kept image by image, gone on with after an interruption, shared by subsets."""
+"""Measurements: right figures, kept image by image, gone on with after an interruption, shared by subsets.
+
+Covers `evaluation/passes.py` too.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Open-set tests with given galleries, against loops that are written down here."""
+"""Open-set tests with given galleries, against loops that are written down here.
+
+Covers `evaluation/blufr.py` too.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""A recognizer of small faces: reads those that are searched for, and nothing else; thresholds are measured so."""
+"""A recognizer of small faces: reads those that are searched for, and nothing else; thresholds are measured so.
+
+Covers `faces/centering.py`, `faces/reader.py` too.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,7 +59,7 @@ def test_only_small_faces_that_are_searched_for(upscalers: UpscalerBySize) -> No
     for view in views[1:]:
         np.testing.assert_allclose(view.template, plain.template, rtol=1e-6)
         assert view.enrolled_template is None
-    for view in reader.for_enrolment()._views([(picture, face) for face in faces]):
+    for view in reader.for_enrollment()._views([(picture, face) for face in faces]):
         np.testing.assert_allclose(view.template, plain.template, rtol=1e-6)
 
 

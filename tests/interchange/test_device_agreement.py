@@ -1,4 +1,4 @@
-"""What is compared between a processor and an accelerator: measures worked by hand, weights the same everywhere."""
+"""Comparison of a CPU and an accelerator: measures worked by hand, weights the same everywhere."""
 
 import zlib
 from typing import Any

@@ -1,4 +1,7 @@
-"""A hub's folder becomes the same model again, here and from an address, and nothing else does."""
+"""A hub's folder becomes the same model again, here and from an address, and nothing else does.
+
+Covers `tasks/import_model.py` too.
+"""
 
 import functools
 import hashlib

@@ -1,4 +1,7 @@
-"""ONNX files give what JAX gives, say what they are, and are not written where something is wrong."""
+"""ONNX files give what JAX gives, say what they are, and are not written where something is wrong.
+
+Covers `interchange/networks.py`, `localization/mtcnn/networks.py` too.
+"""
 
 import dataclasses
 import sys

@@ -69,24 +69,24 @@ def test_beyond_the_border_the_outermost_pixels_go_on():
 def test_no_face_gives_the_middle_square_of_the_picture(photograph):
     matrix = align.crop_transform(None, photograph.shape, 128)
 
-    middle = np.asarray([255.5, 255.5 + 512 * (align._PICTURE_CENTRE[1] - 0.5), 1])
+    middle = np.asarray([255.5, 255.5 + 512 * (align._PICTURE_CENTER[1] - 0.5), 1])
     np.testing.assert_allclose(matrix @ middle, [63.5, 63.5])
     assert matrix[0, 0] == pytest.approx(128 / (512 * align._PICTURE_SIDE))
     assert align.crop_face(photograph, None, 128).shape == (128, 128, 3)
 
 
-def test_a_box_without_landmarks_is_framed_upright_around_its_centre():
+def test_a_box_without_landmarks_is_framed_upright_around_its_center():
     face = Face(np.asarray([100, 50, 200, 150], np.float32), 1.0)
 
     matrix = align.crop_transform(face, (300, 300), 128)
 
-    centre = np.asarray([100 + 100 * align._BOX_CENTRE[0] - 0.5, 50 + 100 * align._BOX_CENTRE[1] - 0.5, 1])
-    np.testing.assert_allclose(matrix @ centre, [63.5, 63.5])
+    center = np.asarray([100 + 100 * align._BOX_CENTER[0] - 0.5, 50 + 100 * align._BOX_CENTER[1] - 0.5, 1])
+    np.testing.assert_allclose(matrix @ center, [63.5, 63.5])
     assert matrix[0, 0] == matrix[1, 1] == pytest.approx(128 / (100 * align._BOX_SIDE))
     assert matrix[0, 1] == matrix[1, 0] == 0
 
 
-def test_a_picture_of_one_pixel_gives_a_crop_of_its_colour():
+def test_a_picture_of_one_pixel_gives_a_crop_of_its_color():
     crop = align.crop_face(np.full((1, 1, 3), 0.5, np.float32), None, 128)
 
     np.testing.assert_allclose(crop, 0.5, atol=1e-6)

@@ -1,4 +1,7 @@
-"""Which of several faces is meant, by hand."""
+"""Choice among several faces, by hand.
+
+Covers `localization/haar.py` too.
+"""
 
 import numpy as np
 import pytest
@@ -17,13 +20,13 @@ def test_the_nearest_is_measured_in_faces_own_sizes() -> None:
     # A picture of 200 x 200. The tiny face lies 15 pixels from its center, 1.5 of its sides; the large one 50, which is
     # half a side.
     tiny, large = face(100, 115, 10, 0.9), face(50, 100, 100, 0.8)
-    assert choose([tiny, large], (200, 200), "nearest_centre") is large
+    assert choose([tiny, large], (200, 200), "nearest_center") is large
     # Of one size, the nearer.
     near, far = face(110, 100, 40, 0.7), face(100, 140, 40, 0.99)
-    assert choose([near, far], (200, 200), "nearest_centre") is near
+    assert choose([near, far], (200, 200), "nearest_center") is near
     # Height comes first in a shape: the center of 100 x 400 is at x = 200.
     left, right = face(50, 50, 20, 0.9), face(210, 50, 20, 0.9)
-    assert choose([left, right], (100, 400), "nearest_centre") is right
+    assert choose([left, right], (100, 400), "nearest_center") is right
 
 
 def test_the_other_rules() -> None:

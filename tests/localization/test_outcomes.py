@@ -1,4 +1,7 @@
-"""The kinds of outcome under two detectors, on constructed faces and on real ones."""
+"""The kinds of outcome under two detectors, on constructed faces and on real ones.
+
+Covers `report/detector_gallery.py` too.
+"""
 
 import cv2
 import numpy as np
@@ -17,7 +20,7 @@ SHAPE = (300, 300, 3)
 def haar_face(shift: float = 0.0, score: float = 5.0) -> Face:
     """A Haar box on the face of `SQUARE`: the crop is 224 pixels wide around (131.5, 131.5)."""
     side = 224 / align._BOX_SIDE
-    left, top = 131.6 - side * align._BOX_CENTRE[0] + shift, 131.6 - side * align._BOX_CENTRE[1]
+    left, top = 131.6 - side * align._BOX_CENTER[0] + shift, 131.6 - side * align._BOX_CENTER[1]
     return Face(np.asarray([left, top, left + side, top + side], np.float32), score)
 
 

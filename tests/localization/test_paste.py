@@ -91,7 +91,7 @@ def test_only_the_crop_s_inside_is_touched() -> None:
     assert contrast[-1] < 5
 
 
-def test_detail_is_the_crop_s_and_colour_the_photograph_s() -> None:
+def test_detail_is_the_crop_s_and_color_the_photograph_s() -> None:
     """A crop that is too red by a tenth, on a photograph with a slope of brightness."""
     slope = np.repeat(np.linspace(0.3, 0.6, 80)[None, :], 80, axis=0)[..., None] * np.ones(3)
     photograph = np.round(slope * 255).astype(np.uint8)

@@ -58,8 +58,8 @@ def test_the_crop_of_a_turned_photograph_is_upright(detector: Detector, photogra
     # Its box is where the face is in the picture as it lies.
     x, y = face.box.reshape(2, 2).mean(0)
     marked = np.zeros(photograph.shape[:2], np.float32)
-    centre = upright.box.reshape(2, 2).mean(0).astype(int)
-    marked[centre[1] - 4 : centre[1] + 5, centre[0] - 4 : centre[0] + 5] = 1
+    center = upright.box.reshape(2, 2).mean(0).astype(int)
+    marked[center[1] - 4 : center[1] + 5, center[0] - 4 : center[0] + 5] = 1
     assert np.rot90(marked, quarters)[int(y), int(x)] == 1
 
 

@@ -1,4 +1,7 @@
-"""Thresholds measured on planted templates, where every rate can be worked out by hand."""
+"""Thresholds measured on planted templates, where every rate can be worked out by hand.
+
+Covers `matching/calibration_sets.py` too.
+"""
 
 from pathlib import Path
 
@@ -17,8 +20,8 @@ pytestmark = pytest.mark.slow
 class Source:
     """A prepared set of 128x128 images, each of one gray value that its template follows from."""
 
-    def __init__(self, directory: Path, greys: np.ndarray, labels: np.ndarray):
-        self.directory, self._greys, self.labels = directory, greys, labels
+    def __init__(self, directory: Path, grays: np.ndarray, labels: np.ndarray):
+        self.directory, self._grays, self.labels = directory, grays, labels
         self.detected = np.ones(len(labels), bool)
         self.names, self.sources = labels.astype(str), [f"{number}.png" for number in range(len(labels))]
 
@@ -26,7 +29,7 @@ class Source:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        return {"image": np.full((128, 128, 3), self._greys[index], np.uint8)}
+        return {"image": np.full((128, 128, 3), self._grays[index], np.uint8)}
 
 
 class Recognizer:
@@ -58,8 +61,8 @@ def make(tmp_path, monkeypatch):
     """Makes the calibration of a set of gray values."""
     monkeypatch.setenv("LOWRES_JAX_CACHE", str(tmp_path / "cache"))
 
-    def made(greys, labels, images: int = 0) -> tuple[Calibration, Recognizer]:
-        source = Source(tmp_path / "set", np.asarray(greys), np.asarray(labels))
+    def made(grays, labels, images: int = 0) -> tuple[Calibration, Recognizer]:
+        source = Source(tmp_path / "set", np.asarray(grays), np.asarray(labels))
         monkeypatch.setattr(calibration, "open_records", lambda directory: source)
         recognizer = Recognizer()
         return Calibration(tmp_path / "made" / "up", recognizer, UpscalerBySize([Upscaler()]), images, 0), recognizer

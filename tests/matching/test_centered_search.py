@@ -128,6 +128,6 @@ def test_what_cards_say(upscalers: UpscalerBySize) -> None:
 
 
 class Recognizer128(Recognizer):
-    """Of the length of SFace's."""
+    """Stand-in whose templates have the length of SFace's."""
 
     dimension = 128

@@ -1,4 +1,7 @@
-"""Galleries of planted templates, and faces read from pictures."""
+"""Galleries of planted templates, and faces read from pictures.
+
+Covers `matching/enrollment.py` too.
+"""
 
 from pathlib import Path
 

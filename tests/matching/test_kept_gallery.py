@@ -1,4 +1,7 @@
-"""Kept galleries answer as enrolled ones do, grow and shrink without rewriting, and are whole after every stop."""
+"""Kept galleries answer as enrolled ones do, grow and shrink without rewriting, and are whole after every stop.
+
+Covers `matching/kept_files.py` too.
+"""
 
 import contextlib
 import itertools
@@ -135,7 +138,7 @@ def test_a_gallery_open_elsewhere_sees_changes_before_its_next_answer(
 def test_whose_row_is_taken_while_it_is_searched(
     kept: KeptGallery, people: dict[str, list[FaceView]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a campaign found: the old template's likeness under the new name, when one is removed, another enrolled."""
+    """A campaign found the old template's likeness under the new name, when one is removed, another enrolled."""
     template, reader = people["person 0 é"][0].template, KeptGallery.open(kept.folder, "models")
     most_similar = gallery_module.most_similar
 
@@ -214,7 +217,7 @@ def changed(folder: Path, statement: str) -> None:
         people.execute(statement)
 
 
-DAMAGED = "damaged; make it anew"
+DAMAGED = "damaged; make it again"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""Thresholds that come with the program: interpolated by hand, and made for the models that come with it."""
+"""Thresholds that come with the program: interpolated by hand, and made for the models that come with it.
+
+Covers `faces/loading.py` too.
+"""
 
 import itertools
 import json
@@ -57,7 +60,7 @@ SIMILARITY = {(1, 1): 0.2, (10, 1): 0.3, (100, 1): 0.5, (1, 4): 0.3, (10, 4): 0.
 
 @pytest.fixture
 def shipped() -> ShippedThresholds:
-    """Of 1, 10 and 100 people with one and four pictures each; of enlarged faces .1 higher."""
+    """Thresholds of 1, 10 and 100 people with one and four pictures each; .1 higher for enlarged faces."""
     rows = [measured(value, *place) for place, value in SIMILARITY.items()]
     return made(*rows, *(measured(value + 0.1, *place, enrolled=32) for place, value in SIMILARITY.items()))
 
@@ -170,7 +173,7 @@ def test_sizes_that_were_not_measured_have_the_thresholds_of_others(tmp_path: Pa
 
 
 def test_the_defaults_have_theirs() -> None:
-    """Fails when a default model or its centering changed: benchmarks/shipped_thresholds.py measures them anew."""
+    """Fails when a default model or its centering changed: benchmarks/shipped_thresholds.py measures them again."""
     reader = load_reader(config_keys.new(identify.KEYS))
     assert reader.small is not None
     made_for = described(reader.recognizer, reader.upscalers, reader.centering, "mtcnn", reader.small)

@@ -1,4 +1,7 @@
-"""Figures are computed in float32 wherever they are made, whatever JAX does by default on a device."""
+"""Figures are computed in float32 wherever they are made, whatever JAX does by default on a device.
+
+Covers `nn/batching.py` too.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -33,7 +33,7 @@ if __name__ == "__main__":
     from lowres_jax.tasks import prepare
 
     opened = casia_webface.photographs
-    casia_webface.photographs = lambda path: replace(opened(path), contents=dying_worker.dying)
+    casia_webface.photographs = lambda source: replace(opened(source), contents=dying_worker.dying)
     source, data_dir = sys.argv[1:]
     config = runpy.run_path(str(ROOT / "configs" / "prepare_casia_webface.py"))["get_config"]()
     config.update({"source": source, "data_dir": data_dir, "shard_size": 3, "detector": "haar"})

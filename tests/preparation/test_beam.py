@@ -1,4 +1,7 @@
-"""Preparation by the workers of Apache Beam: the same files, whatever happens to a worker."""
+"""Preparation by the workers of Apache Beam: the same files, whatever happens to a worker.
+
+Covers `preparation/shards.py` too.
+"""
 
 import contextlib
 import fcntl
@@ -105,7 +108,7 @@ def test_workers_that_come_no_further_are_given_up(faces, tmp_path, monkeypatch,
     with pytest.raises(UserError, match=r"failed 3 times without a file .* between .RuntimeError: Channel closed"):
         prepare(tmp_path, source=str(faces), beam="--direct_num_workers=2")
 
-    # Counted anew after each that was finished, and only what is missing is asked for again.
+    # Counted again after each that was finished, and only what is missing is asked for again.
     assert [len(each) for each in runs] == [4, 4, 3, 3, 2, 2, 2]
     assert "(RuntimeError: Channel closed.); 1 of 4 files of records are written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

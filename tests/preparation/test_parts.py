@@ -1,4 +1,7 @@
-"""Sets that are read in parts, by other processes, and from a bucket."""
+"""Sets that are read in parts, by other processes, and from a bucket.
+
+Covers `preparation/buckets.py`, `preparation/photographs.py` too.
+"""
 
 import errno
 import gzip

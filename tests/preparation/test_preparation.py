@@ -1,4 +1,8 @@
-"""Preparation and reading of data sets: what is written, by whom it can be read, and what bad input does."""
+"""Preparation and reading of data sets: what is written, by whom it can be read, and what bad input does.
+
+Covers `localization/sharpness.py`, `preparation/builders/aligned_faces.py`, `preparation/builders/casia_webface.py`,
+`preparation/builders/orl_faces.py`, `preparation/builders/people.py`, `preparation/builders/video_frames.py` too.
+"""
 
 import contextlib
 import io

@@ -1,4 +1,7 @@
-"""How a prepared set comes to its place, whatever happens on the way."""
+"""A prepared set comes to its place whole, whatever happens on the way.
+
+Covers `preparation/job.py`, `preparation/prepared_set.py`, `tasks/prepare.py` too.
+"""
 
 import json
 import os

@@ -1,4 +1,8 @@
-"""What builders read, and how much of it at once."""
+"""Content that builders read, and how much of it at once.
+
+Covers `preparation/alignment.py`, `preparation/archives.py`, `preparation/builders/lfw.py`,
+`preparation/builders/portraits.py`, `preparation/record_io.py` too.
+"""
 
 import io
 import os
@@ -229,7 +233,7 @@ def test_a_margin_repeats_the_outermost_pixels():
     np.testing.assert_array_equal(np.round(image[..., 0] * 255), expected)
 
 
-def test_jpeg_crops_keep_their_colour_resolution():
+def test_jpeg_crops_keep_their_color_resolution():
     crop = np.zeros((32, 32, 3), np.float32)
     crop[:, ::2, 0] = 1  # columns of one pixel, which 4:2:0 would blend
 

@@ -31,7 +31,7 @@ def test_written_and_read_again(tmp_path: Path) -> None:
     ("text", "said"),
     [
         (CARD.replace("license", "licence"), r"mine\.toml: the key licence is called license now; rename it"),
-        (CARD + 'colour = "red"\n', r"mine\.toml: no model card \(.*'colour'"),
+        (CARD + 'color = "red"\n', r"mine\.toml: no model card \(.*'color'"),
         ("[", r"mine\.toml: no model card"),
     ],
 )

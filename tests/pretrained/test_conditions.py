@@ -66,7 +66,7 @@ def test_a_damaged_table(card: Card, entry: str, said: str) -> None:
 
 
 def test_shipped_cards_are_whole(tmp_path: Path) -> None:
-    """What is on the cards that come with the program is of the judges that it names, and written back unchanged."""
+    """Conditions on the shipped cards are of the judges that they name, and written back unchanged."""
     seen = 0
     for room, dimension in (("super_resolution", 128), ("recognition", 128)):
         for name in cards.names(room):

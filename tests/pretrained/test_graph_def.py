@@ -103,8 +103,8 @@ def run_in_opencv(path: Path, images: np.ndarray, scale: int) -> np.ndarray:
     last = graph.node[position].input[0]
     del graph.node[position:]
     network = cv2.dnn.readNetFromTensorflow(np.frombuffer(graph.SerializeToString(), np.uint8))
-    centred = (images[..., ::-1] * 255.0 - MEAN_BGR).astype(np.float32)
-    network.setInput(np.ascontiguousarray(centred.transpose(0, 3, 1, 2)))
+    centered = (images[..., ::-1] * 255.0 - MEAN_BGR).astype(np.float32)
+    network.setInput(np.ascontiguousarray(centered.transpose(0, 3, 1, 2)))
     batch, _, height, width = (output := network.forward(last)).shape
     cells = output.reshape(batch, scale, scale, 3, height, width).transpose(0, 4, 1, 5, 2, 3)
     return (cells.reshape(batch, height * scale, width * scale, 3) + MEAN_BGR)[..., ::-1] / 255.0

@@ -1,4 +1,4 @@
-"""Where weights are found, and what is said when they are missing, damaged, or another network's."""
+"""Places of weights, and messages where they are missing, damaged, or another network's."""
 
 import hashlib
 import sys

@@ -30,9 +30,9 @@ def test_chips_are_dlibs_alignment_of_the_same_landmarks() -> None:
     matrix = similarity_transform(TEMPLATE * 128 / 112, dlib_resnet.CHIP_TEMPLATE)
     for left, right, eye in ((0, 75, 0), (75, 150, 1)):
         rows, columns = np.nonzero(found[:, left:right, 0] > 100)
-        centre = np.asarray([columns.mean() + left, rows.mean()])
-        np.testing.assert_allclose(centre, matrix @ [*(TEMPLATE[eye] * 128 / 112), 1], atol=1)
-        np.testing.assert_allclose(centre, dlib_resnet.CHIP_TEMPLATE[eye], atol=5)
+        center = np.asarray([columns.mean() + left, rows.mean()])
+        np.testing.assert_allclose(center, matrix @ [*(TEMPLATE[eye] * 128 / 112), 1], atol=1)
+        np.testing.assert_allclose(center, dlib_resnet.CHIP_TEMPLATE[eye], atol=5)
 
 
 def test_what_is_missing_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""The fixed networks of losses: what they compare, and which are refused."""
+"""The fixed networks of losses: what they compare, and which are refused.
+
+Covers `nn/vgg19.py` too.
+"""
 
 from pathlib import Path
 

@@ -22,7 +22,7 @@ CHANNELS = np.asarray([[1.0, 0.0, 0.0, 1.0], [0.0, 1.0, 0.0, 1.0], [0.0, 0.0, 1.
 
 
 class Session:
-    """What `onnx_model` uses of onnxruntime, by onnx's reference implementation."""
+    """Session as `onnx_model` uses it of onnxruntime, by onnx's reference implementation."""
 
     def __init__(self, path: str, providers: list[str]):
         self._model = onnx.load(path)
@@ -76,16 +76,16 @@ def config_of(path: Path, **changes: object) -> ConfigDict:
 
 
 @pytest.mark.parametrize("batch", ["N", 2])
-@pytest.mark.parametrize("colours", ["rgb", "bgr"])
+@pytest.mark.parametrize("colors", ["rgb", "bgr"])
 @pytest.mark.parametrize("channels_first", [True, False])
-def test_values_by_hand(tmp_path: Path, batch: int | str, colours: str, channels_first: bool) -> None:
+def test_values_by_hand(tmp_path: Path, batch: int | str, colors: str, channels_first: bool) -> None:
     shape, axes = ([batch, 3, 16, 16], [2, 3]) if channels_first else ([batch, 16, 16, 3], [1, 2])
     path = export(tmp_path / "small.onnx", shape, axes)
-    recognizer = load_recognizer("onnx", onnx=config_of(path, colours=colours, mean=100.0, scale=50.0))
+    recognizer = load_recognizer("onnx", onnx=config_of(path, colors=colors, mean=100.0, scale=50.0))
     assert (recognizer.input_size, recognizer.dimension) == (16, 8)
     images = np.random.default_rng(0).random((5, 32, 32, 3), np.float32)
     mean = (resize.fit(images, 16) * 255 - 100).mean((1, 2)) / 50
-    expected = (mean if colours == "rgb" else mean[:, ::-1]) @ CHANNELS
+    expected = (mean if colors == "rgb" else mean[:, ::-1]) @ CHANNELS
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     np.testing.assert_allclose(recognizer.templates(images), expected, atol=1e-4)
     assert recognizer.templates(images[:0]).shape == (0, 8)
@@ -95,8 +95,8 @@ def test_what_cannot_be_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     path = export(tmp_path / "small.onnx", ["N", 3, 16, 16], [2, 3])
     with pytest.raises(UserError, match=r"takes 1 input\(s\), the first of shape .*16.*, not one of 112x112 pixels"):
         onnx_model.OnnxRecognizer(config_of(path, input_size=112))
-    with pytest.raises(UserError, match=r"config\.onnx\.colours=grb: did you mean 'rgb'\? \(valid: rgb, bgr\)"):
-        config_keys.check(config_of(path, colours="grb"), onnx_model.KEYS, "onnx.")
+    with pytest.raises(UserError, match=r"config\.onnx\.colors=grb: did you mean 'rgb'\? \(valid: rgb, bgr\)"):
+        config_keys.check(config_of(path, colors="grb"), onnx_model.KEYS, "onnx.")
     with pytest.raises(UserError, match=r"absent\.onnx: no such file"):
         onnx_model.OnnxRecognizer(config_of(tmp_path / "absent.onnx"))
     (tmp_path / "text.onnx").write_text("no network")

@@ -1,3 +1,8 @@
+"""ONNX weights are read as onnxruntime would.
+
+Covers `pretrained/onnx_weights.py` too.
+"""
+
 import numpy as np
 import onnx
 import pytest

@@ -1,4 +1,7 @@
-"""ResNets: sizes of the published networks, and Keras's own ResNet-50 with the same weights."""
+"""ResNets: sizes of the published networks, and Keras's own ResNet-50 with the same weights.
+
+Covers `pretrained/resnet_weights.py` too.
+"""
 
 import functools
 import json
@@ -145,7 +148,7 @@ def test_weights_of_another_network_are_one_line(tmp_path: Path) -> None:
 
 
 def test_the_head_normalizes_and_drops(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(resnet.DEPTHS, 18, ((1, 0, 0, 0), False))  # one block: the head is looked at
+    monkeypatch.setitem(resnet.DEPTHS, 18, ((1, 0, 0, 0), False))  # one block: the head is read
     module = resnet.Model(depth=18, embedding=8, dropout=0.5)
     images = jax.random.uniform(jax.random.key(1), (6, 32, 32, 3))
     variables = jax.jit(module.init)(jax.random.key(0), images)

@@ -1,4 +1,7 @@
-"""SFace against OpenCV's own run of the same file, and what a recognizer does with images of any number and size."""
+"""SFace against OpenCV's own run of the same file, and what a recognizer does with images of any number and size.
+
+Covers `recognition/recognizer.py` too.
+"""
 
 import cv2
 import jax
@@ -35,7 +38,7 @@ def test_agrees_with_opencv_on_120_real_faces(orl_templates, orl_faces):
     np.testing.assert_allclose(np.linalg.norm(orl_templates, axis=1), 1.0, rtol=1e-6)
 
 
-def test_agrees_with_opencv_in_colour_and_takes_rgb(recognizer, portrait):
+def test_agrees_with_opencv_in_color_and_takes_rgb(recognizer, portrait):
     face = images.to_uint8(resize.downscale_area(portrait, 112, 112)) / np.float32(255.0)
 
     (found,) = recognizer.templates(face[None])
@@ -114,7 +117,7 @@ def test_larger_images_are_reduced_by_area():
     np.testing.assert_allclose(found[0, 0, 0], np.einsum("i,j,ijc->c", share, share, image[0, :2, :2]), rtol=1e-5)
 
 
-def test_smaller_images_are_enlarged_by_nearest_neighbour():
+def test_smaller_images_are_enlarged_by_nearest_neighbor():
     image = np.arange(12, dtype=np.float32).reshape(1, 2, 2, 3) / 11
 
     found = fit(image, 4)

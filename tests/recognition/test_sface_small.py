@@ -1,4 +1,7 @@
-"""A change of SFace: none at first, of each kind afterwards, and never of SFace's own variables."""
+"""A change of SFace: none at first, of each kind afterwards, and never of SFace's own variables.
+
+Covers `pretrained/small_change.py` too.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""The page of a searched photograph: boxes where the faces are, in the color of their answers, and names in full."""
+"""The page of a searched photograph: boxes where the faces are, in the color of their answers, and names in full.
+
+Covers `report/contact_sheet.py` too.
+"""
 
 from pathlib import Path
 
@@ -13,8 +16,8 @@ def read(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB")).astype(int)
 
 
-def near(pixels: np.ndarray, colour: tuple[int, int, int]) -> np.ndarray:
-    return np.abs(pixels - colour).max(axis=-1) < 40
+def near(pixels: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+    return np.abs(pixels - color).max(axis=-1) < 40
 
 
 def test_boxes_are_where_the_faces_are(tmp_path: Path) -> None:
@@ -28,8 +31,8 @@ def test_boxes_are_where_the_faces_are(tmp_path: Path) -> None:
     assert page.shape[1] == 800
     assert page.shape[0] > 400  # with the answers below
     # Across the middle of each face its two sides, in the color of its answer.
-    for y, colour, sides in ((180, contact_sheet.MATCH, (101, 199)), (180, contact_sheet.NO_MATCH, (501, 639))):
-        columns = np.flatnonzero(near(page[y], colour))
+    for y, color, sides in ((180, contact_sheet.MATCH, (101, 199)), (180, contact_sheet.NO_MATCH, (501, 639))):
+        columns = np.flatnonzero(near(page[y], color))
         assert abs(columns.min() - sides[0]) <= 3
         assert abs(columns.max() - sides[1]) <= 3
 

@@ -1,4 +1,4 @@
-"""What `identify` says of enlarged faces, where each size has an upscaler of its own."""
+"""Words of `identify` for enlarged faces, where each size has its own upscaler."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,7 @@
-"""What the process settles once."""
+"""Settings of the process, made once.
+
+Covers `runtime/configuration.py` too.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""Processes of a run find each other, and none outlives another that has died: one line each, and soon."""
+"""Processes of a run find each other, and none outlives another that has died: one line each, and soon.
+
+Covers `runtime/cli.py` too.
+"""
 
 import json
 import signal

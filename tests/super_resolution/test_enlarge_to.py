@@ -1,4 +1,4 @@
-"""How often an upscaler is applied, and that it is: the rules of the comparison protocol by hand."""
+"""Number of times that an upscaler is applied: the rules of the comparison protocol by hand."""
 
 from dataclasses import dataclass, field
 

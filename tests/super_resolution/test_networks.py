@@ -1,4 +1,8 @@
-"""Sizes of the networks, and their layers against hand-worked values."""
+"""Sizes of the networks, and their layers against hand-worked values.
+
+Covers `super_resolution/edsr.py`, `super_resolution/layers.py`, `super_resolution/rrdbnet.py`,
+`super_resolution/srresnet.py` too.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -145,7 +149,7 @@ def test_depth_to_space_by_hand() -> None:
     np.testing.assert_array_equal(output[0, :, :, 1], [[1, 3], [5, 7]])
 
 
-def test_depth_to_space_keeps_neighbours_together() -> None:
+def test_depth_to_space_keeps_neighbors_together() -> None:
     image = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
     cells = image.reshape(2, 2, 2, 3, 2, 3).transpose(0, 1, 3, 2, 4, 5).reshape(2, 2, 3, 12)
     np.testing.assert_array_equal(depth_to_space(cells, 2), image)

@@ -1,4 +1,7 @@
-"""Several upscalers, each face to the one that is made for its size."""
+"""Several upscalers, each face to the one that is made for its size.
+
+Covers `super_resolution/interpolation.py` too.
+"""
 
 import pytest
 

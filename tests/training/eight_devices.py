@@ -6,6 +6,7 @@ SGD, since Adam hides a gradient that is some times too large; batch normalizati
 over the border of a device.
 """
 
+import functools
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -51,7 +52,8 @@ def batches() -> list[dict[str, np.ndarray]]:
 def run(count: int, adversarial: bool = False, mean: Callable[..., Any] | None = None) -> dict[str, np.ndarray]:
     """The leaves of the state and the losses after some steps on `count` devices."""
     original = jax.lax.pmean
-    devices.mesh = lambda: Mesh(np.asarray(jax.devices()[:count]), (devices.AXIS,), axis_types=(AxisType.Auto,))
+    mesh = Mesh(np.asarray(jax.devices()[:count]), (devices.AXIS,), axis_types=(AxisType.Auto,))
+    devices.mesh = functools.lru_cache(lambda: mesh)
     jax.lax.pmean = mean or original
     try:
         training = made_trainer(adversarial)
@@ -84,9 +86,8 @@ def main() -> None:
         "1 adversarial": run(1, adversarial=True),
         "8 adversarial": run(8, adversarial=True),
     }
-    np.savez(
-        sys.argv[1], **{f"{name}:{leaf}": array for name, leaves in runs.items() for leaf, array in leaves.items()}
-    )
+    arrays = {f"{name}:{leaf}": array for name, leaves in runs.items() for leaf, array in leaves.items()}
+    np.savez(sys.argv[1], allow_pickle=False, **arrays)
 
 
 if __name__ == "__main__":

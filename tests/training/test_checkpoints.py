@@ -93,7 +93,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
         if file.is_file() and file.stat().st_size > 20:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     checkpoints = Checkpoints(tmp_path)
-    with pytest.raises(UserError, match=r"checkpoints/3: checkpoint cannot be read .*remove this folder to go on"):
+    with pytest.raises(UserError, match=r"checkpoints/3: checkpoint cannot be read .*remove this folder to resume"):
         checkpoints.restore(state())
     assert flat_leaves(checkpoints.restore(state(), step=2))["step"] == 2
     checkpoints.close()

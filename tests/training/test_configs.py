@@ -1,4 +1,7 @@
-"""Every training config is built, and its small variant is stepped once on made faces."""
+"""Every training config is built, and its small variant is stepped once on made faces.
+
+Covers `training/networks.py` too.
+"""
 
 import runpy
 import sys

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
-    """Which run -> leaves of its state and its losses; see eight_devices.py."""
+    """Name of a run -> leaves of its state and its losses; see eight_devices.py."""
     file = tmp_path_factory.mktemp("devices") / "runs.npz"
     script = Path(__file__).with_name("eight_devices.py")
     subprocess.run([sys.executable, str(script), str(file)], check=True, timeout=300)

@@ -203,11 +203,11 @@ def test_a_stop_within_an_evaluation_saves(straight: dict[str, np.ndarray], tmp_
     assert_equal(fit(tmp_path), straight)
 
 
-def test_wishes_are_of_anybody() -> None:
-    lifted = devices.data_parallel(loop.with_control(step))
+def test_requests_are_of_any_process() -> None:
+    parallel = devices.data_parallel(loop.with_control(step))
     rows = np.zeros((1, 2), np.float32)
     rows[0, 1] = 1.0
-    batch = devices.divide({"x": np.zeros((2, 3), np.float32)} | {loop.CONTROL: rows})
-    _, metrics = lifted(devices.replicate(start()), {}, batch)
-    assert devices.fetch(metrics[loop.CONTROL]).tolist() == [0.0, 1.0]
+    batch = devices.divide({"x": np.zeros((2, 3), np.float32)} | {loop.REQUESTS: rows})
+    _, metrics = parallel(devices.replicate(start()), {}, batch)
+    assert devices.fetch(metrics[loop.REQUESTS]).tolist() == [0.0, 1.0]
     assert jnp.isfinite(metrics["pixel"])

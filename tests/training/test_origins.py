@@ -1,4 +1,4 @@
-"""Who judged a model while it learned, through every start and teacher."""
+"""Recognizers that judged a model while it learned, through every start and teacher."""
 
 import json
 from pathlib import Path

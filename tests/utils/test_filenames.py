@@ -1,4 +1,7 @@
-"""Names in any script, of any length, and in no encoding at all."""
+"""Names in any script, of any length, and in no encoding at all.
+
+Covers `report/drawn_text.py` too.
+"""
 
 import os
 from pathlib import Path

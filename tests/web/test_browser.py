@@ -233,7 +233,7 @@ def test_a_clip_and_its_progress(page: Page, tmp_path: Path) -> None:
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
     expect(page.locator("#enhance video")).to_have_attribute("src", re.compile(r"jobs/.+/result"))
-    # It survives that the page is loaded anew.
+    # It survives that the page is loaded again.
     page.reload()
     expect(page.locator("#enhance .status")).to_have_text("Done. It is kept for an hour.")
     with page.expect_download() as saved:
@@ -279,7 +279,7 @@ def test_a_report_and_stopping_it(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#compare progress")).to_have_attribute("max", "100")
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#compare .status")).to_have_text("Stopped; nothing of it is kept.")
-    page.set_input_files("#archive", tmp_path / "faces.zip")  # a page that was loaded anew has no file
+    page.set_input_files("#archive", tmp_path / "faces.zip")  # a page that was loaded again has no file
     page.click("#compare button[type=submit]")
     expect(page.locator("#compare .status")).to_have_text("Done. It is kept for an hour.")
     with page.expect_popup() as opened:

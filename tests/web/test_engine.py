@@ -1,4 +1,7 @@
-"""What the page is answered, by the real models: faces, names, pairs, refusals, and uploads that are damaged."""
+"""Answers to the page by the real models: faces, names, pairs, refusals, and uploads that are damaged.
+
+Covers `web/answers.py`, `web/archive.py` too.
+"""
 
 import base64
 import io

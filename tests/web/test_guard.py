@@ -1,4 +1,7 @@
-"""Who may ask: hosts, origins, tokens, sizes; the headers of every answer; a line that is full; who goes away."""
+"""Guard of the server: hosts, origins, tokens, sizes, headers, a full queue, and senders who go away.
+
+Covers `web/app.py`, `web/line.py` too.
+"""
 
 import asyncio
 import errno
@@ -166,7 +169,7 @@ def test_behind_a_proxy_with_another_name() -> None:
 
 @pytest.mark.parametrize("stripped", [True, False])
 def test_below_a_path(stripped: bool) -> None:
-    """Whether the proxy takes the path away or leaves it; the page's own addresses are relative."""
+    """True if the proxy takes the path away or leaves it; the page's own addresses are relative."""
     asked = client(hosts=LOCAL, token="secret", path="/faces")
     before = "" if stripped else "/faces"
     answer = asked.get(f"{before}/?token=secret", follow_redirects=False)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from jaxtyping import Bool, Float, Shaped
 
 from lowres_jax.localization.detector import Face
 
@@ -39,7 +40,7 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def take(self, indices: np.ndarray) -> "Candidates":
+    def take(self, indices: Shaped[np.ndarray, " n"]) -> "Candidates":
         """A subset, by numbers or by a mask."""
         landmarks = None if self.landmarks is None else self.landmarks[indices]
         return Candidates(
@@ -50,20 +51,20 @@ class Candidates:
         """Those whose score passes a threshold."""
         return self.take(self.scores > threshold)
 
-    def adjusted(self, scores: np.ndarray, offsets: np.ndarray) -> "Candidates":
+    def adjusted(self, scores: Shaped[np.ndarray, " n"], offsets: Shaped[np.ndarray, "n 4"]) -> "Candidates":
         """With a network's scores (n,) and its offsets (n, 4) in units of the box, whose sides count one pixel more."""
         return replace(self, boxes=self.boxes + offsets * np.tile(self._sides(), 2), scores=scores)
 
-    def points(self, landmarks: np.ndarray) -> np.ndarray:
+    def points(self, landmarks: Shaped[np.ndarray, "n 10"]) -> Float[np.ndarray, "n 5 2"]:
         """Landmarks (n, 10) in units of the box, x first -> (n, 5, 2) float32 in pixels."""
         points = landmarks.reshape(-1, 2, 5).transpose(0, 2, 1).astype(np.float64)
         return (points * self._sides()[:, None] + self.boxes[:, None, :2] - 1).astype(np.float32)
 
     def squared(self) -> "Candidates":
         """Every box as the square around it with the same center."""
-        centres = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
+        centers = (self.boxes[:, :2] + self.boxes[:, 2:]) / 2
         half = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1, initial=-np.inf)[:, None] / 2
-        return replace(self, boxes=np.concatenate([centres - half, centres + half], axis=1))
+        return replace(self, boxes=np.concatenate([centers - half, centers + half], axis=1))
 
     def suppressed(
         self,
@@ -101,16 +102,16 @@ class Candidates:
 
 
 def unsuppressed(
-    boxes: np.ndarray, threshold: float, overlap: Callable[[np.ndarray, np.ndarray], np.ndarray]
-) -> np.ndarray:
-    """Which boxes no better one overlaps by more than a threshold.
+    boxes: Shaped[np.ndarray, "n 4"], threshold: float, overlap: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> Bool[np.ndarray, " n"]:
+    """Mask of the boxes that no better one overlaps by more than a threshold.
 
     As in the package mtcnn a box that is itself suppressed still suppresses others (the usual greedy algorithm would
     let these live), which makes it one matrix operation.
 
     Args:
       boxes: (n, 4) x0, y0, x1, y1, best first.
-      threshold: most overlap that is let pass.
+      threshold: largest overlap that is kept.
       overlap: (a, 4), (b, 4) -> (a, b).
 
     Returns:
@@ -125,13 +126,15 @@ def unsuppressed(
     return kept
 
 
-def overlap_of_union(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def overlap_of_union(first: Shaped[np.ndarray, "a 4"], second: Shaped[np.ndarray, "b 4"]) -> Shaped[np.ndarray, "a b"]:
     """Intersection over union, (a, 4), (b, 4) -> (a, b)."""
     shared = _intersection(first, second)
     return shared / (_areas(first)[:, None] + _areas(second)[None, :] - shared)
 
 
-def overlap_of_smaller(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def overlap_of_smaller(
+    first: Shaped[np.ndarray, "a 4"], second: Shaped[np.ndarray, "b 4"]
+) -> Shaped[np.ndarray, "a b"]:
     """Intersection over the smaller box, (a, 4), (b, 4) -> (a, b)."""
     return _intersection(first, second) / np.minimum(_areas(first)[:, None], _areas(second)[None, :])
 

@@ -13,6 +13,7 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Shaped
 
 from lowres_jax.localization.crops import crop_and_resize
 from lowres_jax.localization.detector import Face
@@ -57,7 +58,7 @@ class Model:
         self._refinement = jax.device_put(mtcnn_weights.refinement_network())
         self._output = jax.device_put(mtcnn_weights.output_network())
 
-    def detect(self, image: np.ndarray) -> list[Face]:
+    def detect(self, image: Shaped[np.ndarray, "H W 3"]) -> list[Face]:
         """See `Detector.detect`."""
         return self.detect_batch([image])[0]
 
@@ -155,7 +156,7 @@ class Model:
         return Candidates.join(parts).suppressed(0.5, within_levels=True).suppressed(0.7).squared()
 
 
-def pyramid_scales(height: int, width: int, minimum_face: int, factor: float) -> np.ndarray:
+def pyramid_scales(height: int, width: int, minimum_face: int, factor: float) -> Float[np.ndarray, " n"]:
     """Scales of the pyramid's levels; none for a picture that is too small for any."""
     shorter = max(min(height, width), 1)
     levels = round(-(math.log(shorter / _WINDOW) / math.log(factor) + 1))

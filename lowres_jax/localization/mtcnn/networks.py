@@ -9,9 +9,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jax import lax
+from jaxtyping import Integer, Shaped
 
 from lowres_jax.nn import convolution
 from lowres_jax.nn.layers import PReLU
+from lowres_jax.utils.shapes import Array
 
 _LOWEST = jnp.finfo(jnp.float32).min / 2  # loses every maximum, and stays finite under a PReLU
 
@@ -25,7 +27,7 @@ class FirstConvolution(nn.Module):
     Attributes:
       features: channels of the result.
       window: side of the pooling window; the stride is 2 and the padding SAME.
-      planar: whether the sums run along rows of pixels (few features, wide images) or along the features.
+      planar: true if the sums run along rows of pixels (few features, wide images) or along the features.
     """
 
     features: int
@@ -33,7 +35,9 @@ class FirstConvolution(nn.Module):
     planar: bool = False
 
     @nn.compact
-    def __call__(self, images: jax.Array, sizes: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, images: Shaped[Array, "B H W 3"], sizes: Integer[Array, " 2"] | None = None
+    ) -> Shaped[jax.Array, "B h w features"]:
         """Applies the block.
 
         Args:
@@ -80,7 +84,9 @@ class ProposalNetwork(nn.Module):
     """P-Net: every 12 x 12 window with stride 2, fully convolutional. 6,632 parameters."""
 
     @nn.compact
-    def __call__(self, images: jax.Array, sizes: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+    def __call__(
+        self, images: Shaped[Array, "B H W 3"], sizes: Integer[Array, " 2"] | None = None
+    ) -> tuple[jax.Array, jax.Array]:
         """Scores every window.
 
         Args:
@@ -102,7 +108,7 @@ class RefinementNetwork(nn.Module):
     """R-Net: crops of 24 x 24. 100,178 parameters."""
 
     @nn.compact
-    def __call__(self, crops: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, crops: Shaped[Array, "B 24 24 3"]) -> tuple[jax.Array, jax.Array]:
         """(B, 24, 24, 3) -> scores (B,) in [0, 1], offsets (B, 4) in units of the box."""
         x = FirstConvolution(28, 3, name="conv1")(crops)
         x = PReLU(name="prelu2")(nn.Conv(48, (3, 3), padding="VALID", name="conv2")(x))
@@ -116,7 +122,7 @@ class OutputNetwork(nn.Module):
     """O-Net: crops of 48 x 48. 389,040 parameters."""
 
     @nn.compact
-    def __call__(self, crops: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def __call__(self, crops: Shaped[Array, "B 48 48 3"]) -> tuple[jax.Array, jax.Array, jax.Array]:
         """(B, 48, 48, 3) -> scores (B,), offsets (B, 4), landmarks (B, 10): all x, then all y, in units of the box."""
         x = FirstConvolution(32, 3, name="conv1")(crops)
         x = PReLU(name="prelu2")(nn.Conv(64, (3, 3), padding="VALID", name="conv2")(x))

@@ -36,7 +36,7 @@ class AlignedFacesConfig(tfds.core.BuilderConfig):
     Attributes:
       alignment: settings by which photographs become crops.
       shard_size: photographs whose records are in one file.
-      platform: as `config.platform`, for workers.
+      platform: value of `config.platform`, for workers.
     """
 
     alignment: Alignment = field(default_factory=Alignment)
@@ -155,10 +155,10 @@ class AlignedFaces(tfds.core.ShardBasedBuilder, skip_registration=True):  # type
             path.unlink()
 
     def _have_written(self, wanted: Sequence[shards.Shard], workers: Workers) -> None:
-        """Has workers write shards; where some fail, has others go on with what is missing.
+        """Has workers write shards; where some fail, has others continue with what is missing.
 
         Raises:
-          UserError: they failed thrice in a row without a shard finished, or said what is wrong.
+          UserError: workers failed thrice in a row without a finished shard, or said what is wrong.
         """
         failures, missing = 0, list(wanted)
         notes = {shard.path: shards.note(shard) for shard in wanted}

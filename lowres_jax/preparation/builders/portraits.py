@@ -42,7 +42,7 @@ def photographs(source: str | None) -> Photographs:
       source: folder of the six; None: where `python -m lowres_jax.pretrained.fetch portraits` puts them.
 
     Raises:
-      UserError: they have not been fetched, or are not in the folder.
+      UserError: the portraits have not been fetched, or are not in the folder.
     """
 
     def path(file: str) -> Path:

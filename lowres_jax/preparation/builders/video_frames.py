@@ -31,5 +31,5 @@ def photographs(source: str | None) -> Photographs:
 
 
 def video_of(source: str) -> str:
-    """Of a record's source the video: its folder."""
+    """Video of a record: the folder of its source."""
     return str(PurePosixPath(source).parent)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Integer
 
 from lowres_jax.data.records import RecordSource
 from lowres_jax.recognition.recognizer import NetworkRecognizer
@@ -21,7 +22,7 @@ class Enrolled:
     Attributes:
       templates: (N, D) unit vectors of all records of the set; zeros for those that are not learned from.
       others: (N, D) unit vectors: mean of the person's other crops; of somebody with one, this one.
-      strangers: those among whom a face is told.
+      strangers: people from whom a face is told apart.
     """
 
     templates: Any
@@ -29,7 +30,7 @@ class Enrolled:
     strangers: Strangers
 
 
-def load(source: RecordSource, positions: np.ndarray, teacher: NetworkRecognizer) -> Enrolled:
+def load(source: RecordSource, positions: Integer[np.ndarray, " n"], teacher: NetworkRecognizer) -> Enrolled:
     """Templates of some records by a teacher, measured once and kept in the cache folder.
 
     Args:

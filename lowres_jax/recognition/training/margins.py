@@ -8,9 +8,9 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 
-from lowres_jax.utils.shapes import ClassLogits, Embeddings, RightClass
+from lowres_jax.utils.shapes import Array, ClassLogits, Embeddings, RightClass
 
 Kind = Literal["softmax", "cosface", "arcface", "adaface"]
 KINDS: tuple[Kind, ...] = ("softmax", "cosface", "arcface", "adaface")
@@ -19,12 +19,12 @@ _EPSILON = 1e-3  # of angles and of the spread of norms, as in AdaFace's own cod
 _ADAPTATION = 0.333  # AdaFace's h: how much of the distribution of norms lies within the clipped range
 
 
-def unit(vectors: jax.Array, axis: int = -1) -> jax.Array:
+def unit(vectors: Float[Array, "*shape"], axis: int = -1) -> Float[jax.Array, "*shape"]:
     """Vectors at unit length; zero stays zero, with a gradient of zero."""
     return vectors * jax.lax.rsqrt(jnp.maximum(jnp.sum(vectors * vectors, axis=axis, keepdims=True), 1e-24))
 
 
-def cosines(templates: Embeddings, classes: Float[jax.Array, "dimension classes"]) -> ClassLogits:
+def cosines(templates: Embeddings, classes: Float[Array, "dimension classes"]) -> ClassLogits:
     """(B, D) templates, (D, C) class vectors, of any length -> (B, C) cosines."""
     return unit(templates) @ unit(classes, axis=0)
 
@@ -35,7 +35,7 @@ def margin_logits(
     right: RightClass,
     scale: float,
     margin: float,
-    norms: jax.Array | None = None,
+    norms: Shaped[Array, " B"] | None = None,
     norm_mean: jax.Array | float = 0.0,
     norm_deviation: jax.Array | float = 1.0,
 ) -> ClassLogits:

@@ -4,6 +4,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from jaxtyping import Float, Shaped, UInt8
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
@@ -41,7 +42,7 @@ class SmallFaceTransform:
         self._upscalers: UpscalerBySize = load_upscaler_by_size(settings.upscalers)
         self._bicubic = load_upscaler("bicubic")
 
-    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, crop: UInt8[np.ndarray, "S S 3"], generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB -> a row."""
         # All is drawn, whatever is used: a switch changes nothing but what it names.
         mirrored, by_model, degraded, others = generator.random(4)
@@ -65,8 +66,14 @@ class SmallFaceTransform:
         return int(self._sides[np.abs(np.log(self._sides / native)).argmin()])
 
     def reduced(
-        self, crop: np.ndarray, native: int, side: int, reduction: int, degraded: bool, generator: np.random.Generator
-    ) -> np.ndarray:
+        self,
+        crop: UInt8[np.ndarray, "S S 3"],
+        native: int,
+        side: int,
+        reduction: int,
+        degraded: bool,
+        generator: np.random.Generator,
+    ) -> Shaped[np.ndarray, "side side 3"]:
         """A crop (S, S, 3) uint8 as small as it would be in a photograph, and cut: (side, side, 3) in [0, 1]."""
         image = crop.astype(np.float32) / np.float32(255.0)
         if degraded:
@@ -77,7 +84,7 @@ class SmallFaceTransform:
             small = cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR)
         return np.clip(small, 0.0, 1.0)
 
-    def small(self, crops: np.ndarray, size: int) -> np.ndarray:
+    def small(self, crops: Float[np.ndarray, "B S S 3"], size: int) -> Float[np.ndarray, "B size size 3"]:
         """Small faces to judge by: as they are, and every second one degraded where the training has such.
 
         Args:
@@ -103,7 +110,7 @@ class SmallFaceTransform:
         kept = {name: each for name, each in batch.items() if name not in ("low", "side", "by_model")}
         return kept | {"image": images}
 
-    def enlarged(self, low: np.ndarray, by_model: bool) -> np.ndarray:
+    def enlarged(self, low: Shaped[np.ndarray, "B side side 3"], by_model: bool) -> UInt8[np.ndarray, "B size size 3"]:
         """Small faces (B, side, side, 3) in [0, 1] -> (B, size, size, 3) uint8."""
         upscaler = self._upscalers.of(low.shape[1]) if by_model else self._bicubic
         return np.rint(resize.fit(enlarge_to(upscaler, low, 128), self._size) * 255.0).astype(np.uint8)

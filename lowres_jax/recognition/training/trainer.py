@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from jaxtyping import Integer
 from ml_collections import ConfigDict
 
 from lowres_jax.recognition.training import margins, train_config
@@ -54,7 +55,7 @@ class Trainer:
 
     @property
     def places(self) -> int:
-        """Classes and what fills them up, the same for any usual number of devices: a run may go on with another."""
+        """Classes and what fills them up, the same for any usual number of devices: a run may resume with another."""
         multiple = math.lcm(_PLACES, devices.mesh().size)
         return -(-self.classes // multiple) * multiple
 
@@ -84,7 +85,7 @@ class Trainer:
         image = jax.ShapeDtypeStruct((1, self.config.size, self.config.size, 3), jnp.float32)
         return int(jax.eval_shape(networks.alone(self.recognizer).apply, variables, image).shape[-1])
 
-    def constants(self, class_of: np.ndarray) -> dict[str, Any]:
+    def constants(self, class_of: Integer[np.ndarray, " L"]) -> dict[str, Any]:
         """Constants of the step.
 
         Args:

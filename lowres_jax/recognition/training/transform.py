@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from jaxtyping import Float, UInt8
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
@@ -28,7 +29,7 @@ class FaceTransform:
     # Zoom and small faces are OpenCV's, on the host.
     can_stay_on_devices = False
 
-    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, crop: UInt8[np.ndarray, "S S 3"], generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB -> a row."""
         # All is drawn, whatever is used: a switch changes nothing but what it names.
         mirrored, reduced, factor = generator.random(), generator.random(), generator.uniform(-1.0, 1.0)
@@ -57,7 +58,7 @@ class FaceTransform:
         image = resize.resize(image / np.float32(255.0), self._size, self._size)
         return np.rint(np.clip(image * np.float32(factor), 0.0, 1.0) * 255.0).astype(np.uint8)
 
-    def plain(self, crops: np.ndarray) -> np.ndarray:
+    def plain(self, crops: UInt8[np.ndarray, "N S S 3"]) -> Float[np.ndarray, "N size size 3"]:
         """Crops (N, S, S, 3) uint8 -> float32 (N, size, size, 3) in [0, 1], as they are."""
         images = [resize.resize(crop.astype(np.float32) / np.float32(255.0), self._size, self._size) for crop in crops]
         return np.stack(images)

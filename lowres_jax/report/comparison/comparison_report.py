@@ -34,7 +34,7 @@ def notes(subjects: EvaluationSet, config: ConfigDict, made_pairs: bool) -> list
     Args:
       subjects: images and pairs that were measured.
       config: config of the comparison.
-      made_pairs: whether the pairs were made here, not part of the set.
+      made_pairs: true if the pairs were made here, not part of the set.
     """
     found = []
     if subjects.chosen_folds:
@@ -117,7 +117,7 @@ def trained_on(upscalers: Sequence[str], recognizers: Sequence[str], dataset: st
 
     Args:
       upscalers: names of their cards.
-      recognizers: likewise; "onnx" has none.
+      recognizers: names of their cards; "onnx" has none.
       dataset: name of the prepared set, builder/variant; other variants of a builder are the same people.
     """
     found = []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Integer, Shaped
 
 from lowres_jax.data.degradations import Degradation
 from lowres_jax.data.records import RecordSource
@@ -43,9 +44,9 @@ def of_comparison(
       source: the prepared set.
       subjects: images and pairs of it.
       enlarging: methods that enlarge.
-      upscalers: by name, all that these name.
+      upscalers: upscalers by name, all that these name.
       judged: recognizer -> results of every method.
-      degradation: on the way to low resolution.
+      degradation: degradation on the way to low resolution.
       chosen: number of people in the grid, of pairs turned right and of pairs turned wrong; seed of the draw of people.
     """
     count, pairs, seed = chosen
@@ -67,7 +68,7 @@ def of_comparison(
     return grid, [turned_pair(each, judged[each.recognizer], reference, subjects, pictures) for each in turned]
 
 
-def choose_people(names: np.ndarray, people: int, seed: int) -> np.ndarray:
+def choose_people(names: Shaped[np.ndarray, " N"], people: int, seed: int) -> Integer[np.ndarray, " people"]:
     """The first image each of some people, drawn by the seed alone: (people,) image numbers, ascending."""
     first_images = np.unique(names, return_index=True)[1]
     generator = np.random.default_rng(seed)
@@ -86,7 +87,7 @@ def choose_turned(
       judged: results of every method.
       reference: name of the upscaler that the others are compared with.
       subjects: images and pairs.
-      count: at most so many right, and so many wrong.
+      count: largest number of right pairs, and of wrong ones.
     """
     compared = [
         method
@@ -134,10 +135,10 @@ class Pictures:
 
         Args:
           load_crop: image number -> float32 (128, 128, 3) crop in [0, 1].
-          upscalers: by name.
+          upscalers: upscalers by name.
           wanted: method -> image numbers.
           positions: (N,) of each image in the whole set, by which it was degraded.
-          degradation: on the way to low resolution.
+          degradation: degradation on the way to low resolution.
         """
         self._positions, self._degradation = positions, degradation
         numbers = sorted({number for each in wanted.values() for number in each})
@@ -151,11 +152,11 @@ class Pictures:
             images = enlarge_to(upscalers[method.upscaler], reduced, CROP_SIZE)
             self._enlarged |= {(method, int(number)): image for number, image in zip(filled, images, strict=True)}
 
-    def reduced(self, lr_size: int, number: int) -> np.ndarray:
+    def reduced(self, lr_size: int, number: int) -> Shaped[np.ndarray, "h h 3"]:
         """The LR image."""
         return self._degradation.reduced(self.originals[number][None], lr_size, self._positions[[number]])[0]
 
-    def enlarged(self, method: Method, number: int) -> np.ndarray:
+    def enlarged(self, method: Method, number: int) -> Shaped[np.ndarray, "H H 3"]:
         """Result of the method for this face."""
         return self._enlarged[method, number]
 
@@ -167,7 +168,7 @@ def wanted(
 
     Args:
       people: see `choose_people`.
-      methods: those with an upscaler.
+      methods: methods with an upscaler.
       turned: see `choose_turned`.
       reference: name of the upscaler that they are compared with.
       subjects: images and pairs.
@@ -186,7 +187,7 @@ def grid_faces(
 
     Args:
       people: see `choose_people`.
-      methods: those with an upscaler.
+      methods: methods with an upscaler.
       names: the person on each image.
       pictures: pictures of them.
     """

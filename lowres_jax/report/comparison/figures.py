@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Shaped
 from PIL import Image
 
 from lowres_jax.data.images import to_uint8
@@ -21,7 +22,7 @@ _INK, _MUTED, _GRID, _PAGE = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _GRID: "--line", _PAGE: "--page"}
 
 # The stylesheet defines --series-0 to --series-6 (color-blind-safe: Okabe and Ito, 2008, darker on light paper).
-SERIES_COLOURS = 7
+SERIES_COLORS = 7
 _DASHES = ("solid", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)))
 
 # A rate of fewer than three false accepts is noise, but FAR 1 % is shown in any case; ranks beyond 50 say nothing new.
@@ -34,7 +35,7 @@ _HIGHEST_RANK = 50
 class Style:
     """A method's look in every plot: a CSS color, matplotlib's stand-in for it, a dash pattern and a line width."""
 
-    colour: str
+    color: str
     stand_in: str
     dash: Any
     width: float
@@ -67,16 +68,16 @@ def styles(methods: Sequence[str]) -> dict[str, Style]:
         "bicubic": Style("var(--muted)", _MUTED, "solid", 1.8),
         "bilinear": Style("var(--muted)", _MUTED, (0, (4, 2)), 1.4),
     }
-    coloured = [method for method in methods if method not in fixed]
+    colored = [method for method in methods if method not in fixed]
     found = dict(fixed)
-    for position, method in enumerate(coloured):
-        index = position % SERIES_COLOURS
-        dash = _DASHES[position // SERIES_COLOURS % len(_DASHES)]
+    for position, method in enumerate(colored):
+        index = position % SERIES_COLORS
+        dash = _DASHES[position // SERIES_COLORS % len(_DASHES)]
         found[method] = Style(f"var(--series-{index})", _stand_in(index), dash, 1.8)
     return found
 
 
-def png_uri(image: np.ndarray) -> str:
+def png_uri(image: Shaped[np.ndarray, "H W 3"]) -> str:
     """A float32 RGB image in [0, 1] as a lossless data URI; gray pictures take one channel."""
     pixels = to_uint8(image)
     if pixels.ndim == 3 and (pixels == pixels[..., :1]).all():
@@ -96,17 +97,19 @@ def key_svg(style: Style) -> str:
     pattern = "" if style.dash == "solid" else ' stroke-dasharray="' + " ".join(str(2 * p) for p in style.dash[1]) + '"'
     return (
         f'<svg class="key" viewBox="0 0 28 8" width="28" height="8" aria-hidden="true"><path d="M1 4H27" fill="none" '
-        f'style="stroke:{style.colour}" stroke-width="{1.4 * style.width:.1f}"{pattern}/></svg>'
+        f'style="stroke:{style.color}" stroke-width="{1.4 * style.width:.1f}"{pattern}/></svg>'
     )
 
 
-def thin(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def thin(
+    x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " n"], grid: Shaped[np.ndarray, " m"]
+) -> tuple[np.ndarray, np.ndarray]:
     """Reads a step curve at the points of a grid, by the protocols' rule: the last point whose x is <= the grid's.
 
     Args:
       x: ascending, shape (n,).
       y: shape (n,).
-      grid: where to read, shape (m,); points before the first x are left out.
+      grid: points to read at, shape (m,); points before the first x are left out.
 
     Returns:
       (grid, values) without those points, shape (<= m,) each.
@@ -119,7 +122,7 @@ def thin(x: np.ndarray, y: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np
     return grid[known], y[last[known]]
 
 
-def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, title: str) -> str:
+def rate_plot(lines: Sequence[Line], styles_of: dict[str, Style], y_label: str, title: str) -> str:
     """TAR or DIR against FAR on a logarithmic axis, as inline SVG; "" where no line has a point."""
     drawn = []
     for line in lines:
@@ -135,7 +138,7 @@ def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, titl
     figure, axes = _canvas(4.2, 3.5)
     left = min(float(x[0]) for _, x, _ in drawn)
     axes.axvline(_HEADLINE_FAR, color=_GRID, linewidth=5, zorder=0)
-    _draw(axes, drawn, looks)
+    _draw(axes, drawn, styles_of)
     axes.set_xscale("log")
     axes.set_xlim(left, 1.0)
     ticks = [tick for tick in (1e-4, 1e-3, 1e-2, 1e-1, 1.0) if tick >= left * 0.999]
@@ -145,7 +148,7 @@ def rate_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, titl
     return _inline_svg(figure, title)
 
 
-def cmc_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, title: str) -> str:
+def cmc_plot(lines: Sequence[Line], styles_of: dict[str, Style], y_label: str, title: str) -> str:
     """Share of searches whose right answer is within the first k, as inline SVG; "" where no line has a point."""
     drawn = []
     for line in lines:
@@ -156,7 +159,7 @@ def cmc_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, title
         return ""
     figure, axes = _canvas(4.2, 3.5)
     # Between two ranks there is none.
-    _draw(axes, drawn, looks, steps=True)
+    _draw(axes, drawn, styles_of, steps=True)
     highest = max(float(x[-1]) for _, x, _ in drawn)
     axes.set_xscale("log")
     axes.set_xlim(1, max(highest, 2))
@@ -168,13 +171,13 @@ def cmc_plot(lines: Sequence[Line], looks: dict[str, Style], y_label: str, title
 
 
 def difference_plot(
-    whiskers: Sequence[Whisker], looks: dict[str, Style], x_label: str, ceiling: float | None, title: str
+    whiskers: Sequence[Whisker], styles_of: dict[str, Style], x_label: str, ceiling: float | None, title: str
 ) -> str:
     """Paired differences with their intervals, one row a method, zero marked, as inline SVG.
 
     Args:
       whiskers: the rows from top to bottom.
-      looks: see `styles`.
+      styles_of: see `styles`.
       x_label: measured quantity, with its unit.
       ceiling: difference of HR, marked if it is near enough not to squeeze the rows.
       title: text alternative.
@@ -202,16 +205,16 @@ def difference_plot(
     axes.axvline(0.0, color=_MUTED, linewidth=1.2, zorder=1)
     for row, whisker in enumerate(whiskers):
         value, start, end = whisker.difference
-        colour = looks[whisker.method].stand_in
-        axes.plot([start, end], [row, row], color=colour, linewidth=2, solid_capstyle="round", zorder=2)
-        face = colour if whisker.decided else _PAGE
+        color = styles_of[whisker.method].stand_in
+        axes.plot([start, end], [row, row], color=color, linewidth=2, solid_capstyle="round", zorder=2)
+        face = color if whisker.decided else _PAGE
         axes.plot(
             [value],
             [row],
             "o",
             markersize=6,
             markerfacecolor=face,
-            markeredgecolor=colour,
+            markeredgecolor=color,
             markeredgewidth=1.6,
             zorder=3,
         )
@@ -252,12 +255,15 @@ def _canvas(width: float, height: float) -> tuple[Any, Any]:
 
 
 def _draw(
-    axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], looks: dict[str, Style], steps: bool = False
+    axes: Any,
+    drawn: Sequence[tuple[str, np.ndarray, np.ndarray]],
+    styles_of: dict[str, Style],
+    steps: bool = False,
 ) -> None:
     for method, x, y in drawn:
-        look = looks[method]
+        style = styles_of[method]
         drawstyle = "steps-post" if steps else "default"
-        axes.plot(x, y, color=look.stand_in, linestyle=look.dash, linewidth=look.width, drawstyle=drawstyle)
+        axes.plot(x, y, color=style.stand_in, linestyle=style.dash, linewidth=style.width, drawstyle=drawstyle)
 
 
 def _percent_axis(axes: Any, drawn: Sequence[tuple[str, np.ndarray, np.ndarray]], label: str) -> None:
@@ -290,7 +296,7 @@ def _inline_svg(figure: Any, title: str) -> str:
     )
     for stand_in, variable in _VARIABLES.items():
         svg = svg.replace(stand_in, f"var({variable})")
-    for index in range(SERIES_COLOURS):
+    for index in range(SERIES_COLORS):
         svg = svg.replace(_stand_in(index), f"var(--series-{index})")
     return re.sub(r">\s+<", "><", svg).strip()
 

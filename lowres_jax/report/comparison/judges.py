@@ -26,10 +26,10 @@ class Published:
 
     Attributes:
       name: name of the system.
-      accuracy: on originals, as a fraction.
-      auc: on originals.
-      small_accuracy: on faces of 32 px enlarged bilinearly.
-      small_auc: likewise.
+      accuracy: accuracy on HR, as a fraction.
+      auc: area under the ROC on HR.
+      small_accuracy: accuracy on faces of 32 px enlarged bilinearly.
+      small_auc: area under the ROC on these.
     """
 
     name: str

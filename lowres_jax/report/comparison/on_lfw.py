@@ -40,7 +40,7 @@ def elsewhere(groups: Sequence[Group], dataset: str) -> dict[str, Any] | None:
     if not few or dataset.startswith("lfw"):
         return None
     rows = kept()["rows"]
-    looks = figures.styles(list(dict.fromkeys(row["upscaler"] for row in rows)))
+    styles = figures.styles(list(dict.fromkeys(row["upscaler"] for row in rows)))
     plots = []
     for size in sorted({row["lr_size"] for row in rows}, reverse=True):
         whiskers = [
@@ -54,7 +54,7 @@ def elsewhere(groups: Sequence[Group], dataset: str) -> dict[str, Any] | None:
             if row["lr_size"] == size
         ]
         title = f"{wording.size(size)}: DIR at FAR 1 %, difference to bicubic"
-        plots.append({"title": title, "svg": Markup(figures.difference_plot(whiskers, looks, "points", None, title))})
+        plots.append({"title": title, "svg": Markup(figures.difference_plot(whiskers, styles, "points", None, title))})
     allowed = few[0].allowed
     sentence = (
         f"These {few[0].images:,} images cannot show it: FAR 1 % allows {allowed or 'no'} false "

@@ -60,7 +60,7 @@ def _context(data: ReportData) -> dict[str, Any]:
     groups = group_rows(data.results)
     methods = list(dict.fromkeys(method for group in groups for method in group.methods))
     drawn = [curve.upscaler for curve in data.curves] + [name for face in data.grid for name in face.upscaled]
-    looks = figures.styles(list(dict.fromkeys([*methods, *drawn])))
+    styles = figures.styles(list(dict.fromkeys([*methods, *drawn])))
     rows = data.results.get("rows") or []
     return {
         "title": data.title,
@@ -73,7 +73,7 @@ def _context(data: ReportData) -> dict[str, Any]:
         "disagreements": judges.disagreements(groups),
         "recognizers": judges.side_by_side(groups, data.published),
         "taught": f"{wording.TAUGHT_RULE}." if any(g.is_taught(m) for g in groups for m in g.methods) else "",
-        "groups": [_group(group, data.curves, looks) for group in interruptible(groups)],
+        "groups": [_group(group, data.curves, styles) for group in interruptible(groups)],
         "quality_space": data.quality_space,
         "people": _people(data.grid),
         "alarms": [alarm for group in groups for alarm in page_tables.alarms(group)],
@@ -98,7 +98,7 @@ def _created(value: Any) -> str:
         return text
 
 
-def _group(group: Group, curves: Sequence[Curve], looks: dict[str, figures.Style]) -> dict[str, Any]:
+def _group(group: Group, curves: Sequence[Curve], styles: dict[str, figures.Style]) -> dict[str, Any]:
     title = f"{wording.size(group.lr_size)}, judged by {wording.printed(group.recognizer)}"
     return {
         "anchor": f"g-{group.lr_size}-{''.join(c if c.isalnum() else '-' for c in group.recognizer)}",
@@ -110,15 +110,15 @@ def _group(group: Group, curves: Sequence[Curve], looks: dict[str, figures.Style
         "more": [
             table(group) for table in (page_tables.searcher_table, page_tables.centered_table, page_tables.others_table)
         ],
-        "differences": _difference_figures(group, looks, title),
-        "curves": _curve_figures(group, curves, looks, title),
+        "differences": _difference_figures(group, styles, title),
+        "curves": _curve_figures(group, curves, styles, title),
         "complete": [
             page_tables.complete(group, protocol) for protocol in wording.PROTOCOLS if group.metrics(protocol)
         ],
     }
 
 
-def _difference_figures(group: Group, looks: dict[str, figures.Style], title: str) -> list[dict[str, Any]]:
+def _difference_figures(group: Group, styles: dict[str, figures.Style], title: str) -> list[dict[str, Any]]:
     reference = group.reference()
     if reference is None:
         return []
@@ -136,14 +136,14 @@ def _difference_figures(group: Group, looks: dict[str, figures.Style], title: st
         ceiling = 100 * (original - base) if original is not None and base is not None else None
         label = wording.metric(name).label
         heading = f"{label}: difference to {reference}"
-        svg = figures.difference_plot(whiskers, looks, "percentage points", ceiling, f"{heading}, {title}")
+        svg = figures.difference_plot(whiskers, styles, "percentage points", ceiling, f"{heading}, {title}")
         if svg:
             found.append({"title": heading, "svg": Markup(svg)})  # Drawn by us; labels are escaped by matplotlib.
     return found
 
 
 def _curve_figures(
-    group: Group, curves: Sequence[Curve], looks: dict[str, figures.Style], title: str
+    group: Group, curves: Sequence[Curve], styles: dict[str, figures.Style], title: str
 ) -> dict[str, Any] | None:
     own = [
         curve
@@ -166,13 +166,13 @@ def _curve_figures(
     ]
     drawn = []
     for heading, plot, points, label in plots:
-        svg = plot(lines(points), looks, label, f"{heading}, {title}")
+        svg = plot(lines(points), styles, label, f"{heading}, {title}")
         if svg:
             drawn.append({"title": heading, "svg": Markup(svg)})
     if not drawn:
         return None
     legend = [
-        {"label": wording.printed(curve.upscaler), "svg": Markup(figures.key_svg(looks[curve.upscaler]))}
+        {"label": wording.printed(curve.upscaler), "svg": Markup(figures.key_svg(styles[curve.upscaler]))}
         for curve in own
     ]
     return {"plots": drawn, "legend": legend}

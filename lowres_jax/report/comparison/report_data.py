@@ -30,8 +30,8 @@ class TurnedPair:
       lr_size: side of the low-resolution images in pixels.
       recognizer: name of the recognizer.
       outcome: "right" where the method is right and the reference wrong, "wrong" the other way round.
-      same: whether the two pictures really show one person.
-      names: who is on the first and the second picture.
+      same: true if the two pictures really show one person.
+      names: people on the first and the second picture.
       images: the two pictures as the method gave them to the recognizer, float32 RGB in [0, 1].
       reference_images: the two as the reference gave them.
       score: cosine similarity under the method.
@@ -78,7 +78,7 @@ class ReportData:
       notes: remarks on the data and the run, one sentence each (subset of folds, synthetic pairs, ...).
       published: published figures of other recognizers on the same images.
       command: command line that made the report.
-      duration: seconds that the run took.
+      duration: duration of the run in seconds.
     """
 
     results: Mapping[str, Any]

@@ -41,7 +41,7 @@ class Group:
         return [name for name in (CEILING, *self.methods, FLOOR) if name in measured]
 
     def is_taught(self, upscaler: str) -> bool:
-        """Whether the recognizer was in the method's loss: then it is no independent judge of it."""
+        """True if the recognizer was in the method's loss: then it is no independent judge of it."""
         return any(row.get("judge_in_loss") for (own, _), row in self.rows.items() if own == upscaler)
 
     def printed(self, upscaler: str) -> str:
@@ -114,7 +114,7 @@ def group_rows(results: Mapping[str, Any]) -> list[Group]:
     for position, row in enumerate(rows):
         missing = [key for key in ("upscaler", "protocol") if not row.get(key)]
         if missing:
-            raise UserError(f"results: row {position} has no {missing[0]!r}; write it anew with the compare task")
+            raise UserError(f"results: row {position} has no {missing[0]!r}; write it again with the compare task")
         if row["protocol"] not in wording.PROTOCOLS:
             raise UserError(
                 f"results: row {position} has the unknown protocol {row['protocol']!r} "

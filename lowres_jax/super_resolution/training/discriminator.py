@@ -6,8 +6,10 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jaxtyping import Float, Shaped
 
 from lowres_jax.nn.convolution import Conv
+from lowres_jax.utils.shapes import Array
 
 # Channels and stride of the convolutions.
 _LAYERS = ((64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 2))
@@ -32,12 +34,12 @@ class Model(nn.Module):
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
-    def __call__(self, images: jax.Array, train: bool = False) -> jax.Array:
+    def __call__(self, images: Shaped[Array, "B H W C"], train: bool = False) -> Float[jax.Array, " B"]:
         """Tells real images from made ones.
 
         Args:
           images: (B, H, W, C) in [0, 1]: RGB, or RGB and the edge map.
-          train: whether the batch's statistics are used, and all statistics are updated (`batch_stats`).
+          train: true if the batch's statistics are used, and all statistics are updated (`batch_stats`).
 
         Returns:
           (B,) float32 logits, positive for "real".

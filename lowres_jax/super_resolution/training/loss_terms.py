@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.super_resolution.training import losses
 from lowres_jax.super_resolution.training.views import Views
 from lowres_jax.training.loss_networks import FrozenNetwork
+from lowres_jax.utils.shapes import Array
 
 STRANGERS = "strangers"
 
@@ -45,8 +47,8 @@ class LossTerm:
     """One term of the sum.
 
     Attributes:
-      name: in the figures.
-      weight: in the sum.
+      name: name of the term in the figures.
+      weight: weight of the term in the sum.
       fn: Compared -> () loss.
     """
 
@@ -89,7 +91,11 @@ def identity_name(network: FrozenNetwork) -> str:
 
 
 def embeddings(
-    networks: Sequence[FrozenNetwork], constants: dict[str, Any], sr: jax.Array, hr: jax.Array, key: jax.Array | None
+    networks: Sequence[FrozenNetwork],
+    constants: dict[str, Any],
+    sr: Shaped[Array, "b H H 3"],
+    hr: Shaped[Array, "b H H 3"],
+    key: Shaped[Array, "..."] | None,
 ) -> dict[str, tuple[jax.Array, jax.Array]]:
     """Templates by each recognizer of the losses of the generator's image and of HR, by the name of its term.
 

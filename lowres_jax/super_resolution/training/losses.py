@@ -7,9 +7,9 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Integer
+from jaxtyping import Float, Integer, Shaped
 
-from lowres_jax.utils.shapes import DeviceImages, Embeddings, Features, Logits, Scalar
+from lowres_jax.utils.shapes import Array, DeviceImages, Embeddings, Features, Logits, Scalar
 
 Pixel = Literal["l1", "mse", "charbonnier"]
 Adversarial = Literal["vanilla", "relativistic_average", "hinge"]
@@ -18,17 +18,17 @@ Mean = Callable[[jax.Array], jax.Array]
 _CHARBONNIER_EPSILON = 1e-3
 
 
-def pixel(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
+def pixel(fake: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
     """Mean difference of two images.
 
     Args:
-      made: (B, H, W, 3) in [0, 1].
-      real: likewise.
+      fake: (B, H, W, 3) in [0, 1].
+      real: (B, H, W, 3) HR images in [0, 1].
       kind: "l1", "mse", or "charbonnier": sqrt(d^2 + .001^2) (Lai et al., arXiv:1710.01992, eq. 3).
       scale: scale of the range in which differences are taken: 2 for [-1, 1], as in the recipes of SRGAN and of
         Orsini and Rossi 2022.
     """
-    difference = scale * (made - real)
+    difference = scale * (fake - real)
     if kind == "l1":
         return jnp.abs(difference).mean()
     if kind == "mse":
@@ -36,16 +36,16 @@ def pixel(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Sc
     return jnp.sqrt(difference**2 + _CHARBONNIER_EPSILON**2).mean()
 
 
-def perceptual(made: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
+def perceptual(fake: Features, real: Features, kind: Pixel, scale: float = 1.0) -> Scalar:
     """Mean difference of two images' features (Johnson et al., arXiv:1603.08155; SRGAN, eq. 5).
 
     Args:
-      made: features of the network's output, any shape.
+      fake: features of the network's output, any shape.
       real: (b, ...) the same of HR.
       kind: SRGAN has "mse", ESRGAN "l1".
       scale: factor of the features; SRGAN divides VGG's by 12.75.
     """
-    return pixel(made, real, kind, scale)
+    return pixel(fake, real, kind, scale)
 
 
 def edge(logits: DeviceImages, edges: DeviceImages) -> Scalar:
@@ -58,16 +58,16 @@ def edge(logits: DeviceImages, edges: DeviceImages) -> Scalar:
     return optax.sigmoid_binary_cross_entropy(logits, edges).mean()
 
 
-def identity(made: Embeddings, real: Embeddings) -> Scalar:
+def identity(fake: Embeddings, real: Embeddings) -> Scalar:
     """Mean of 1 - cosine of two images' embeddings under a recognizer.
 
     Args:
-      made: (B, D) embeddings of the network's output; need not be unit vectors.
-      real: the same of the originals.
+      fake: (B, D) embeddings of the network's output; need not be unit vectors.
+      real: (B, D) templates of HR.
     """
     # The floor under the squares keeps the gradient of an embedding of zeros finite.
-    norms = jnp.sqrt(jnp.maximum((made**2).sum(-1), 1e-12) * jnp.maximum((real**2).sum(-1), 1e-12))
-    return (1.0 - (made * real).sum(-1) / norms).mean()
+    norms = jnp.sqrt(jnp.maximum((fake**2).sum(-1), 1e-12) * jnp.maximum((real**2).sum(-1), 1e-12))
+    return (1.0 - (fake * real).sum(-1) / norms).mean()
 
 
 @jax.tree_util.register_dataclass
@@ -88,9 +88,9 @@ class Strangers:
 
 
 def strangers(
-    made: Embeddings,
+    fake: Embeddings,
     real: Embeddings,
-    labels: Integer[jax.Array, " batch"],
+    labels: Integer[Array, " batch"],
     others: Strangers,
     nearest: int,
     temperature: float,
@@ -100,21 +100,21 @@ def strangers(
     False accepts are decided by the strangers that are nearest to a face, which `identity` never sees.
 
     Args:
-      made: (B, D) embeddings of the network's output; need not be unit vectors.
+      fake: (B, D) embeddings of the network's output; need not be unit vectors.
       real: (B, D) of the originals.
       labels: (B,) whose they are.
       others: the crops among which strangers are found.
       nearest: number of strangers for each face.
       temperature: temperature of the cosines.
     """
-    made, real = (centered(each, others.mean) for each in (made, real))
-    cosines = jnp.where(labels[:, None] == others.labels, -jnp.inf, made @ others.templates.T)
-    own = (made * real).sum(-1, keepdims=True)
+    fake, real = (centered(each, others.mean) for each in (fake, real))
+    cosines = jnp.where(labels[:, None] == others.labels, -jnp.inf, fake @ others.templates.T)
+    own = (fake * real).sum(-1, keepdims=True)
     logits = jnp.concatenate([own, jax.lax.top_k(cosines, min(nearest, len(others.labels)))[0]], axis=-1) / temperature
     return -jax.nn.log_softmax(logits)[:, 0].mean()
 
 
-def centered(embeddings: jax.Array, mean: jax.Array) -> jax.Array:
+def centered(embeddings: Float[Array, "*batch D"], mean: Float[Array, " D"]) -> Shaped[jax.Array, "... D"]:
     """(..., D) embeddings -> unit templates, less their mean (D,), of unit length again."""
     return _unit(_unit(embeddings) - mean)
 
@@ -124,30 +124,30 @@ def _unit(vectors: jax.Array) -> jax.Array:
     return vectors / jnp.sqrt(jnp.maximum((vectors**2).sum(-1, keepdims=True), 1e-12))
 
 
-def adversarial_generator(made: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
+def adversarial_generator(fake: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
     """The generator's adversarial loss: how far the discriminator is from taking its images for real ones.
 
     Args:
-      made: (B,) logits of the network's output.
+      fake: (B,) logits of the network's output.
       real: (B,) logits of the originals; read by "relativistic_average" only.
-      kind: "vanilla": -log D(made) (SRGAN, eq. 6); "relativistic_average": Jolicoeur-Martineau, arXiv:1807.00734, as in
-        ESRGAN, eq. 2; "hinge": -made (Lim and Ye, arXiv:1705.02894).
+      kind: "vanilla": -log D(fake) (SRGAN, eq. 6); "relativistic_average": Jolicoeur-Martineau, arXiv:1807.00734, as in
+        ESRGAN, eq. 2; "hinge": -fake (Lim and Ye, arXiv:1705.02894).
       mean: mean of all logits, of other devices too.
     """
     if kind == "vanilla":
-        return _cross_entropy(made, 1.0)
+        return _cross_entropy(fake, 1.0)
     if kind == "hinge":
-        return -made.mean()
-    return (_cross_entropy(made - mean(real), 1.0) + _cross_entropy(real - mean(made), 0.0)) / 2.0
+        return -fake.mean()
+    return (_cross_entropy(fake - mean(real), 1.0) + _cross_entropy(real - mean(fake), 0.0)) / 2.0
 
 
-def adversarial_discriminator(made: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
+def adversarial_discriminator(fake: Logits, real: Logits, kind: Adversarial, mean: Mean = jnp.mean) -> Scalar:
     """The discriminator's loss: how far it is from telling both apart; arguments as of `adversarial_generator`."""
     if kind == "vanilla":
-        return (_cross_entropy(real, 1.0) + _cross_entropy(made, 0.0)) / 2.0
+        return (_cross_entropy(real, 1.0) + _cross_entropy(fake, 0.0)) / 2.0
     if kind == "hinge":
-        return (jax.nn.relu(1.0 - real).mean() + jax.nn.relu(1.0 + made).mean()) / 2.0
-    return (_cross_entropy(real - mean(made), 1.0) + _cross_entropy(made - mean(real), 0.0)) / 2.0
+        return (jax.nn.relu(1.0 - real).mean() + jax.nn.relu(1.0 + fake).mean()) / 2.0
+    return (_cross_entropy(real - mean(fake), 1.0) + _cross_entropy(fake - mean(real), 0.0)) / 2.0
 
 
 def gradient_penalty(gradients: DeviceImages) -> Scalar:

@@ -6,12 +6,13 @@ from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float, Integer, Shaped
 from tqdm import tqdm
 
 from lowres_jax.data.records import RecordSource
 from lowres_jax.runtime import environment, signals
 from lowres_jax.super_resolution.training.losses import Strangers, centered
-from lowres_jax.super_resolution.training.transform import centre
+from lowres_jax.super_resolution.training.transform import center
 from lowres_jax.utils.files import write_atomically
 
 _BATCH = 32
@@ -22,11 +23,11 @@ class Judge(Protocol):
 
     name: str
 
-    def templates(self, images: np.ndarray) -> np.ndarray:
+    def templates(self, images: Shaped[np.ndarray, "B H W 3"]) -> Shaped[np.ndarray, "B D"]:
         """(B, H, W, 3) in [0, 1] -> (B, D) unit vectors."""
 
 
-def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> Strangers:
+def load(source: RecordSource, positions: Integer[np.ndarray, " n"], size: int, recognizer: Judge) -> Strangers:
     """The strangers among some records.
 
     Args:
@@ -42,7 +43,9 @@ def load(source: RecordSource, positions: np.ndarray, size: int, recognizer: Jud
     return Strangers(np.asarray(unit), source.labels[positions].astype(np.int32), mean)
 
 
-def templates(source: RecordSource, positions: np.ndarray, size: int, recognizer: Judge) -> np.ndarray:
+def templates(
+    source: RecordSource, positions: Shaped[np.ndarray, " N"], size: int, recognizer: Judge
+) -> Float[np.ndarray, "B D"]:
     """Unit templates (N, D) of some records, kept in the cache folder.
 
     Args:
@@ -55,7 +58,7 @@ def templates(source: RecordSource, positions: np.ndarray, size: int, recognizer
     digest = hashlib.sha256(repr(parts).encode() + positions.astype(np.int64).tobytes()).hexdigest()
     path = environment.cache_folder() / "strangers" / f"{digest}.npy"
     found = None
-    # A file that is damaged is made anew.
+    # A file that is damaged is made again.
     with contextlib.suppress(FileNotFoundError, ValueError, EOFError):
         found = np.load(path)
     if found is None:
@@ -70,6 +73,6 @@ def _templates(source: RecordSource, positions: np.ndarray, size: int, recognize
     found = []
     for part in tqdm(parts, desc=f"strangers, by {recognizer.name}", unit="batch", dynamic_ncols=True):
         signals.check()
-        crops = np.stack([centre(crop, size) for crop in source.crops(part)[0]])
+        crops = np.stack([center(crop, size) for crop in source.crops(part)[0]])
         found.append(recognizer.templates(crops.astype(np.float32) / np.float32(255.0)))
     return np.concatenate(found)

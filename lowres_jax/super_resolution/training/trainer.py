@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import linen as nn
+from jaxtyping import Shaped
 from ml_collections import ConfigDict
 
 from lowres_jax.data import resize
@@ -31,6 +32,7 @@ from lowres_jax.training.devices import AXIS
 from lowres_jax.training.loss_networks import FrozenNetwork
 from lowres_jax.training.state import Network, TrainState, moved_average, network, new_state
 from lowres_jax.utils import streams
+from lowres_jax.utils.shapes import Array
 
 GENERATOR, DISCRIMINATOR = "generator", "discriminator"
 Terms = dict[str, jax.Array]
@@ -110,15 +112,15 @@ class Trainer:
         key = jax.random.fold_in(state.rng, state.step) if config.losses.identity.random_views else None
 
         def generator_loss(params: Any) -> tuple[jax.Array, tuple[Any, ...]]:
-            made, stats = apply(self.generator, params, generator.batch_stats, low)
-            made, logits = made if isinstance(made, tuple) else (made, None)
-            embedded = embeddings(self.identity, constants, made, high, key)
-            compared = Compared(made, logits, high, edges, batch.get("label"), embedded, constants)
+            fake, stats = apply(self.generator, params, generator.batch_stats, low)
+            fake, logits = fake if isinstance(fake, tuple) else (fake, None)
+            embedded = embeddings(self.identity, constants, fake, high, key)
+            compared = Compared(fake, logits, high, edges, batch.get("label"), embedded, constants)
             terms = {term.name: term.fn(compared) for term in self.terms}
             total = sum(term.weight * terms[term.name] for term in self.terms)
-            seen = made
+            seen = fake
             if self.discriminator is not None:
-                seen = discriminator_input(made, None if logits is None else jax.nn.sigmoid(logits), config)
+                seen = discriminator_input(fake, None if logits is None else jax.nn.sigmoid(logits), config)
                 terms["adversarial"] = self._adversarial(state, seen, discriminator_input(high, edges, config))
                 total = total + config.losses.adversarial.weight * terms["adversarial"]
             return jnp.asarray(total), (terms, stats, seen)
@@ -136,15 +138,15 @@ class Trainer:
             ema = moved_average(ema, networks[GENERATOR].variables, config.ema, state.step, config.optimizer.accumulate)
         return TrainState(state.step + 1, state.rng, networks, ema), jax.lax.pmean(terms, AXIS)
 
-    def _adversarial(self, state: TrainState, made: jax.Array, real: jax.Array) -> jax.Array:
+    def _adversarial(self, state: TrainState, fake: jax.Array, real: jax.Array) -> jax.Array:
         """The generator's share of the game; the discriminator stays as it is."""
         assert self.discriminator is not None
         player = state.networks[DISCRIMINATOR]
-        seen_made, _ = apply(self.discriminator, player.params, player.batch_stats, made)
+        seen_fake, _ = apply(self.discriminator, player.params, player.batch_stats, fake)
         seen_real, _ = apply(self.discriminator, player.params, player.batch_stats, real)
-        return losses.adversarial_generator(seen_made, seen_real, self.config.losses.adversarial.kind, mean_of_all)
+        return losses.adversarial_generator(seen_fake, seen_real, self.config.losses.adversarial.kind, mean_of_all)
 
-    def _discriminator_gradient(self, state: TrainState, made: jax.Array, real: jax.Array) -> tuple[Any, Any, Terms]:
+    def _discriminator_gradient(self, state: TrainState, fake: jax.Array, real: jax.Array) -> tuple[Any, Any, Terms]:
         """The discriminator's gradient, statistics and losses on the same images, which it sees in [0, 1].
 
         The gradient penalty, R1, is of the sum of the batch's logits. Batch normalization couples the images of a
@@ -155,14 +157,14 @@ class Trainer:
 
         def loss(params: Any) -> tuple[jax.Array, tuple[Terms, Any]]:
             seen_real, stats = apply(module, params, player.batch_stats, real)
-            seen_made, stats = apply(module, params, stats, made)
-            terms = {"discriminator": losses.adversarial_discriminator(seen_made, seen_real, config.kind, mean_of_all)}
+            seen_fake, stats = apply(module, params, stats, fake)
+            terms = {"discriminator": losses.adversarial_discriminator(seen_fake, seen_real, config.kind, mean_of_all)}
             total = terms["discriminator"]
             if config.gradient_penalty:
                 slopes = jax.grad(lambda images: apply(module, params, player.batch_stats, images)[0].sum())(real)
                 terms["gradient_penalty"] = losses.gradient_penalty(slopes)
                 total = total + config.gradient_penalty * terms["gradient_penalty"]
-            terms |= {"logit_real": seen_real.mean(), "logit_made": seen_made.mean()}
+            terms |= {"logit_real": seen_real.mean(), "logit_fake": seen_fake.mean()}
             return total, (terms, stats)
 
         gradient, (terms, stats) = jax.grad(loss, has_aux=True)(player.params)
@@ -217,11 +219,11 @@ def predict(module: nn.Module) -> BatchedApply:
     """
     module = networks.alone(module)
 
-    def enlarge(variables: Any, low: jax.Array) -> jax.Array:
-        made = module.apply(variables, low)
-        if isinstance(made, tuple):
-            made = jnp.concatenate([made[0], jax.nn.sigmoid(made[1])], axis=-1)
-        return jnp.clip(made, 0.0, 1.0)
+    def enlarge(variables: Any, low: Shaped[Array, "B h h 3"]) -> Shaped[jax.Array, "B H W C"]:
+        fake = module.apply(variables, low)
+        if isinstance(fake, tuple):
+            fake = jnp.concatenate([fake[0], jax.nn.sigmoid(fake[1])], axis=-1)
+        return jnp.clip(fake, 0.0, 1.0)
 
     return BatchedApply(enlarge)
 
@@ -232,7 +234,7 @@ def init_variables(module: nn.Module, seed: jax.Array, shape: tuple[int, ...]) -
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
 
-def apply(module: nn.Module, params: Any, stats: Any, images: jax.Array) -> tuple[Any, Any]:
+def apply(module: nn.Module, params: Any, stats: Any, images: Shaped[Array, "B H W C"]) -> tuple[Any, Any]:
     """A network in training: its output, and its statistics after this batch."""
     output, changed = module.apply(
         {"params": params, "batch_stats": stats}, images, train=True, mutable=["batch_stats"]
@@ -240,13 +242,15 @@ def apply(module: nn.Module, params: Any, stats: Any, images: jax.Array) -> tupl
     return output, changed.get("batch_stats", stats)
 
 
-def discriminator_input(images: jax.Array, edges: Any, config: ConfigDict) -> jax.Array:
+def discriminator_input(
+    images: Shaped[Array, "B H W C"], edges: Any, config: ConfigDict
+) -> Shaped[jax.Array, "B H W _"]:
     """Input of the discriminator: RGB, or RGB and the edge map, from 0 to 1, beside it."""
     if config.discriminator.sees == "rgb":
         return images
     return jnp.concatenate([images, edges], axis=-1)
 
 
-def mean_of_all(logits: jax.Array) -> jax.Array:
+def mean_of_all(logits: Shaped[Array, "..."]) -> Shaped[jax.Array, ""]:
     """The mean over the batches of all devices."""
     return jax.lax.pmean(logits.mean(), AXIS)

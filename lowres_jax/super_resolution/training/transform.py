@@ -4,6 +4,7 @@ import cv2
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Shaped, UInt8
 from ml_collections import ConfigDict
 
 from lowres_jax.data.degradations import Degradation
@@ -33,9 +34,9 @@ class Transform:
         self._degradation = Degradation.of(config.degradation)
         self._edges = bool(config.losses.edge.weight)
 
-    def __call__(self, crop: np.ndarray, generator: np.random.Generator) -> dict[str, np.ndarray]:
+    def __call__(self, crop: UInt8[np.ndarray, "S S 3"], generator: np.random.Generator) -> dict[str, np.ndarray]:
         """A crop (S, S, 3) uint8 RGB, S at least the HR size -> a row."""
-        crop = centre(crop, self._size)
+        crop = center(crop, self._size)
         if self.choices(generator)["mirrored"]:
             crop = crop[:, ::-1]
         row = {"image": np.ascontiguousarray(crop)}
@@ -54,10 +55,10 @@ class Transform:
 
     @property
     def can_stay_on_devices(self) -> bool:
-        """Whether rows can be made on the devices: degradations are OpenCV's, on the host."""
+        """True if rows can be made on the devices: degradations are OpenCV's, on the host."""
         return self._degradation.plain
 
-    def resident(self, crops: np.ndarray) -> dict[str, np.ndarray]:
+    def resident(self, crops: UInt8[np.ndarray, "N S S 3"]) -> dict[str, np.ndarray]:
         """The source of the rows of `rows_on_device`.
 
         Args:
@@ -67,7 +68,7 @@ class Transform:
           image (N, H, H, 3) uint8; where an edge loss asks for them edges (N, 2, H, H, 1) uint8, of the crop and of
           its mirror image.
         """
-        images = np.stack([centre(crop, self._size) for crop in crops])
+        images = np.stack([center(crop, self._size) for crop in crops])
         if not self._edges:
             return {"image": images}
         edges = np.stack([np.stack([edge_map(image), edge_map(image[:, ::-1])]) for image in images])
@@ -91,23 +92,23 @@ class Transform:
             rows["edges"] = resident["edges"][row, mirrored.astype(jnp.int32)]
         return rows
 
-    def reduced(self, crops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def reduced(self, crops: UInt8[np.ndarray, "N S S 3"]) -> tuple[np.ndarray, np.ndarray]:
         """Crops (N, S, S, 3) uint8 -> LR and HR images, float32 in [0, 1], as in training but never mirrored."""
-        high = np.stack([centre(crop, self._size) for crop in crops]).astype(np.float32) / np.float32(255.0)
+        high = np.stack([center(crop, self._size) for crop in crops]).astype(np.float32) / np.float32(255.0)
         return self._degradation.reduced(high, self._low_size, range(len(high))), high
 
-    def edges(self, high: np.ndarray) -> np.ndarray:
+    def edges(self, high: Shaped[np.ndarray, "N H H 3"]) -> Shaped[np.ndarray, "N H H 1"]:
         """HR images (N, H, H, 3) in [0, 1] -> their edge maps (N, H, H, 1), 0 or 1."""
         return np.stack([edge_map(np.rint(image * 255.0).astype(np.uint8)) for image in high])
 
 
-def centre(crop: np.ndarray, size: int) -> np.ndarray:
+def center(crop: Shaped[np.ndarray, "S S 3"], size: int) -> Shaped[np.ndarray, "size size 3"]:
     """The middle `size` x `size` pixels of a crop (S, S, 3)."""
     margin = (crop.shape[0] - size) // 2
     return crop[margin : margin + size, margin : margin + size]
 
 
-def edge_map(crop: np.ndarray) -> np.ndarray:
+def edge_map(crop: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "H W 1"]:
     """Canny's edges (PAMI 1986) of a gray crop, thresholds 50 and 150: (H, W, 3) uint8 -> (H, W, 1) uint8, 0 or 1."""
-    grey = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
-    return (cv2.Canny(grey, *_CANNY_THRESHOLDS) > 0).astype(np.uint8)[..., None]
+    gray = cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)
+    return (cv2.Canny(gray, *_CANNY_THRESHOLDS) > 0).astype(np.uint8)[..., None]

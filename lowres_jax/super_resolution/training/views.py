@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Shaped
 
 from lowres_jax.training.devices import AXIS
+from lowres_jax.utils.shapes import Array
 
 _SHIFT = 2.0  # pixels, in each direction
 _ZOOM = 0.05
@@ -33,7 +35,7 @@ class Views:
     noise: jax.Array
 
     @classmethod
-    def draw(cls, key: jax.Array, images: jax.Array) -> "Views":
+    def draw(cls, key: Shaped[Array, "..."], images: Shaped[Array, "b H W 3"]) -> "Views":
         """Draws for all devices' images, and takes this device's: one device or eight see the same.
 
         Args:
@@ -51,12 +53,12 @@ class Views:
         first = jax.lax.axis_index(AXIS) * rows
         return cls(*(jax.lax.dynamic_slice_in_dim(each, first, rows) for each in drawn))
 
-    def of(self, images: jax.Array) -> jax.Array:
+    def of(self, images: Shaped[Array, "B H W 3"]) -> Shaped[jax.Array, "B H W 3"]:
         """(B, H, W, 3) -> the same, about the middle; beyond the border it is black."""
         size = jnp.asarray(images.shape[1:3], jnp.float32)
         images = jnp.where(self.mirrored[:, None, None, None], images[:, :, ::-1], images)
 
-        def moved(image: jax.Array, shift: jax.Array, zoom: jax.Array) -> jax.Array:
+        def moved(image: Shaped[Array, "H W 3"], shift: jax.Array, zoom: jax.Array) -> jax.Array:
             translation = shift + (1.0 - zoom) * size / 2.0
             scale = jnp.broadcast_to(zoom, (2,))
             return jax.image.scale_and_translate(image, image.shape, (0, 1), scale, translation, "linear")

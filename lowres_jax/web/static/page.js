@@ -364,7 +364,7 @@ async function job(section, result, address, name, file) {
   await follow(section, result, await (await ask(address, { method: "POST", body })).json());
 }
 
-// A job that this browser started, now or before the page was loaded anew.
+// A job that this browser started, now or before the page was loaded again.
 async function follow(section, result, state) {
   const bar = element("progress", null, { max: 100 });
   bar.setAttribute("aria-label", "Progress");

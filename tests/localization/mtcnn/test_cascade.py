@@ -1,4 +1,7 @@
-"""MTCNN against the package mtcnn's own TensorFlow run, and its parts against hand-worked numbers."""
+"""MTCNN against the package mtcnn's own TensorFlow run, and its parts against hand-worked numbers.
+
+Covers `localization/crops.py`, `localization/mtcnn/boxes.py`, `localization/mtcnn/weights.py` too.
+"""
 
 import importlib.util
 import os
@@ -35,8 +38,8 @@ def orl_pictures() -> dict[str, np.ndarray]:
     pictures = {}
     for person in range(1, 41):
         for number in (1, 4, 8)[: 3 if person <= 20 else 2]:
-            grey = images.to_uint8(images.read_image(folder / f"s{person}" / f"{number}.pgm"))
-            large = cv2.resize(grey, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
+            gray = images.to_uint8(images.read_image(folder / f"s{person}" / f"{number}.pgm"))
+            large = cv2.resize(gray, None, fx=2, fy=2, interpolation=cv2.INTER_LINEAR)
             pictures[f"orl {person} {number}"] = cv2.copyMakeBorder(large, 30, 30, 40, 40, cv2.BORDER_REPLICATE)
     return pictures
 
@@ -65,7 +68,7 @@ def detector() -> mtcnn.Model:
 
 
 def package_rows(pictures: dict[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
-    """What the package finds one by one: rows of image, box, score, landmarks (x first), best first."""
+    """Faces that the package finds one by one: rows of image, box, score, landmarks (x first), best first."""
     np.savez(folder / "images.npz", **pictures)
     script = Path(__file__).parent / "package_mtcnn.py"
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}

@@ -4,11 +4,13 @@ python sharded_head.py DEVICES FOLDER KIND ...
 """
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import numpy as np
 from flax import linen as nn
+from ml_collections import ConfigDict
 
 from lowres_jax.recognition.training import train_config
 from lowres_jax.recognition.training.trainer import Trainer
@@ -30,8 +32,8 @@ class Small(nn.Module):
         return nn.Dense(8, name="second")(nn.relu(features))
 
 
-def settings(kind: str):  # type: ignore[no-untyped-def]
-    """Of a training in which all that the head does is on."""
+def settings(kind: str) -> ConfigDict:
+    """Settings of a training in which all that the head does is on."""
     config = train_config.default_config()
     config.size, config.steps, config.ema = 32, STEPS, 0.9
     config.losses.classification.update({"kind": kind, "scale": 8.0, "margin": 0.3, "smoothing": 0.1})
@@ -39,7 +41,7 @@ def settings(kind: str):  # type: ignore[no-untyped-def]
     return config
 
 
-def batches():  # type: ignore[no-untyped-def]
+def batches() -> Iterator[dict[str, np.ndarray]]:
     """The same four batches of 16."""
     generator = np.random.default_rng(0)
     for _ in range(STEPS):

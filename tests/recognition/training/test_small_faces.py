@@ -1,4 +1,7 @@
-"""What a recognizer of small faces is shown, what it is compared with, and what its judge tells."""
+"""Recognizer of small faces: its inputs, its targets, and its judge.
+
+Covers `recognition/training/enrolled.py` too.
+"""
 
 import jax.numpy as jnp
 import numpy as np

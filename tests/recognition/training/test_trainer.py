@@ -1,4 +1,7 @@
-"""A recognizer's training: its step against a plain one, on eight devices as on one, and what must not move."""
+"""A recognizer's training: its step against a plain one, on eight devices as on one, and what must not move.
+
+Covers `recognition/training/train_config.py`, `recognition/training/transform.py` too.
+"""
 
 import dataclasses
 import functools
@@ -288,11 +291,11 @@ def test_rows_of_a_batch() -> None:
     blocks = crop.reshape(16, 8, 16, 8, 3).mean((1, 3))
     np.testing.assert_allclose(row.reshape(16, 8, 16, 8, 3).mean((1, 3)), blocks, atol=25)
     assert row.std() < 0.3 * crop.std()
-    # Degraded besides: noise of a known strength, drawn anew for every row.
+    # Degraded besides: noise of a known strength, drawn again for every row.
     config.update({"degradation": {"noise": (20.0, 20.0)}})
     config.low_resolution.update({"sizes": (64,), "degraded": 0.5})
-    grey = np.full_like(crop, 128)
-    spread = [FaceTransform(config)(grey, np.random.default_rng(seed))["image"].std() for seed in range(40)]
+    gray = np.full_like(crop, 128)
+    spread = [FaceTransform(config)(gray, np.random.default_rng(seed))["image"].std() for seed in range(40)]
     assert 10 < sum(each > 0 for each in spread) < 30
     assert all(10 < each < 20 for each in spread if each > 0)  # enlarging smoothes it
     config.low_resolution.degraded = 0.0

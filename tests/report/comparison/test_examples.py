@@ -1,4 +1,7 @@
-"""What the report shows of a comparison beside its figures: pictures, the gallery, licenses."""
+"""Parts of the report beside its figures: pictures, the gallery, licenses.
+
+Covers `report/comparison/comparison_report.py` too.
+"""
 
 from pathlib import Path
 

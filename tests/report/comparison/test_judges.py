@@ -1,4 +1,7 @@
-"""The recognizers beside each other: disagreements in words, marks of judges in a loss, and published figures."""
+"""The recognizers beside each other: disagreements in words, marks of judges in a loss, and published figures.
+
+Covers `report/comparison/page_tables.py`, `report/comparison/report_data.py`, `report/comparison/table.py` too.
+"""
 
 import html
 import re

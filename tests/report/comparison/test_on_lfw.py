@@ -1,4 +1,4 @@
-"""What a report of a small set tells of LFW."""
+"""Figures of LFW in the report of a small set."""
 
 from typing import Any
 

@@ -1,4 +1,7 @@
-"""The report: what it dares to say from which interval, that it shows every number, and that it needs nothing else."""
+"""The report: what it dares to say from which interval, that it shows every number, and that it needs nothing else.
+
+Covers `report/comparison/figures.py`, `report/comparison/findings.py` too.
+"""
 
 import base64
 import html
@@ -138,7 +141,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def text_of(page: str) -> str:
-    """What a reader sees: no markup, no styles, one kind of space."""
+    """Text that a reader sees: no markup, no styles, one kind of space."""
     body = re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
 
@@ -392,10 +395,10 @@ def test_page_has_the_plots_and_pictures(page):
     assert sizes == [(32, 32), (128, 128), (128, 128), *[(128, 128)] * 4, (4, 4)]
 
 
-def test_png_is_lossless_and_grey_takes_one_channel():
+def test_png_is_lossless_and_gray_takes_one_channel():
     generator = np.random.default_rng(0)
-    colour = generator.integers(0, 256, (16, 16, 3)).astype(np.float32) / 255
-    for image, mode in ((colour, "RGB"), (np.repeat(colour[..., :1], 3, axis=-1), "L")):
+    color = generator.integers(0, 256, (16, 16, 3)).astype(np.float32) / 255
+    for image, mode in ((color, "RGB"), (np.repeat(color[..., :1], 3, axis=-1), "L")):
         decoded = Image.open(io.BytesIO(base64.b64decode(figures.png_uri(image).split(",")[1])))
         assert decoded.mode == mode
         assert np.array_equal(np.asarray(decoded.convert("RGB")), np.round(image * 255).astype(np.uint8))
@@ -409,11 +412,11 @@ def test_curves_are_read_by_the_protocols_rule():
     assert figures.thin(np.array([0.5]), np.array([1.0]), np.array([0.1, 0.6]))[0].tolist() == [0.6]
 
 
-def test_methods_keep_their_colour_and_differ():
+def test_methods_keep_their_color_and_differ():
     many = [f"method{index}" for index in range(9)]
     looks = figures.styles(["bicubic", *many])
-    assert looks["method0"].colour == "var(--series-0)"
-    assert len({(looks[name].colour, str(looks[name].dash)) for name in [*many, "bicubic", "bilinear", "none"]}) == 12
+    assert looks["method0"].color == "var(--series-0)"
+    assert len({(looks[name].color, str(looks[name].dash)) for name in [*many, "bicubic", "bilinear", "none"]}) == 12
 
 
 # ---- missing and broken pieces

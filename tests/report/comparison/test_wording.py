@@ -1,4 +1,4 @@
-"""What figures look like in words."""
+"""Figures in words."""
 
 from lowres_jax.report.comparison import wording
 

@@ -1,4 +1,8 @@
-"""The generator's step against one that is written down here, without the package's own losses and optimizers."""
+"""The generator's step against one that is written down here, without the package's own losses and optimizers.
+
+Covers `super_resolution/training/loss_terms.py`, `super_resolution/training/train_config.py`,
+`super_resolution/training/trainer.py`, `training/loss_networks.py` too.
+"""
 
 import dataclasses
 from typing import Any
@@ -146,10 +150,10 @@ def test_a_step_is_the_one_written_down_here(sees: str, penalty: float) -> None:
     }
     assert training.discriminator is not None
     modules = training.generator.clone(axis_name=None), training.discriminator.clone(axis_name=None)
-    lifted = devices.data_parallel(training.step)
+    parallel = devices.data_parallel(training.step)
     placed, constants = devices.replicate(state), devices.replicate(training.constants)
     for number, batch in enumerate(batches()):
-        placed, metrics = lifted(placed, constants, devices.divide(batch))
+        placed, metrics = parallel(placed, constants, devices.divide(batch))
         expected = plain_step(modules, values, batch, number, sees, penalty)
         found = {name.removesuffix("_judge"): float(value) for name, value in devices.fetch(metrics).items()}
         for name, value in expected.items():

@@ -1,4 +1,4 @@
-"""What a training of another shape takes from a start."""
+"""Weights that a training of another shape takes from a start."""
 
 import numpy as np
 import pytest

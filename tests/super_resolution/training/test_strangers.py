@@ -37,7 +37,7 @@ def test_strangers_are_the_training_crops(tmp_path: Path, monkeypatch: pytest.Mo
     again = known_strangers.load(source, np.asarray([0, 2, 3]), 32, judge)
     np.testing.assert_array_equal(again.templates, found.templates)
     assert judge.seen == 3
-    # Another crop of the same records is another set; a damaged file is made anew.
+    # Another crop of the same records is another set; a damaged file is made again.
     known_strangers.load(source, np.asarray([0, 2, 3]), 40, judge)
     assert judge.seen == 6
     for file in (tmp_path / "cache" / "strangers").iterdir():

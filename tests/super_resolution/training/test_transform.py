@@ -31,8 +31,8 @@ def test_edges_are_cannys_of_the_mirrored_crop() -> None:
     wanted = config()
     wanted.losses.edge.weight = 1.0
     row = Transform(wanted)(CROP, np.random.default_rng(0))
-    grey = cv2.cvtColor(row["image"], cv2.COLOR_RGB2GRAY)
-    np.testing.assert_array_equal(row["edges"][..., 0], cv2.Canny(grey, 50, 150) // 255)
+    gray = cv2.cvtColor(row["image"], cv2.COLOR_RGB2GRAY)
+    np.testing.assert_array_equal(row["edges"][..., 0], cv2.Canny(gray, 50, 150) // 255)
     step = np.zeros((32, 32, 3), np.uint8)
     step[:, 16:] = 200
     columns = np.flatnonzero(edge_map(step)[16, :, 0])

@@ -2,7 +2,7 @@
 
 Kept are, for each picture, its content's digest, the face's place and its template, in one file for each gallery
 (.npz, read without pickle) in the cache folder. A picture that changed, and whatever other model, detector or setting,
-is read anew. Templates are biometric data: `config.keep_templates=false` keeps none.
+is read again. Templates are biometric data: `config.keep_templates=false` keeps none.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from jaxtyping import Float
 from tqdm import tqdm
 
 from lowres_jax.faces.packed_views import packed, unpacked
@@ -64,7 +65,7 @@ class Skipped:
             *(f"unreadable: {problem}" for problem in self.unreadable),
             *(f"no face: {path}" for path in self.without_face),
             *(
-                f"passed over: {path}: its faces are in too few frames; config.least_sightings=1 searches them, a "
+                f"skipped: {path}: its faces are in too few frames; config.least_sightings=1 searches them, a "
                 "smaller config.every looks at more frames"
                 for path in self.passed_over
             ),
@@ -76,7 +77,7 @@ POOR = 0.3
 
 
 class Enrolled(Protocol):
-    """Who can be searched for: enrolled from pictures just now (`Enrolment`), or kept (`kept_gallery`)."""
+    """People who can be searched for: enrolled from pictures just now (`Enrollment`), or kept (`kept_gallery`)."""
 
     @property
     def people(self) -> int:
@@ -88,7 +89,7 @@ class Enrolled(Protocol):
 
     @property
     def most_pictures(self) -> int:
-        """Of one of them."""
+        """Largest number of pictures of one person."""
 
     @property
     def recipe(self) -> Recipe:
@@ -113,16 +114,16 @@ class Enrolled(Protocol):
     def gallery(self) -> Searchable:
         """The templates that are searched; at least one person's."""
 
-    def same_picture(self, template: np.ndarray) -> tuple[str, Path] | None:
+    def same_picture(self, template: Float[np.ndarray, " D"]) -> tuple[str, Path] | None:
         """Whose enrolled picture a searched face is from, if it is from one."""
 
-    def nearest_picture(self, name: str, template: np.ndarray) -> tuple[Path, FaceView] | None:
-        """Of a person's pictures the one nearest to another face; None where no pictures are kept."""
+    def nearest_picture(self, name: str, template: Float[np.ndarray, " D"]) -> tuple[Path, FaceView] | None:
+        """Picture of a person that is nearest to another face; None where no pictures are kept."""
 
 
 @dataclass(frozen=True)
-class Enrolment:
-    """Who was enrolled, from what; see `Enrolled`.
+class Enrollment:
+    """People enrolled from pictures; see `Enrolled`.
 
     Attributes:
       faces: name -> the faces enrolled, with their pictures.
@@ -152,7 +153,7 @@ class Enrolment:
 
     @property
     def most_pictures(self) -> int:
-        """Of one of them."""
+        """Largest number of pictures of one person."""
         return max(map(len, self.faces.values()))
 
     @property
@@ -186,7 +187,7 @@ class Enrolment:
             **self.skipped.described,
         }
 
-    def same_picture(self, template: np.ndarray) -> tuple[str, Path] | None:
+    def same_picture(self, template: Float[np.ndarray, " D"]) -> tuple[str, Path] | None:
         """Whose enrolled picture a searched face is from, if it is from one."""
         names, paths, templates = self.pictures
         alike = templates @ template
@@ -195,12 +196,12 @@ class Enrolment:
 
     @functools.cached_property
     def pictures(self) -> tuple[list[str], list[Path], np.ndarray]:
-        """Of every enrolled picture the person, the path and the template (n, D)."""
+        """Person, path and template of every enrolled picture; templates (n, D)."""
         flat = [(name, path, view.template) for name, own in self.faces.items() for path, view in own]
         return [name for name, _, _ in flat], [path for _, path, _ in flat], np.stack([each for _, _, each in flat])
 
-    def nearest_picture(self, name: str, template: np.ndarray) -> tuple[Path, FaceView]:
-        """Of a person's pictures the one nearest to another face."""
+    def nearest_picture(self, name: str, template: Float[np.ndarray, " D"]) -> tuple[Path, FaceView]:
+        """Picture of a person that is nearest to another face."""
         return max(self.faces[name], key=lambda own: float(own[1].template @ template))
 
     def doubles(self) -> list[tuple[str, Path, str, Path]]:
@@ -247,7 +248,7 @@ class KeptTemplates:
 
     @property
     def outdated(self) -> bool:
-        """Whether the file has pictures that nobody has asked for: they are no longer in the gallery."""
+        """True if the file has pictures that nobody has asked for: they are no longer in the gallery."""
         return not self._known.keys() <= self._used
 
     def get(self, digest: str) -> tuple[int, FaceView | None] | None:
@@ -283,7 +284,7 @@ def _unpacked(kept: Mapping[str, np.ndarray]) -> dict[str, tuple[int, FaceView |
     }
 
 
-def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, kept: KeptTemplates) -> Enrolment:
+def enroll(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, kept: KeptTemplates) -> Enrollment:
     """Enrolls one face of each picture.
 
     Args:
@@ -304,7 +305,9 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
     saved = time.monotonic()
     try:
         with signals.at_forced_end(kept.save):
-            pictures = tqdm(reader.read(missing), total=len(missing), desc="enrol", unit="picture", disable=not missing)
+            pictures = tqdm(
+                reader.read(missing), total=len(missing), desc="enroll", unit="picture", disable=not missing
+            )
             for picture in pictures:
                 if picture.problem:
                     skipped.unreadable.append(picture.problem)
@@ -328,11 +331,11 @@ def enrol(reader: FaceReader, people: Mapping[str, Sequence[Path]], rule: Rule, 
             skipped.without_face.append(path)
         if count > 1:
             crowded.append((path, count))
-    return Enrolment(faces, crowded, [name for name in people if name not in faces], skipped)
+    return Enrollment(faces, crowded, [name for name in people if name not in faces], skipped)
 
 
 def _digest(path: Path) -> str:
-    """Of a picture's content; of a file that cannot be read, its name's."""
+    """SHA-256 of a picture's content, or of its name if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
