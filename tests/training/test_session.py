@@ -85,7 +85,9 @@ def test_a_training_is_prolonged_and_looked_at_more_often(data: Path, straight: 
     assert [each["step"] for each in evaluations(tmp_path)] == [4, 6, 7]
     assert evaluations(tmp_path)[1:] == evaluations(straight)[1:]
     assert_equal(leaves(tmp_path), leaves(straight))
-    with pytest.raises(UserError, match=r"\(seed: 0 there, 1 now\); .* there --config\.start=.* continues from this one"):
+    with pytest.raises(
+        UserError, match=r"\(seed: 0 there, 1 now\); .* there --config\.start=.* continues from this one"
+    ):
         train.run(config(data, seed=1), tmp_path)
 
 
