@@ -16,7 +16,7 @@ The threshold is measured on a prepared set (LFW if it is there, else the ORL fa
 
 A clip, or a folder with some, gets a line for each passing person instead (docs/clips.md):
 
-    --config.probe=clip.mp4     every fifth frame is read; --config.every=1 looks at all
+    --config.probe=clip.mp4     every fifth frame is read; --config.every=1 reads all
     --config.group=true         puts faces and tracks of nobody known together
 
 Writes identify.json and identify.png into the workdir, of clips tracks.csv and the clips with names too.

@@ -10,7 +10,7 @@ from av.audio.resampler import AudioResampler
 
 from lowres_jax.clips.reading import Clip, opened
 
-# What players of MP4 know. Others are encoded again.
+# What players of MP4 know. Others are re-encoded.
 _COPIED = frozenset({"aac", "mp3", "ac3", "eac3", "alac"})
 _RATES_OF_AAC = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _USUAL_RATE = 48000
@@ -24,7 +24,7 @@ class Sound:
     """The first audio stream of a clip."""
 
     def __init__(self, clip: Clip | None, container: av.container.OutputContainer, start: float):
-        """Adds a stream to a file that is to be written; says so where it is encoded again.
+        """Adds a stream to a file that is to be written; says so where it is re-encoded.
 
         Args:
           clip: clip of the sound; None, or one without, is fine.

@@ -113,7 +113,7 @@ class Ledger:
             if overwrite:
                 return
             raise UserError(
-                f"{path}: cannot be read ({error}); --config.overwrite=true makes everything again, or give another "
+                f"{path}: cannot be read ({error}); --config.overwrite=true remakes everything, or give another "
                 "folder as --config.output"
             ) from error
         if before == self._settings:

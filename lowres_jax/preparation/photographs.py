@@ -51,7 +51,7 @@ class Photographs:
     remarks: list[str] = field(default_factory=list)
 
     def read(self) -> Iterator[Photograph]:
-        """Reads the photographs; again by every call."""
+        """Reads the photographs; every call reads them again."""
         for name, source, content in zip(self.names, self.sources, self.contents(self.places), strict=True):
             yield Photograph(name, source, content, self.aligned, self.margin)
 
