@@ -39,7 +39,7 @@ class Key:
       length: number of members of a tuple; None: any.
       optional: true if only some configs of the task have it.
       needed: placeholder, as "DIR", of a value that has to be given; "" where there is a default.
-      affects_result: False for where things are, how often something is read, on what it runs, when it ends:
+      affects_result: False for where things are, how often something is logged, on what it runs, when it ends:
         a run with another value resumes where one before it ended.
     """
 
