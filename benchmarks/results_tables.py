@@ -148,7 +148,7 @@ def _difference(row: Mapping[str, Any], reference: str) -> str:
     return f"{bold}{value:+.1f} [{low:+.1f}, {high:+.1f}]{bold}"
 
 
-TABLES = {"small_faces": small_faces, "equal_budgets": equal_budgets}
+TABLES = {"comparison": comparison, "small_faces": small_faces, "equal_budgets": equal_budgets}
 
 
 def by_key(content: Mapping[str, Any]) -> Rows:
@@ -213,11 +213,12 @@ def of_small_faces() -> str:
 def main() -> None:
     """Reads the command line; keeps results, writes the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--keep", metavar="NAME=FILE", help="a table, and the results.json that it is made from")
+    parser.add_argument("--keep", metavar="NAME=FILE,...", help="a table, and each results.json that it is made from")
     given = parser.parse_args()
     if given.keep:
-        name, _, file = given.keep.partition("=")
-        content = kept(json.loads(Path(file).read_text()), PROTOCOLS[name])
+        name, _, files = given.keep.partition("=")
+        contents = [kept(json.loads(Path(file).read_text()), PROTOCOLS[name]) for file in files.split(",")]
+        content = contents[0] | {"rows": [row for each in contents for row in each["rows"]]}
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{name}.json").write_text(json.dumps(content, indent=0) + "\n")
     DOCUMENT.write_text(updated(DOCUMENT.read_text()))
