@@ -68,7 +68,7 @@ def upright(frame: av.VideoFrame, aspect: float = 1.0) -> UInt8[np.ndarray, "H W
     width = round(frame.width * aspect) if aspect > 1.0 else frame.width
     height = round(frame.height / aspect) if aspect < 1.0 else frame.height
     is_full = frame.format.name.startswith("yuvj") or int(frame.color_range) == ColorRange.JPEG
-    made = frame.reformat(
+    converted = frame.reformat(
         width,
         height,
         "gbrp",
@@ -77,7 +77,7 @@ def upright(frame: av.VideoFrame, aspect: float = 1.0) -> UInt8[np.ndarray, "H W
         src_color_range=ColorRange.JPEG if is_full else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
     )
-    return np.ascontiguousarray(_displayed(made.to_ndarray(), display_matrix(frame)))
+    return np.ascontiguousarray(_displayed(converted.to_ndarray(), display_matrix(frame)))
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[float, float, float, float] | None:

@@ -47,7 +47,7 @@ def frames(
         for each in photographs
     ]
     count = round(seconds * RATE)
-    made = []
+    frames = []
     for number in range(count):
         frame = wall.astype(np.float32).copy()
         for place, picture in enumerate(small):
@@ -60,18 +60,18 @@ def frames(
             inside = cv2.warpAffine(np.ones(picture.shape[:2], np.float32), matrix, SIZE)[..., None]
             frame = frame * (1.0 - inside) + 255.0 * cv2.warpAffine(picture, matrix, SIZE)
         frame += generator.normal(0.0, noise, frame.shape)
-        made.append(np.clip(np.round(frame), 0, 255).astype(np.uint8))
-    return made
+        frames.append(np.clip(np.round(frame), 0, 255).astype(np.uint8))
+    return frames
 
 
-def write(path: Path, made: Sequence[np.ndarray]) -> None:
+def write(path: Path, frames: Sequence[np.ndarray]) -> None:
     """Writes frames as a clip of 25 a second, each compressed as JPEG of quality 60 before.
 
     Raises:
       UserError: the file cannot be written.
     """
     with writing(path, RATE) as add:
-        for number, pixels in enumerate(made):
+        for number, pixels in enumerate(frames):
             _, encoded = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 60])
             decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
             assert decoded is not None

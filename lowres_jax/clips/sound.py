@@ -50,9 +50,9 @@ class Sound:
                 self._stream = container.add_stream_from_template(template)
                 return
             rate = template.rate if template.rate in _RATES_OF_AAC else _USUAL_RATE
-            made = container.add_stream("aac", rate=rate)
-            made.layout = "mono" if template.channels == 1 else "stereo"
-            self._stream = made
+            stream_out = container.add_stream("aac", rate=rate)
+            stream_out.layout = "mono" if template.channels == 1 else "stereo"
+            self._stream = stream_out
             print(f"{clip.path}: its sound ({template.codec_context.name}) becomes AAC, as MP4 does not take it")
 
     def write(self, seconds: float) -> None:

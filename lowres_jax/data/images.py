@@ -350,13 +350,13 @@ def write_image(
         options, remarks = {}, [f"its metadata is not kept ({_one_line(error)})"]
     if alpha is not None:
         pixels = np.concatenate([pixels, to_uint8(alpha)[..., None]], axis=-1)
-    made = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     with write_atomically(path) as file:
         try:
-            made.save(file, format=image_format, **options)
+            picture.save(file, format=image_format, **options)
         except (ValueError, TypeError, KeyError, struct.error) as error:
             file.seek(0)
             file.truncate()
-            made.save(file, format=image_format, **metadata_of_files.coding(image_format))
+            picture.save(file, format=image_format, **metadata_of_files.coding(image_format))
             remarks.append(f"its metadata is not kept ({_one_line(error)})")
     return [f"{path}: {remark}" for remark in remarks]

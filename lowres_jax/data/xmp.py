@@ -111,11 +111,11 @@ def packet(
             f"{{{_LOWRES}}}Text", "Bag", [f"{name}: {text}" for name, text in texts.items()]
         )
     left_out = []
-    while len(made := _packet(properties, said)) > LONGEST and properties:
+    while len(content := _packet(properties, said)) > LONGEST and properties:
         longest = max(properties, key=lambda key: len(ElementTree.tostring(properties[key])))
         left_out.append(longest.rpartition("}")[2])
         del properties[longest]
-    return (made if properties or said else b""), left_out
+    return (content if properties or said else b""), left_out
 
 
 def _packet(properties: Mapping[str, ElementTree.Element], said: Mapping[str, str]) -> bytes:

@@ -43,7 +43,7 @@ class Job:
     """One run: what it knows of the pictures so far.
 
     Attributes:
-      made: the pictures of this run, all of whose files are written, and those of which nothing could be made.
+      entries: pictures of this run, all of whose files are written, and those of which nothing could be made.
       before: number of results of an earlier run.
       transparent: number of pictures with faces that are transparent.
       too_large: pictures that were not enlarged as a whole, with the reason.
@@ -75,7 +75,7 @@ class Job:
         self.writer = ResultWriter(style, self._settled)
         self._saved = time.monotonic()
         self.sheet = Sheet(config.sheet_faces)
-        self.made: list[PictureEntry] = []
+        self.entries: list[PictureEntry] = []
         self.before = 0
         self.transparent = 0
         self.too_large: list[str] = []
@@ -83,7 +83,7 @@ class Job:
     def _settled(self, entry: PictureEntry) -> None:
         """Notes a picture whose files are written."""
         self._ledger.entries[entry.picture] = entry
-        self.made.append(entry)
+        self.entries.append(entry)
         self._bar.set_description_str(f"enhance with {self._upscalers.names}", refresh=False)
         self._bar.update()
         if time.monotonic() - self._saved > _SECONDS_BETWEEN_SAVES:
@@ -245,19 +245,19 @@ class Job:
         entry: PictureEntry,
         number: int,
         result: Path,
-        made: EnlargedFace,
+        enlarged: EnlargedFace,
         picture: DecodedImage,
         alike: tuple[float | None, float | None],
         noise: float,
     ) -> FaceRow:
         likeness, length = alike
         remarks = [faults.of_picture(picture, noise)]
-        if number and not self._config.face_size and made.size >= self._config.small_face:
-            more = f"; --config.small_face={LARGE_FACE} sends it through one" if made.size < LARGE_FACE else ""
+        if number and not self._config.face_size and enlarged.size >= self._config.small_face:
+            more = f"; --config.small_face={LARGE_FACE} sends it through one" if enlarged.size < LARGE_FACE else ""
             remarks = [f"large enough: from {self._config.small_face} px on no network{more}"]
         if likeness is not None and likeness < UNLIKE:
             remarks.append("hardly like itself any more, as one of 100 faces of 16 px")
-        face = made.face
+        face = enlarged.face
         return FaceRow(
             picture=entry.picture,
             face=number,
@@ -265,10 +265,10 @@ class Job:
             box=None if face is None else [round(float(value), 1) for value in face.box],
             score=None if face is None else round(float(face.score), 4),
             turned=0 if face is None else face.turned,
-            size=made.size,
-            enlarged_to=max(made.crop.shape[:2]),
-            model=made.upscaler.name,
-            quality=None if length is None else round(quality(made.size, length), 3),
+            size=enlarged.size,
+            enlarged_to=max(enlarged.crop.shape[:2]),
+            model=enlarged.upscaler.name,
+            quality=None if length is None else round(quality(enlarged.size, length), 3),
             noise=round(noise, 2),
             jpeg_quality=picture.metadata.jpeg_quality,
             remark="; ".join(filter(None, remarks)),

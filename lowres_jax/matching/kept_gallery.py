@@ -77,10 +77,12 @@ class KeptGallery:
                 (folder / name).unlink(missing_ok=True)
             (folder / TEMPLATES).write_bytes(b"")
             # SQLite makes a file that is missing, in a folder that is there.
-            with contextlib.closing(sqlite3.connect(folder / PEOPLE, isolation_level=None)) as made:
-                made.executescript(f"BEGIN; {SCHEMA}")
-                made.execute("INSERT INTO gallery VALUES (?, ?, ?, ?, 0)", (FORMAT, made_by, made_by_words, dimension))
-                made.execute("COMMIT")
+            with contextlib.closing(sqlite3.connect(folder / PEOPLE, isolation_level=None)) as database:
+                database.executescript(f"BEGIN; {SCHEMA}")
+                database.execute(
+                    "INSERT INTO gallery VALUES (?, ?, ?, ?, 0)", (FORMAT, made_by, made_by_words, dimension)
+                )
+                database.execute("COMMIT")
         except (OSError, sqlite3.Error) as error:
             raise UserError(f"{folder}: cannot be written ({error})") from error
         return cls.open(folder, made_by)

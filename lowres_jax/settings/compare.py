@@ -88,7 +88,7 @@ def config(variant: str = "") -> ConfigDict:
     """
     if variant not in ("", "footage"):
         raise ValueError(f"variant {variant!r}: {configuration.nearest(variant, ['footage'])}")
-    made = config_keys.new(KEYS, "compare")
+    config = config_keys.new(KEYS, "compare")
     if variant:
-        made.degradation = degradations.footage()
-    return made
+        config.degradation = degradations.footage()
+    return config

@@ -109,10 +109,10 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
     if license := upscalers.license_remark():
         print(license)
     reader = FaceReader(load_detector(config.detector), upscalers, recognizer, small_face=0, look_again=False)
-    made = 0
+    enlarged = 0
     for path in interruptible(paths):
         if path in made_before:
-            made += 1
+            enlarged += 1
             print(f"{names[path]}: made before")
             continue
         try:
@@ -146,9 +146,9 @@ def _enhance_clips(config: ConfigDict, source: Path, output: Path, paths: Sequen
             config.overlap,
             marks[path],
         )
-        made += 1
+        enlarged += 1
         print(names[path])
-    if not made:
+    if not enlarged:
         raise UserError(f"{source}: not one clip could be enlarged")
     print(CAUTION)
 
@@ -182,22 +182,22 @@ def _report(config: ConfigDict, job: Job, upscalers: UpscalerBySize, output: Pat
     Raises:
       UserError: nothing could be done.
     """
-    unreadable = [each.problem for each in job.made if each.problem and not each.sha256]
+    unreadable = [each.problem for each in job.entries if each.problem and not each.sha256]
     for line in itertools.chain(unreadable, job.too_large, job.writer.refused):
         print(f"skipped: {line}")
     left_out = f"unreadable: {len(unreadable)}, too large to enlarge: {len(job.too_large)}"
     if job.writer.refused:
         left_out += f", not written: {len(job.writer.refused)}"
-    made = [each for each in job.made if not each.problem]
-    rows = [row for entry in made for row in entry.faces]
-    if not made and not job.before:
+    entries = [each for each in job.entries if not each.problem]
+    rows = [row for entry in entries for row in entry.faces]
+    if not entries and not job.before:
         raise UserError(f"{config.input}: nothing could be enhanced ({left_out})")
     if not rows and not config.paste_back and not job.before:
         raise UserError(
-            f"{config.input}: {config.detector} found no face (pictures: {len(made)}, {left_out}); if they are "
+            f"{config.input}: {config.detector} found no face (pictures: {len(entries)}, {left_out}); if they are "
             "face crops already, --config.aligned=true enlarges them as they are"
         )
-    without = [] if config.aligned else [each.picture for each in made if not each.faces]
+    without = [] if config.aligned else [each.picture for each in entries if not each.faces]
     turned = [f"{row.picture} (by {row.turned} degrees)" for row in rows if row.turned]
     for what, named in (("no face", without), ("face found in the turned picture", turned)):
         for name in named[:_MAX_NAMED]:
@@ -215,10 +215,10 @@ def _report(config: ConfigDict, job: Job, upscalers: UpscalerBySize, output: Pat
     if job.before:
         print(f"done before, and left as they are: {job.before} pictures")
     if config.aligned:
-        print(f"pictures enlarged: {len(made) - len(job.writer.refused)}, {left_out}; saved in {output}")
+        print(f"pictures enlarged: {len(entries) - len(job.writer.refused)}, {left_out}; saved in {output}")
     else:
-        written = sum(len([each for each in entry.results if "_face" in Path(each).name]) for entry in made)
-        print(f"pictures: {len(made)}, faces: {written}, no face: {len(without)}, {left_out}; saved in {output}")
+        written = sum(len([each for each in entry.results if "_face" in Path(each).name]) for entry in entries)
+        print(f"pictures: {len(entries)}, faces: {written}, no face: {len(without)}, {left_out}; saved in {output}")
     paths = job.save()
     if job.sheet.rows:
         paths.append(output / f"{NAME}.html")

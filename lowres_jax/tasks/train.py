@@ -171,9 +171,9 @@ class Evaluation:
         enlarge = self._enlarge
         figures, grid = {}, None
         if held_out is not None:
-            made, edges = enlarge(variables, held_out.low)
-            figures = dict(held_out.figures(made, judge))
-            grid = self._grid(held_out, made, edges)
+            enlarged, edges = enlarge(variables, held_out.low)
+            figures = dict(held_out.figures(enlarged, judge))
+            grid = self._grid(held_out, enlarged, edges)
         if self._view1 is not None:
             figures["view1_accuracy"] = self._view1.accuracy(enlarge(variables, self._view1.low)[0], judge)
         self.progress.evaluated(step, figures, self._reference)
@@ -211,12 +211,14 @@ class Evaluation:
         both = self._predict(variables, low)
         return both[..., :3], both[..., 3:] if both.shape[-1] > 3 else None
 
-    def _grid(self, held_out: HeldOut, made: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
+    def _grid(self, held_out: HeldOut, enlarged: np.ndarray, edges: np.ndarray | None) -> np.ndarray:
         # Evenly spread, so that they are different people.
-        rows = np.unique(np.linspace(0, len(made) - 1, min(self.config.grid_faces, len(made))).round().astype(int))
+        rows = np.unique(
+            np.linspace(0, len(enlarged) - 1, min(self.config.grid_faces, len(enlarged))).round().astype(int)
+        )
         low, size = held_out.low[rows], self.config.hr_size
         titles = [f"LR {low.shape[1]} px", "bicubic", "SR", f"HR {size} px"]
-        columns = [low, bicubic(low, size), made[rows], held_out.high[rows]]
+        columns = [low, bicubic(low, size), enlarged[rows], held_out.high[rows]]
         if edges is not None:
             titles += ["edges, SR", "edges, HR"]
             columns += [edges[rows], self.samples.edges(held_out.high[rows])]

@@ -169,9 +169,9 @@ class Engine:
                 chosen = self._chosen(sizes, LARGE_FACE if large else self._reader.small_face)
                 stem = distinct(Path(file_name(picture.name)).stem, names)
                 own = list(itertools.compress(found, chosen))
-                made = iter(self._enlarged(decoded, own, enlargers, _faults(decoded)))
+                enlarged = iter(self._enlarged(decoded, own, enlargers, _faults(decoded)))
                 for number in [place for place, here in enumerate(chosen, start=1) if here]:
-                    archive.writestr(f"{stem}_face{number}.png", png(next(made).crop))
+                    archive.writestr(f"{stem}_face{number}.png", png(next(enlarged).crop))
                     count += 1
             archive.writestr("read_me.txt", "\n".join(filter(None, lines)) + "\n")
         if not count:

@@ -91,10 +91,10 @@ class Jobs:
             for job in self._jobs.values():
                 if job.process.poll() is None:
                     raise UserError(f"a {job.kind} is being made already: wait for it, or stop it")
-            made = self._started(kind, owner, prepare)
-            self._jobs[made.id] = made
+            job = self._started(kind, owner, prepare)
+            self._jobs[job.id] = job
         self._forget()
-        return made.id
+        return job.id
 
     @staticmethod
     def _started(kind: str, owner: str, prepare: Callable[[Path], Work]) -> _Job:
