@@ -4,7 +4,7 @@
     python -m lowres_jax.main --config=configs/recognizer_distilled.py:smoke  # seconds, on the embedded faces
 
 With --config.epochs=12 (ResNet-18, 66 minutes on two CPU cores, 9,856 crops of 584 people): 81.3 % on LFW's pairs, less
-than the original's 88: see docs/notebook/recognizers.md.
+than the 88 of Orsini and Rossi 2022: see docs/notebook/recognizers.md.
 
 A student of SFace is no independent judge of models that were trained against SFace.
 """

@@ -4,7 +4,7 @@
     python -m lowres_jax.main --config=configs/recognizer_original.py:smoke  # seconds, on the embedded faces
 
 Two of the ten epochs on CASIA-WebFace-mini (--config.epochs=2, 27 minutes on two CPU cores): accuracy .445 on images
-held out; LFW 84.2 % (.71; the original 88), AUC .920, at 32 px bilinear 80.7 (docs/notebook/recognizers.md).
+held out; LFW 84.2 % (.71; theirs 88), AUC .920, at 32 px bilinear 80.7 (docs/notebook/recognizers.md).
 
 The template is the 2,048 pooled features. Of a set with fewer people all are learned. Not known of theirs are
 its optimizer and rate; these are Keras's usual ones.

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from typechecker import names_shape
 
+from lowres_jax.data import resize
 from lowres_jax.evaluation.verification import best_threshold
 from lowres_jax.utils import shapes
 
@@ -15,6 +16,11 @@ def test_wrong_shapes_are_refused() -> None:
     for wrong in (same[:2], same[:, None], same.astype(int)):
         with pytest.raises(jaxtyping.TypeCheckError, match="best_threshold"):
             best_threshold(scores, wrong)
+
+
+def test_other_types_are_checked_where_all_are() -> None:
+    with pytest.raises(jaxtyping.TypeCheckError, match="downscale_area"):
+        resize.downscale_area(np.zeros((4, 4, 3), np.float32), 2.5, 2)  # type: ignore[arg-type]
 
 
 def test_annotations_that_name_a_shape() -> None:
