@@ -1,6 +1,6 @@
 """Every method through every protocol on the same images, pairs and resamples: rows of results.json, and curves."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,6 +168,7 @@ def rows(
     subjects: EvaluationSet,
     taught: Collection[str] = (),
     beside: tuple[str, Mapping[Method, Judged]] = ("", {}),
+    references: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The rows of results.json for one recognizer: at every LR size the originals, the methods, the raw images.
 
@@ -177,6 +178,7 @@ def rows(
       subjects: images and pairs.
       taught: upscalers that the recognizer was in a loss of; their rows are marked.
       beside: name and results of the recognizer that a recognizer of small faces belongs to, for differences.
+      references: upscalers that all are compared with, in addition to `REFERENCES`.
     """
     originals = next(each for method, each in judged.items() if method.upscaler == NONE)
     found = []
@@ -187,15 +189,15 @@ def rows(
         others = {method.upscaler: each for method, each in beside[1].items() if method.lr_size == lr_size}
         for upscaler, each in own.items():
             for protocol, estimate in each.estimates.items():
-                references = {
+                compared_with = {
                     name: own[name].estimates[protocol]
-                    for name in REFERENCES
+                    for name in (*REFERENCES, *references)
                     if name in own and protocol in own[name].estimates
                 }
                 if protocol.endswith(_CENTERED) and protocol.removesuffix(_CENTERED) in each.estimates:
-                    references[UNCENTERED] = each.estimates[protocol.removesuffix(_CENTERED)]
+                    compared_with[UNCENTERED] = each.estimates[protocol.removesuffix(_CENTERED)]
                 if upscaler in others and protocol in others[upscaler].estimates:
-                    references[beside[0]] = others[upscaler].estimates[protocol]
+                    compared_with[beside[0]] = others[upscaler].estimates[protocol]
                 found.append(
                     results.row(
                         upscaler,
@@ -203,7 +205,7 @@ def rows(
                         recognizer,
                         protocol,
                         estimate,
-                        references,
+                        compared_with,
                         images=len(subjects.images),
                         folds=folds.get(protocol, len(subjects.chosen_folds) or None),
                         undetected=subjects.undetected,

@@ -24,6 +24,12 @@ KEYS = {
         'Model cards; "edsr@32" or "edsr@32+16" is measured at these LR sizes only, a plain name at all. The ceiling '
         "(the 128 px crop) and the floor (the LR image itself) are always there.",
     ),
+    "references": Key(
+        (),
+        "Upscalers of these that all others are compared with, paired, in addition to bicubic and bilinear; for "
+        "example the last version of a model.",
+        kind=str,
+    ),
     "lr_sizes": Key((32, 16), "Sides, in pixels, of the small faces.", least=4, most=127, filled=True),
     "degradation": degradations.KEYS,
     "recognizers": Key(("sface",), "Model cards of the judges, or onnx.", filled=True),

@@ -125,6 +125,10 @@ def run(config: ConfigDict, workdir: Path) -> None:
 def _opened(config: ConfigDict, workdir: Path) -> _Inputs:
     """The set, the tests and the models; all that can be wrong is read here."""
     methods = planned_methods(config.upscalers, config.lr_sizes)
+    known = {method.upscaler for method in methods}
+    for name in config.references:
+        if name not in known:
+            raise UserError(f"config.references: {name} is not among config.upscalers; add it there")
     for name in config.recognizers:
         if name != onnx_model.NAME:
             cards.load_card(name, "recognition")
@@ -233,7 +237,7 @@ def _judged(
         taught = comparison_report.taught(list(inputs.upscalers), recognizer)
         usual = enrolling(inputs.recognizers[recognizer]).name
         beside = (usual, judged[usual]) if usual != recognizer and usual in judged else ("", {})
-        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught, beside)
+        rows += comparison.rows(recognizer, judged[recognizer], subjects, taught, beside, config.references)
     return judged, results.make_results(described, rows)
 
 

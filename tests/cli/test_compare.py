@@ -118,7 +118,7 @@ def flags_of(data: Path, workdir: Path, **changes: Any) -> list[str]:
 def finished(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The workdir of a whole run by the command line, and what it printed."""
     workdir = tmp_path_factory.mktemp("compare") / "run"
-    process = start(*flags_of(data, workdir))
+    process = start(*flags_of(data, workdir, references=("thin",)))
     output, error = process.communicate(timeout=300)
     assert process.returncode == 0, error
     return workdir, output
@@ -156,6 +156,13 @@ def test_the_whole_run(finished: tuple[Path, str], data: Path) -> None:
         found, low, high = rows[8, name, "lfw"]["difference"]["bicubic"]["auc"]
         assert low <= found <= high
         assert found == pytest.approx(difference, abs=1e-6)
+    # What was asked for is a reference too, paired, and has a column of the report.
+    forth, back = (
+        rows[32, one, "all_against_all"]["difference"][other]["rank1"]
+        for one, other in (("bicubic", "thin"), ("thin", "bicubic"))
+    )
+    assert forth == pytest.approx([-back[0], -back[2], -back[1]], abs=1e-6)
+    assert set(rows[32, "thin", "all_against_all"]["difference"]) == {"bilinear", "bicubic"}
     assert value(32, "bicubic", "image_quality", "psnr") > value(8, "bicubic", "image_quality", "psnr") + 5
     assert value(32, "bicubic", "image_quality", "psnr") > value(32, "bilinear", "image_quality", "psnr")
     assert value(32, "thin", "image_quality", "images_per_second") > 0
@@ -179,6 +186,7 @@ def test_the_whole_run(finished: tuple[Path, str], data: Path) -> None:
     assert "AT&amp;T Laboratories Cambridge" in report
     assert "144 pairs in 6 folds" in report
     assert report.count("<svg") >= 12
+    assert "vs thin" in report
 
 
 @pytest.mark.whole
@@ -203,7 +211,8 @@ def test_a_second_run_measures_nothing_again(
 ) -> None:
     first, _ = finished
     measurements = str(first / "measurements")
-    compare.run(config_of(data, measurements=measurements, detectors=str(tmp_path)), tmp_path / "again")
+    again = config_of(data, measurements=measurements, detectors=str(tmp_path), references=("thin",))
+    compare.run(again, tmp_path / "again")
     assert passes == {}
     ours, theirs = (json.loads((each / "results.json").read_text()) for each in (tmp_path / "again", first))
     assert ours["rows"] == theirs["rows"]
@@ -304,6 +313,7 @@ def test_a_stopped_run_goes_on(
     [
         ({"upscalers": ("bicubik",)}, "config.upscalers: 'bicubik'.*did you mean 'bicubic'"),
         ({"upscalers": ("bicubic@16",)}, "bicubic@16: 16 is not among config.lr_sizes"),
+        ({"references": ("thick",)}, "config.references: thick is not among config.upscalers; add it there"),
         ({"upscalers": ("bicubic@",)}, "bicubic@: names no size after the @"),
         ({"recognizers": ("sfase",)}, "'sfase'.*did you mean 'sface'"),
         ({"recognizers": ()}, r"config\.recognizers=\(\): must be one or more of: text"),

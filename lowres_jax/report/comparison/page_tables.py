@@ -62,7 +62,7 @@ def searcher_table(group: Group) -> dict[str, Any] | None:
     """The searcher's case: originals enrolled, small faces searched for; None where it was not measured."""
     if not group.metrics(SEARCHER[0]):
         return None
-    columns = [(*SEARCHER, "value"), *((*SEARCHER, reference) for reference in REFERENCES)]
+    columns = [(*SEARCHER, "value"), *((*SEARCHER, reference) for reference in group.references)]
     columns += [(SEARCHER[0], name, "value") for name in ("dir_at_far_1e-1", "rank1", "false_accepts")]
     return _table(group, columns)
 
@@ -74,7 +74,7 @@ def centered_table(group: Group) -> dict[str, Any] | None:
         return None
     name = IDENTIFICATION[1]
     return _table(
-        group, [(protocol, name, what) for protocol in protocols for what in ("value", "uncentered", *REFERENCES)]
+        group, [(protocol, name, what) for protocol in protocols for what in ("value", "uncentered", *group.references)]
     )
 
 
@@ -92,9 +92,9 @@ def others_table(group: Group) -> dict[str, Any] | None:
 
 def main_table(group: Group) -> dict[str, Any]:
     """The main table: the leading metric of each protocol with its differences, and the picture's likeness."""
-    against = [(*IDENTIFICATION, reference) for reference in REFERENCES]
+    against = [(*IDENTIFICATION, reference) for reference in group.references]
     columns = [(*IDENTIFICATION, "value"), *against, (*IDENTIFICATION, "recovered")]
-    columns += [(*PAIRS, "value"), (*PAIRS, "error"), *((*PAIRS, reference) for reference in REFERENCES)]
+    columns += [(*PAIRS, "value"), (*PAIRS, "error"), *((*PAIRS, reference) for reference in group.references)]
     columns += [("image_quality", name, "value") for name in ("psnr", "ssim", "identity_cosine")]
     return _table(group, columns)
 
@@ -124,7 +124,7 @@ def _table(group: Group, columns: Sequence[tuple[str, str, str]]) -> dict[str, A
 
 
 def complete(group: Group, protocol: str) -> dict[str, Any]:
-    """Every number of one protocol: values, intervals, both differences, and the counts of the rows."""
+    """Every number of one protocol: values, intervals, differences, and the counts of the rows."""
     names = group.metrics(protocol)
     rows = []
     for method in group.everyone:
@@ -134,7 +134,7 @@ def complete(group: Group, protocol: str) -> dict[str, Any]:
         cells = []
         for name in names:
             lines = [wording.show_interval(name, group.interval(method, protocol, name))]
-            for reference in REFERENCES:
+            for reference in group.references:
                 difference = group.difference(method, protocol, name, reference)
                 if difference is not None and method != reference:
                     lines.append(f"{reference}: {wording.show_difference(name, difference, unit=False)}")

@@ -85,6 +85,12 @@ class Group:
                 return reference
         return None
 
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Methods that others are compared with: bicubic, bilinear, and those that were asked for."""
+        known = {name for row in self.rows.values() for name in row.get("difference") or {}}
+        return (*REFERENCES, *(method for method in self.methods if method in known - set(REFERENCES)))
+
     def metrics(self, protocol: str) -> list[str]:
         """Names of the metrics that any row of the protocol has, in reading order."""
         found = {
