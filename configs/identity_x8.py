@@ -8,7 +8,8 @@ images a second). Of 29 people held out: PSNR 25.17 (bicubic 23.52), SSIM .733 (
 is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recognizer says: docs/results.md.
 
 The variant "strangers" goes on from that. The model `identity_x8_direct` came of it, in parts:
-docs/notebook/three_changes_at_16_px.md.
+docs/notebook/three_changes_at_16_px.md. The variant "smoothed" goes on from `identity_x8_direct`, with a convolution
+against its grid.
 """
 
 from ml_collections import ConfigDict
@@ -17,9 +18,9 @@ from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the training, or of its variants "strangers", "smoke", "strangers,smoke"."""
+    """Returns the config of the training, or of its variants "strangers", "smoothed", "smoke" ("strangers,smoke": both)."""
     config = train_config.identity(scale=8, start="identity")  # a third doubling is drawn at random
-    return train_config.variant(config, variant, strangers=_strangers)
+    return train_config.variant(config, variant, strangers=_strangers, smoothed=_smoothed)
 
 
 def _strangers(config: ConfigDict) -> ConfigDict:
@@ -28,4 +29,13 @@ def _strangers(config: ConfigDict) -> ConfigDict:
     config.model.fields.tail = "direct"
     config.losses.identity.random_views = True
     config.losses.identity.strangers.weight = 0.03
+    return config
+
+
+def _smoothed(config: ConfigDict) -> ConfigDict:
+    """Goes on from `identity_x8_direct`: a convolution behind the cells, judges that see random views."""
+    config.start = "identity_x8_direct"
+    config.model.fields.tail = "direct_smoothed"
+    config.losses.identity.random_views = True
+    config.steps = 940  # 15,000 faces
     return config

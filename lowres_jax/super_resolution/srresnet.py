@@ -1,7 +1,7 @@
 """SRResNet, the generator of SRGAN (Ledig et al., arXiv:1609.04802, figure 4)."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,13 @@ from lowres_jax.nn.convolution import Conv
 from lowres_jax.nn.layers import PReLU, batch_norm
 from lowres_jax.super_resolution.layers import depth_to_space, edge_head, enlarge_cubic
 from lowres_jax.utils.shapes import Array
+
+
+def _identity(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    """Kernel (h, w, C, C) that leaves an image as it is, of odd height and width; a Flax initializer."""
+    del key
+    height, width, channels, _ = shape
+    return jnp.zeros(shape, dtype).at[height // 2, width // 2].set(jnp.eye(channels, dtype=dtype))
 
 
 class ResidualBlock(nn.Module):
@@ -36,7 +43,8 @@ class Model(nn.Module):
 
     With the tail "direct" the trunk is SRResNet's, and one convolution at the size of the input makes all pixels of a
     cell at once (Shi et al., arXiv:1609.05158), added to the bicubic enlargement: a quarter of the multiplications for
-    x8, a tenth for x16, where the paper's doublings cost more than the trunk.
+    x8, a tenth for x16, where the paper's doublings cost more than the trunk. Each cell is made alone, which leaves a
+    grid. "direct_smoothed" has one 3 x 3 convolution behind the cells, at the size of the output.
 
     Attributes:
       scale: enlargement of each side, a power of two.
@@ -46,7 +54,7 @@ class Model(nn.Module):
       momentum: share of the running statistics that a batch leaves as they are.
       axis_name: axis over which devices share batch statistics in training; None: each has its own.
       edge_head: true if the network also tells where edges are (Canny model).
-      tail: "paper": a doubling for each factor of two; or "direct", see above.
+      tail: "paper": a doubling for each factor of two; or "direct", "direct_smoothed", see above.
       dtype: dtype of the computation; parameters and batch statistics are float32.
     """
 
@@ -57,7 +65,7 @@ class Model(nn.Module):
     momentum: float = 0.9
     axis_name: str | None = None
     edge_head: bool = False
-    tail: Literal["paper", "direct"] = "paper"
+    tail: Literal["paper", "direct", "direct_smoothed"] = "paper"
     dtype: jnp.dtype = jnp.float32
 
     @nn.compact
@@ -72,7 +80,7 @@ class Model(nn.Module):
 
         Returns:
           (B, scale * H, scale * W, 3) float32 in [0, 1]: the network's tanh, brought from [-1, 1]; with the tail
-          "shuffle" not bounded. With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.
+          "direct" or "direct_smoothed" not bounded. With `edge_head` also (B, scale * H, scale * W, 1) float32 logits.
         """
         norm = batch_norm(self, train)
         first = Conv(self.features, (9, 9), dtype=self.dtype, name="conv_first")(images)
@@ -82,7 +90,7 @@ class Model(nn.Module):
             features = ResidualBlock(self.features, norm, self.dtype, name=f"block_{block}")(features)
         features = Conv(self.features, (3, 3), dtype=self.dtype, name="conv_trunk")(features)
         features = first + norm(name="norm_trunk")(features)
-        if self.tail == "direct":
+        if self.tail != "paper":
             return self._direct(images, features)
         for step in range(self.scale.bit_length() - 1):
             features = Conv(4 * self.features, (3, 3), dtype=self.dtype, name=f"conv_up_{step}")(features)
@@ -92,10 +100,13 @@ class Model(nn.Module):
         return (output, edge_head(features)) if self.edge_head else output
 
     def _direct(self, images: jax.Array, features: jax.Array) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """The tail "direct": what is added to the bicubic enlargement, made at the size of the input."""
+        """Bicubic enlargement plus cells that are made at the size of the input: the tails "direct", "direct_smoothed"."""
         # Small, so that a training begins near bicubic.
         start = nn.initializers.normal(1e-3)
         added = Conv(3 * self.scale**2, (3, 3), dtype=self.dtype, kernel_init=start, name="conv_direct")(features)
-        enlarged = enlarge_cubic(images.astype(jnp.float32), self.scale)
-        output = enlarged + depth_to_space(added.astype(jnp.float32), self.scale)
+        added = depth_to_space(added.astype(jnp.float32), self.scale)
+        if self.tail == "direct_smoothed":
+            # A training begins as if the convolution were not there: from a direct tail's weights, where that ended.
+            added = Conv(3, (3, 3), kernel_init=_identity, name="conv_smooth")(added)
+        output = enlarge_cubic(images.astype(jnp.float32), self.scale) + added
         return (output, edge_head(features, self.scale)) if self.edge_head else output

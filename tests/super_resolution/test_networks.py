@@ -142,6 +142,28 @@ def test_the_direct_tail_adds_cells_to_bicubic() -> None:
     np.testing.assert_allclose(enlarged - bicubic, np.tile(cell, (2, 4, 4, 1)), atol=1e-4)
 
 
+def test_the_smoothed_tail_begins_as_the_direct_one() -> None:
+    """Then its kernel smooths what is added, and not the bicubic enlargement: a mean of 3 x 3 by hand."""
+    direct = srresnet.Model(scale=8, blocks=1, features=8, tail="direct")
+    smoothed = direct.clone(tail="direct_smoothed")
+    images = jax.random.uniform(jax.random.key(1), (2, 4, 4, 3))
+    variables = jax.device_get(smoothed.init(jax.random.key(0), images))
+    kernel = variables["params"].pop("conv_smooth")["kernel"]
+    variables["params"]["conv_direct"]["kernel"] = 100.0 * variables["params"]["conv_direct"]["kernel"]
+    as_it_was = direct.apply(variables, images)
+    bias = np.zeros(3, np.float32)
+    variables["params"]["conv_smooth"] = {"kernel": kernel, "bias": bias}
+    np.testing.assert_allclose(smoothed.apply(variables, images), as_it_was, atol=1e-6)
+    mean = np.broadcast_to(np.eye(3, dtype=np.float32) / 9.0, (3, 3, 3, 3))
+    variables["params"]["conv_smooth"] = {"kernel": mean, "bias": bias}
+    bicubic = jax.image.resize(images, (2, 32, 32, 3), "cubic")
+    added = np.asarray(as_it_was - bicubic)
+    found = np.asarray(smoothed.apply(variables, images) - bicubic)
+    np.testing.assert_allclose(found[0, 7, 8], added[0, 6:9, 7:10].mean(axis=(0, 1)), atol=1e-5)
+    np.testing.assert_allclose(found[1, 0, 31], added[1, :2, 30:].sum(axis=(0, 1)) / 9.0, atol=1e-5)
+    assert np.abs(added).max() > 0.1
+
+
 def test_depth_to_space_by_hand() -> None:
     # One pixel of 2 x 2 cells of 2 channels: cell (i, j) channel c is number (2 i + j) * 2 + c.
     output = depth_to_space(jnp.arange(8.0).reshape(1, 1, 1, 8), 2)
