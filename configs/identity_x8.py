@@ -18,7 +18,7 @@ from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the training, or of its variants "strangers", "smoothed", "smoke" ("strangers,smoke": both)."""
+    """Returns the config of the training, or of its variants "strangers", "smoothed", "smoke" ("smoothed,smoke")."""
     config = train_config.identity(scale=8, start="identity")  # a third doubling is drawn at random
     return train_config.variant(config, variant, strangers=_strangers, smoothed=_smoothed)
 

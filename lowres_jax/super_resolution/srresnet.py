@@ -100,7 +100,7 @@ class Model(nn.Module):
         return (output, edge_head(features)) if self.edge_head else output
 
     def _direct(self, images: jax.Array, features: jax.Array) -> jax.Array | tuple[jax.Array, jax.Array]:
-        """Bicubic enlargement plus cells that are made at the size of the input: the tails "direct", "direct_smoothed"."""
+        """Bicubic enlargement, plus cells made at the size of the input: the tails "direct" and "direct_smoothed"."""
         # Small, so that a training begins near bicubic.
         start = nn.initializers.normal(1e-3)
         added = Conv(3 * self.scale**2, (3, 3), dtype=self.dtype, kernel_init=start, name="conv_direct")(features)
