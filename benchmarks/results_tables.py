@@ -21,10 +21,10 @@ ON_LFW = ROOT / "lowres_jax" / "report" / "comparison" / "on_lfw.json"
 PROTOCOLS = {
     "comparison": ("lfw", "lfw_searcher", "all_against_all", "searcher", "image_quality"),
     "small_faces": ("searcher", "searcher_centered"),
-    "equal_budgets": ("all_against_all", "searcher", "image_quality"),
+    "equal_budgets": ("all_against_all", "searcher", "image_quality", "view1", "held_out"),
 }
 _METRIC = "dir_at_far_1e-2"
-_METRICS = (_METRIC, "rank1", "far", "false_accepts", "accuracy", "psnr", "ssim")
+_METRICS = (_METRIC, "rank1", "far", "false_accepts", "accuracy", "psnr", "ssim", "identity_cosine")
 # Trainings of configs/equal_budgets.py: variant -> losses.
 _LOSSES = {
     "pixels": "pixels (L1)",
@@ -114,8 +114,9 @@ def equal_budgets(rows: Rows) -> list[str]:
     """The losses of equal budgets: DIR at FAR 1 % by dlib and SFace at each size, and pixels; done rows only."""
     lines = [
         "| | dlib, both small | difference to bicubic | dlib, good pictures enrolled | difference "
-        "| SFace, both small: difference | PSNR / SSIM |",
-        "|---|---|---|---|---|---|---|",
+        "| SFace, both small: difference | PSNR / SSIM | View 1 by dlib: accuracy, cosine to HR "
+        "| people held out by dlib: DIR, cosine to HR |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for size in sorted({size for _, size, _, _ in rows}, reverse=True):
         names = {"none": "HR", "bicubic": "bicubic"} | {f"equal_{name}": said for name, said in _LOSSES.items()}
@@ -129,6 +130,8 @@ def equal_budgets(rows: Rows) -> list[str]:
             sface = rows[name, size, "sface", "all_against_all"]
             cells.append(_difference(sface, "bicubic") if name != "bicubic" else "")
             cells.append(_pixels(rows.get((name, size, "dlib", "image_quality"))))
+            for protocol, metric in (("view1", "accuracy"), ("held_out", _METRIC)):
+                cells.append(_with_cosine(rows.get((name, size, "dlib", protocol)), metric))
             lines.append(f"| {size} px, {said} | {' | '.join(cells)} |")
     return lines
 
@@ -140,6 +143,15 @@ def _value(row: Mapping[str, Any]) -> str:
 
 def _pixels(row: Mapping[str, Any] | None) -> str:
     return f"{row['metrics']['psnr']:.2f} / {row['metrics']['ssim']:.3f}" if row and "psnr" in row["metrics"] else ""
+
+
+def _with_cosine(row: Mapping[str, Any] | None, metric: str) -> str:
+    """A rate in per cent, and the mean cosine to HR with its standard error."""
+    if row is None:
+        return ""
+    cosine, rate = row["metrics"].get("identity_cosine", 1.0), f"{100 * row['metrics'][metric]:.1f}"
+    # HR has 1.
+    return rate if cosine > 0.9999 else f"{rate}, {cosine:.4f} ({row['standard_error']['identity_cosine']:.4f})"
 
 
 def _difference(row: Mapping[str, Any], reference: str) -> str:
@@ -162,8 +174,9 @@ def kept(content: Mapping[str, Any], protocols: tuple[str, ...]) -> dict[str, An
     for each in content["rows"]:
         if each["protocol"] in protocols:
             row = {name: each[name] for name in ("upscaler", "lr_size", "recognizer", "protocol", "images")}
-            for part in ("metrics", "interval"):
-                row[part] = {name: each[part][name] for name in _METRICS if name in each[part]}
+            for part in ("metrics", "interval", "standard_error"):
+                if part in each:
+                    row[part] = {name: each[part][name] for name in _METRICS if name in each[part]}
             row["difference"] = {
                 reference: {name: values[name] for name in _METRICS if name in values}
                 for reference, values in each["difference"].items()
