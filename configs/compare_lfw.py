@@ -12,21 +12,21 @@ cores; what is measured is kept, and the same command resumes):
         --config.recognizers=sface,dlib --config.protocols=lfw,all_against_all,searcher,blufr,open_set \
         --config.protocol_files=LFW --config.label_errors=LFW/label_errors.json --config.centering.share=1
 
-The slow upscalers are compared on whole folds, with every method on the same images. What the first run measured is
-read from its files, so that this costs only what is new (EDSR: about a second for an image on two CPU cores):
+The comparison of docs/results.md: folds 1 and 2, every method on the same images, by SFace and dlib, at three sizes.
+What other runs measured is read from its files, so that this costs only what is new:
 
-    python -m lowres_jax.main --config=configs/compare_lfw.py --workdir=workdirs/lfw_slow --config.folds=1,2 \
-        --config.upscalers=bilinear,bicubic,srresnet@32+16,srgan@32+16,esrgan@32,edsr@32 --config.lr_sizes=32,16
+    python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results
 """
 
 from ml_collections import ConfigDict
 
+from lowres_jax.runtime import configuration
 from lowres_jax.settings import compare
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the comparison, or of its variant "footage" (see compare.py)."""
-    config = compare.config(variant)
+    """Returns the config of the comparison, or of its variants "results", "footage" (see compare.py)."""
+    config = compare.config()
     config.dataset = "lfw/mtcnn"
     config.images_per_person = 0
     config.upscalers = (
@@ -35,4 +35,14 @@ def get_config(variant: str = "") -> ConfigDict:
     )
     config.lr_sizes = (32, 16, 8)
     config.measurements = "workdirs/lfw_measurements"  # shared by comparisons of the whole set and of its folds
+    return configuration.variant(config, variant, results=_results, footage=compare.footage)
+
+
+def _results(config: ConfigDict) -> ConfigDict:
+    config.folds, config.recognizers = (1, 2), ("sface", "dlib")
+    config.protocols = ("lfw", "lfw_searcher", "all_against_all", "searcher")
+    config.upscalers = (
+        *("bicubic", "bilinear@32", "srresnet", "srgan", "edsr@16", "esrgan@16", "initial@32", "canny_rgb@32"),
+        *("identity@32+16", "identity_x8@16+8", "identity_x8_direct@16+8"),
+    )
     return config

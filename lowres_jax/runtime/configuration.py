@@ -3,7 +3,7 @@
 import difflib
 import os
 import runpy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from absl import flags
@@ -27,6 +27,24 @@ def nearest(name: str, valid: Sequence[str]) -> str:
     """A clause that names the nearest valid names: `did you mean 'srgan'? (valid: ...)`."""
     close = difflib.get_close_matches(name, valid, n=1, cutoff=0.4)
     return (f"did you mean {close[0]!r}? " if close else "") + f"(valid: {', '.join(valid)})"
+
+
+def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
+    """The config, changed by the variants that were asked for, one after the other.
+
+    Args:
+      config: config without variants.
+      names: names of the variants, separated by commas; "" for none.
+      **changes: what each variant makes of a config.
+
+    Raises:
+      ValueError: no such variant.
+    """
+    for name in filter(None, names.split(",")):
+        if name not in changes:
+            raise ValueError(f"variant {name!r}: {nearest(name, list(changes))}")
+        config = changes[name](config)
+    return config
 
 
 def names(value: str | Sequence[str]) -> list[str]:

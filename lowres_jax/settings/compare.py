@@ -87,14 +87,15 @@ KEYS = {
 
 
 def config(variant: str = "") -> ConfigDict:
-    """The config of a comparison, or of its variant "footage": what cheap cameras do to small faces.
+    """The config of a comparison, or of its variant "footage".
 
     Raises:
       ValueError: no such variant.
     """
-    if variant not in ("", "footage"):
-        raise ValueError(f"variant {variant!r}: {configuration.nearest(variant, ['footage'])}")
-    config = config_keys.new(KEYS, "compare")
-    if variant:
-        config.degradation = degradations.footage()
+    return configuration.variant(config_keys.new(KEYS, "compare"), variant, footage=footage)
+
+
+def footage(config: ConfigDict) -> ConfigDict:
+    """The variant in which small faces are as cheap cameras have them."""
+    config.degradation = degradations.footage()
     return config

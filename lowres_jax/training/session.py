@@ -18,7 +18,7 @@ from lowres_jax.data import pipeline
 from lowres_jax.data.records import RecordSource
 from lowres_jax.errors import UserError
 from lowres_jax.nn import precision
-from lowres_jax.runtime import configuration, distributed, signals
+from lowres_jax.runtime import distributed, signals
 from lowres_jax.training import devices, loop
 from lowres_jax.training.checkpoints import Checkpoints
 from lowres_jax.training.optimizers import make_schedule
@@ -105,24 +105,6 @@ KEYS: dict[str, Any] = {
     "process": Key(None, "Index of this process, from 0.", kind=int, least=0, affects_result=False),
     "connect_seconds": Key(120, "Seconds in which all processes have to connect.", least=1, affects_result=False),
 }
-
-
-def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], ConfigDict]) -> ConfigDict:
-    """The config, changed by the variants that were asked for, one after the other.
-
-    Args:
-      config: config of the training itself.
-      names: names of the variants, separated by commas; "" for none.
-      **changes: what each variant makes of a config.
-
-    Raises:
-      ValueError: no such variant.
-    """
-    for name in filter(None, names.split(",")):
-        if name not in changes:
-            raise ValueError(f"variant {name!r}: {configuration.nearest(name, list(changes))}")
-        config = changes[name](config)
-    return config
 
 
 def check(config: ConfigDict, keys: Keys) -> None:

@@ -148,8 +148,8 @@ def distillation() -> ConfigDict:
 
 
 def variant(config: ConfigDict, names: str) -> ConfigDict:
-    """See `session.variant`."""
-    return session.variant(config, names, smoke=smoke)
+    """See `configuration.variant`."""
+    return configuration.variant(config, names, smoke=smoke)
 
 
 def smoke(config: ConfigDict) -> ConfigDict:

@@ -137,8 +137,8 @@ def identity(scale: int, start: str) -> ConfigDict:
 
 
 def variant(config: ConfigDict, names: str, **changes: Change) -> ConfigDict:
-    """See `session.variant`; "smoke" is always one of them."""
-    return session.variant(config, names, **changes, smoke=smoke)
+    """See `configuration.variant`; "smoke" is always one of them."""
+    return configuration.variant(config, names, **changes, smoke=smoke)
 
 
 def smoke(config: ConfigDict) -> ConfigDict:
