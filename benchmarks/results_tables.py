@@ -113,13 +113,16 @@ def small_faces(rows: Rows) -> list[str]:
 def equal_budgets(rows: Rows) -> list[str]:
     """The losses of equal budgets: DIR at FAR 1 % by dlib and SFace at each size, and pixels; done rows only."""
     lines = [
-        "| | dlib, both small | difference to bicubic | dlib, good pictures enrolled | difference "
-        "| SFace, both small: difference | PSNR / SSIM | View 1 by dlib: accuracy, cosine to HR "
+        "| | dlib, both small | difference to bicubic | to pixels alone | dlib, good pictures enrolled "
+        "| difference to bicubic | SFace, both small: difference | PSNR / SSIM | View 1 by dlib: accuracy, cosine to HR "
         "| people held out by dlib: DIR, cosine to HR |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for size in sorted({size for _, size, _, _ in rows}, reverse=True):
-        names = {"none": "HR", "bicubic": "bicubic"} | {f"equal_{name}": said for name, said in _LOSSES.items()}
+        # Trainings for 16 px are another network, with the variant "x8".
+        x8 = "_x8" if size < 24 else ""
+        pixels = f"equal_pixels{x8}"
+        names = {"none": "HR", "bicubic": "bicubic"} | {f"equal_{name}{x8}": said for name, said in _LOSSES.items()}
         for name, said in names.items():
             if (name, size, "dlib", "all_against_all") not in rows:
                 continue
@@ -127,6 +130,8 @@ def equal_budgets(rows: Rows) -> list[str]:
             for protocol in ("all_against_all", "searcher"):
                 row = rows[name, size, "dlib", protocol]
                 cells += [_value(row), _difference(row, "bicubic") if name != "bicubic" else ""]
+                if protocol == "all_against_all":
+                    cells.append(_difference(row, pixels) if pixels in row["difference"] else "")
             sface = rows[name, size, "sface", "all_against_all"]
             cells.append(_difference(sface, "bicubic") if name != "bicubic" else "")
             cells.append(_pixels(rows.get((name, size, "dlib", "image_quality"))))

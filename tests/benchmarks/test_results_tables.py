@@ -39,20 +39,23 @@ def test_a_table_by_hand() -> None:
 
 
 def test_the_table_of_equal_budgets_has_the_rows_that_are_done() -> None:
-    found = [row("bicubic", "dlib", 0.3), row("equal_pixels", "dlib", 0.5, bicubic=[0.2, 0.1, 0.3])]
+    found = [
+        row("bicubic", "dlib", 0.3, equal_pixels_x8=[-0.2, -0.3, -0.1]),
+        row("equal_pixels_x8", "dlib", 0.5, bicubic=[0.2, 0.1, 0.3]),
+    ]
     rows = {("bicubic", 16, "sface", "all_against_all"): found[0]}
     for each in found:
         for protocol in ("all_against_all", "searcher"):
             rows |= {(each["upscaler"], 16, judge, protocol): each for judge in ("dlib", "sface")}
-    rows["equal_pixels", 16, "dlib", "image_quality"] = {"metrics": {"psnr": 30.0, "ssim": 0.9}}
-    rows["equal_pixels", 16, "dlib", "view1"] = {
+    rows["equal_pixels_x8", 16, "dlib", "image_quality"] = {"metrics": {"psnr": 30.0, "ssim": 0.9}}
+    rows["equal_pixels_x8", 16, "dlib", "view1"] = {
         "metrics": {"accuracy": 0.98, "identity_cosine": 0.9421},
         "standard_error": {"identity_cosine": 0.0012},
     }
     rows["bicubic", 16, "dlib", "held_out"] = {"metrics": {"dir_at_far_1e-2": 0.255}}
     assert results_tables.equal_budgets(rows)[2:] == [
-        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | 30.0 [20.0, 40.0] |  |  |  |  | 25.5 |",
-        "| 16 px, pixels (L1) | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** | 50.0 [40.0, 60.0] "
+        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | **-20.0 [-30.0, -10.0]** | 30.0 [20.0, 40.0] |  |  |  |  | 25.5 |",
+        "| 16 px, pixels (L1) | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** |  | 50.0 [40.0, 60.0] "
         "| **+20.0 [+10.0, +30.0]** | **+20.0 [+10.0, +30.0]** | 30.00 / 0.900 "
         "| 98.0, 0.9421 (0.0012) |  |",
     ]
