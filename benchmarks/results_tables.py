@@ -114,8 +114,8 @@ def equal_budgets(rows: Rows) -> list[str]:
     """The losses of equal budgets: DIR at FAR 1 % by dlib and SFace at each size, and pixels; done rows only."""
     lines = [
         "| | dlib, both small | difference to bicubic | to pixels alone | dlib, good pictures enrolled "
-        "| difference to bicubic | SFace, both small: difference | PSNR / SSIM | View 1 by dlib: accuracy, cosine to HR "
-        "| people held out by dlib: DIR, cosine to HR |",
+        "| difference to bicubic | SFace, both small: difference | PSNR / SSIM "
+        "| View 1 by dlib: accuracy, cosine to HR | people held out by dlib: DIR, cosine to HR |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for size in sorted({size for _, size, _, _ in rows}, reverse=True):
