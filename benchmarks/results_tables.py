@@ -1,4 +1,4 @@
-"""Writes the tables of docs/results.md that come from kept results, between their markers.
+"""Writes the tables and figures of docs/results.md that come from kept results.
 
     lowres-jax compare_lfw --config.recognizers=sface,sface_small ...   # writes results.json, see docs/results.md
     python benchmarks/results_tables.py --keep small_faces=workdirs/lfw_small/results.json
@@ -14,8 +14,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import results_figures
+
 ROOT = Path(__file__).parents[1]
 DOCUMENT, KEPT = ROOT / "docs" / "results.md", ROOT / "docs" / "results"
+IMAGES = ROOT / "docs" / "images"
 ON_LFW = ROOT / "lowres_jax" / "report" / "comparison" / "on_lfw.json"
 # Protocols of each table.
 PROTOCOLS = {
@@ -27,14 +30,14 @@ _METRIC = "dir_at_far_1e-2"
 _METRICS = (_METRIC, "rank1", "far", "false_accepts", "accuracy", "psnr", "ssim", "identity_cosine")
 # Trainings of configs/equal_budgets.py: variant -> losses.
 _LOSSES = {
-    "pixels": "pixels (L1)",
-    "edges": "pixels (L1), edges .05",
-    "identity": "pixels (L1), identity .1",
-    "identity_edges": "pixels (L1), identity .1, edges .05",
-    "heavy_edges": "pixels (MSE), edges 1: Canny without its discriminator",
-    "canny_light": "the same, edges .01, discriminator",
-    "canny": "the same, edges 1, discriminator: Canny as drawn",
-    "initial": "pixels (MSE), discriminator: Initial",
+    "pixels": "L1",
+    "edges": "L1, edges .05",
+    "identity": "L1, identity .1",
+    "identity_edges": "L1, identity .1, edges .05",
+    "heavy_edges": "MSE, edges 1",
+    "canny_light": "MSE, edges .01, discriminator",
+    "canny": "MSE, edges 1, discriminator: Canny as drawn",
+    "initial": "MSE, discriminator: Initial",
 }
 
 # Rows of the comparison, in their order: name -> what it is.
@@ -207,6 +210,16 @@ def updated(document: str) -> str:
     return document
 
 
+def draw_figures() -> None:
+    """Draws the differences of the two tables that compare upscalers, by dlib, both pictures small."""
+    for name, names in (("comparison", _METHODS), ("equal_budgets", {f"equal_{key}": _LOSSES[key] for key in _LOSSES})):
+        rows = by_key(json.loads((KEPT / f"{name}.json").read_text()))
+        labels = {key: said.strip("`† ") for key, said in names.items() if key not in ("none", "raw", "bicubic")}
+        panels = {size: results_figures.differences(rows, labels, size) for size in (32, 16)}
+        titles = {f"Faces of {size} px, judged by dlib": found for size, found in panels.items() if found}
+        results_figures.draw(IMAGES / f"{name}.png", titles)
+
+
 def on_lfw(rows: Rows, dataset: str) -> str:
     """Content of the file by which reports of small sets tell what the face models do on LFW."""
     found = [
@@ -239,6 +252,7 @@ def main() -> None:
         content = contents[0] | {"rows": [row for each in contents for row in each["rows"]]}
         KEPT.mkdir(exist_ok=True)
         (KEPT / f"{name}.json").write_text(json.dumps(content, indent=0) + "\n")
+    draw_figures()
     DOCUMENT.write_text(updated(DOCUMENT.read_text()))
     ON_LFW.write_text(of_small_faces())
     print(DOCUMENT)

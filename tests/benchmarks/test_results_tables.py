@@ -1,10 +1,13 @@
-"""Tables of docs/results.md that come from kept results."""
+"""Tables and figures of docs/results.md that come from kept results."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+import results_figures
 import results_tables
+from PIL import Image
 
 
 def row(upscaler: str, recognizer: str, value: float, **difference: list[float]) -> dict[str, Any]:
@@ -55,7 +58,7 @@ def test_the_table_of_equal_budgets_has_the_rows_that_are_done() -> None:
     rows["bicubic", 16, "dlib", "held_out"] = {"metrics": {"dir_at_far_1e-2": 0.255}}
     assert results_tables.equal_budgets(rows)[2:] == [
         "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | **-20.0 [-30.0, -10.0]** | 30.0 [20.0, 40.0] |  |  |  |  | 25.5 |",
-        "| 16 px, pixels (L1) | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** |  | 50.0 [40.0, 60.0] "
+        "| 16 px, L1 | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** |  | 50.0 [40.0, 60.0] "
         "| **+20.0 [+10.0, +30.0]** | **+20.0 [+10.0, +30.0]** | 30.00 / 0.900 "
         "| 98.0, 0.9421 (0.0012) |  |",
     ]
@@ -74,6 +77,22 @@ def test_the_comparison_has_the_rows_that_are_measured() -> None:
         "| 16 px, `identity_x8` † |  |  | 20.0 [10.0, 30.0] | +10.0 [-10.0, +30.0] | **+20.0 [+10.0, +30.0]** "
         "| **+20.0 [+10.0, +30.0]** | 95.00, 96.00 | 26.00 / 0.750 |",
     ]
+
+
+def test_figures_show_what_an_interval_says(tmp_path: Path) -> None:
+    cases = {"a": [0.02, 0.01, 0.03], "b": [-0.02, -0.03, -0.01], "c": [0.04, -0.01, 0.09]}
+    rows = {
+        (name, 16, "dlib", "all_against_all"): row(name, "dlib", 0.3, bicubic=each) for name, each in cases.items()
+    } | {("bicubic", 16, "dlib", "all_against_all"): row("bicubic", "dlib", 0.3)}
+    names = {"a": "A", "b": "B", "c": "C", "bicubic": "bicubic", "d": "not measured"}
+    found = results_figures.differences(rows, names, 16)
+    assert [each.label for each in found] == ["C", "A", "B"]
+    assert found[1][1:] == pytest.approx((2.0, 1.0, 3.0))
+    assert len({each.color for each in found}) == 3
+    results_figures.draw(tmp_path / "figure.png", {"16 px": found})
+    with Image.open(tmp_path / "figure.png") as picture:
+        colors = {color for _, color in picture.convert("RGB").getcolors(1 << 20) or []}
+    assert {tuple(bytes.fromhex(each.color[1:])) for each in found} <= colors
 
 
 def test_what_is_kept() -> None:
