@@ -6,11 +6,10 @@ r"""Train the Canny model: Initial, and an edge head that learns the Canny map o
 Orsini and Rossi 2022 can be read in two ways, and both are here. The slides draw RGB and edge maps going into the
 discriminator (this file); the report gives it RGB only (configs/canny.py:rgb, small: configs/canny.py:rgb,smoke).
 Measured, from the published SRResNet: this file, 200 steps, harms (PSNR 27.3, bicubic 28.2; LFW, folds 1 and 2, 32 px,
-SFace, DIR at FAR 1 %: 92.7, bicubic 95.1, -2.5 [-4.3, -1.4]): the discriminator tells made from real at once, and the
-edge loss is seventy times the pixel loss. At equal budgets (configs/equal_budgets.py:heavy_edges) the edge loss alone,
-without a discriminator, makes worse pictures than bicubic (docs/results.md). The model `canny_rgb` that comes
-with the program, from `initial`, 160 steps, 16 minutes on two CPU cores: PSNR 30.5, DIR 95.6 (+.4 [-1.0, 1.2]: not told
-apart from bicubic):
+SFace, DIR at FAR 1 %: 92.7, bicubic 95.1, -2.5 [-4.3, -1.4]). Its edge loss does it, seventy times the pixel loss; its
+discriminator is not shown to (configs/equal_budgets.py, docs/results.md). The model `canny_rgb` that comes with the
+program, from `initial`, 160 steps, 16 minutes on two CPU cores: PSNR 30.5, DIR 95.6 (+.4 [-1.0, 1.2]: not told apart
+from bicubic):
 
     python -m lowres_jax.main --config=configs/canny.py:rgb --workdir=workdirs/canny_rgb --config.start=initial \
         --config.losses.edge.weight=0.01 --config.epochs=0 --config.steps=160 --config.evaluate_steps=80
