@@ -235,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--json", metavar="FILE", help="view1, held_out: file for what was found, as results.json")
     parser.add_argument("--splits", type=int, default=10, help="promises: ways to split the people")
     parser.add_argument("--people", type=int, default=100, help="promises: enrolled")
-    given = parser.parse_args(argv)
+    given = parser.parse_intermixed_args(argv)
     environment.enable_compilation_cache()
     WAYS[given.way](given)
 

@@ -83,7 +83,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "campaigns.py archives --count 5 --folder {out}",
         "quality.py view1 bicubic --judge sface --count 8 --json {out}/found.json",
         "model_by_condition.py --photographs 2 --judge sface",
-        "quality.py held_out bicubic --judge sface --count 16 --json {out}/found.json",
+        "quality.py held_out --judge sface --count 16 --json {out}/found.json bicubic",
         "quality.py promises --people 4 --count 160 --splits 1",
         "condition_shares.py --upscalers bicubic --lr_sizes 16 --held_out .3 --images 20 --output {out}",
         "shipped_thresholds.py --people 2 --images 160 --output {out}/thresholds.json",
