@@ -5,7 +5,6 @@
     python benchmarks/quality.py held_out --size 16 bicubic identity_x8 workdirs/MINE
     python benchmarks/quality.py promises
 
---json FILE also writes what view1 and held_out found, in the form of results.json, for benchmarks/results_tables.py.
 view1: LFW's View 1, which is for choosing (needs configs/prepare_lfw.py). The threshold is chosen on the first list of
 pairs, accuracy is that of the second; the cosine of the templates of an enlarged face and of its HR tells models apart
 with far fewer images. held_out: people held out of the trainings (needs configs/prepare_casia_webface.py): DIR at FAR
@@ -18,14 +17,13 @@ import argparse
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lowres_jax.data.degradations import Degradation, default_config, footage, low_resolution
 from lowres_jax.data.records import open_records
 from lowres_jax.data.splits import split_identities
-from lowres_jax.evaluation import image_quality, results
+from lowres_jax.evaluation import image_quality
 from lowres_jax.evaluation.centering import centered, condition_mean
 from lowres_jax.evaluation.identification import detection_and_identification_rate, probe_statistics, threshold_at_far
 from lowres_jax.evaluation.measurement import crop_batches
@@ -37,7 +35,7 @@ from lowres_jax.super_resolution.training import initial_weights, train_config, 
 from lowres_jax.super_resolution.upscaler import enlarge_to, load_upscaler
 from lowres_jax.training.checkpoints import RUN
 
-_FAR, _SHARES, _METRIC = 0.01, (0.0, 0.5, 1.0), "dir_at_far_1e-2"
+_FAR, _SHARES = 0.01, (0.0, 0.5, 1.0)
 
 
 def enlarger(name: str) -> Callable[[np.ndarray], np.ndarray]:
@@ -57,29 +55,6 @@ def _parts(images: np.ndarray) -> list[np.ndarray]:
     return np.array_split(images, max(1, len(images) // 64))
 
 
-def _row(given: argparse.Namespace, name: str, images: int, **figures: np.ndarray | float) -> dict[str, Any]:
-    """Row of results.json: figures, or values of the images, of which the mean is told and its standard error."""
-    values = {key: np.asarray(each, np.float64) for key, each in figures.items()}
-    errors = {key: each.std(ddof=1) / each.size**0.5 for key, each in values.items() if each.size > 1}
-    return {
-        "upscaler": {"HR": "none", "originals": "none"}.get(name, name),
-        "lr_size": given.size,
-        "recognizer": given.judge,
-        "protocol": given.way,
-        "metrics": {key: round(float(each.mean()), 6) for key, each in values.items()},
-        "standard_error": {key: round(float(each), 6) for key, each in errors.items()},
-        "interval": {},
-        "difference": {},
-        "images": images,
-    }
-
-
-def _written(given: argparse.Namespace, described: str, rows: list[dict[str, Any]]) -> None:
-    if given.json:
-        Path(given.json).parent.mkdir(parents=True, exist_ok=True)
-        results.write_results(Path(given.json), results.make_results(described, rows))
-
-
 def _with_error(values: np.ndarray) -> str:
     return f"{values.mean():.4f} ({values.std(ddof=1) / len(values) ** 0.5:.4f})"
 
@@ -94,9 +69,8 @@ def view1(given: argparse.Namespace) -> None:
 
     pairs = View1.load(open_records(environment.datasets_folder() / "lfw" / "mtcnn"), given.count or 300, reduce)
     originals = judge.templates(pairs.high)
-    tested, rows = len(pairs.same[1]), list[dict[str, Any]]()
-    described = f"View 1, {tested} test pairs, {len(pairs.low)} images, {given.size} px, judge {judge.name}"
-    print(described)
+    tested = len(pairs.same[1])
+    print(f"View 1, {tested} test pairs, {len(pairs.low)} images, {given.size} px, judge {judge.name}")
     print(f"{'':20}accuracy (SE)    identity cosine (SE)   PSNR")
     for name in ("HR", *given.upscalers):
         images = pairs.high if name == "HR" else enlarger(name)(pairs.low)
@@ -104,11 +78,8 @@ def view1(given: argparse.Namespace) -> None:
         accuracy = pairs.accuracy_of(templates)
         error = (accuracy * (1 - accuracy) / tested) ** 0.5
         psnr = np.minimum(image_quality.psnr(images, pairs.high), 100.0).mean()
-        cosines = image_quality.identity_cosine(templates, originals)
-        rows.append(_row(given, name, len(images), accuracy=accuracy, identity_cosine=cosines, psnr=psnr))
-        cosine = _with_error(cosines)
+        cosine = _with_error(image_quality.identity_cosine(templates, originals))
         print(f"{name:20}{accuracy:.3f} ({error:.3f})    {cosine}        {psnr:.2f}", flush=True)
-    _written(given, described, rows)
 
 
 def _rate(probes: np.ndarray, labels: np.ndarray, gallery: np.ndarray | None = None) -> float:
@@ -127,9 +98,7 @@ def held_out(given: argparse.Namespace) -> None:
     originals = [judge.templates(each) for each in crops]
     high = {share: centered(originals[0], condition_mean(originals[1]), share) for share in _SHARES}
     shares = "".join(f"{share:8g}" for share in _SHARES)
-    described = f"{len(labels)} crops of {len(np.unique(labels))} people held out, {given.size} px, judge {judge.name}"
-    rows = [_row(given, "originals", len(labels), **{_METRIC: _rate(high[0.0], labels) / 100})]
-    print(described)
+    print(f"{len(labels)} crops of {len(np.unique(labels))} people held out, {given.size} px, judge {judge.name}")
     print(f"{'DIR at FAR 1 %, less':20}{shares}   originals enrolled{shares}   identity cosine (SE)")
     print(f"{'originals':20}" + "".join(f"{_rate(each, labels):8.1f}" for each in high.values()))
     for name in given.upscalers:
@@ -138,12 +107,8 @@ def held_out(given: argparse.Namespace) -> None:
         probes = {share: centered(own, condition_mean(rest), share) for share in _SHARES}
         both = "".join(f"{_rate(each, labels):8.1f}" for each in probes.values())
         crossed = "".join(f"{_rate(probes[share], labels, high[share]):8.1f}" for share in _SHARES)
-        cosines = image_quality.identity_cosine(own, originals[0])
-        crossed_rate = _rate(own, labels, originals[0])
-        figures = {_METRIC: _rate(own, labels) / 100, f"{_METRIC}_searcher": crossed_rate / 100}
-        rows.append(_row(given, name, len(labels), identity_cosine=cosines, **figures))
-        print(f"{name:20}{both}{'':21}{crossed}   {_with_error(cosines)}", flush=True)
-    _written(given, described, rows)
+        cosine = _with_error(image_quality.identity_cosine(own, originals[0]))
+        print(f"{name:20}{both}{'':21}{crossed}   {cosine}", flush=True)
 
 
 def promises(given: argparse.Namespace) -> None:
@@ -232,7 +197,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--count", type=int, default=0, help="pairs of each list, crops for means, images; 0: usual")
     parser.add_argument("--footage", action="store_true", help="view1: blurred, noisy and compressed")
     parser.add_argument("--dataset", default="casia_webface/mtcnn_jpeg", help="held_out: set of the trainings")
-    parser.add_argument("--json", metavar="FILE", help="view1, held_out: file for what was found, as results.json")
     parser.add_argument("--splits", type=int, default=10, help="promises: ways to split the people")
     parser.add_argument("--people", type=int, default=100, help="promises: enrolled")
     given = parser.parse_intermixed_args(argv)

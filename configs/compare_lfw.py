@@ -31,7 +31,7 @@ def get_config(variant: str = "") -> ConfigDict:
     config.images_per_person = 0
     config.upscalers = (
         *("bilinear", "bicubic", "srresnet@32+16", "srgan@32+16", "initial@32", "canny_rgb@32"),
-        *("identity@32", "identity_x8@16+8", "identity_x8_direct@16+8"),
+        *("identity@32", "identity_x8@16+8", "identity_x8_smoothed@16+8"),
     )
     config.lr_sizes = (32, 16, 8)
     config.measurements = "workdirs/lfw_measurements"  # shared by comparisons of the whole set and of its folds
@@ -43,6 +43,6 @@ def _results(config: ConfigDict) -> ConfigDict:
     config.protocols = ("lfw", "lfw_searcher", "all_against_all", "searcher")
     config.upscalers = (
         *("bicubic", "bilinear@32", "srresnet", "srgan", "edsr@16", "esrgan@16", "initial@32", "canny_rgb@32"),
-        *("identity@32+16", "identity_x8@16+8", "identity_x8_direct@16+8"),
+        *("identity@32+16", "identity_x8@16+8", "identity_x8_smoothed@16+8"),
     )
     return config

@@ -7,9 +7,8 @@ The model `identity_x8` that comes with the program is this with --config.steps=
 images a second). Of 29 people held out: PSNR 25.17 (bicubic 23.52), SSIM .733 (.667), identity cosine .645 (.527; SFace
 is in the loss), View 1 .950 (.925 of 200 pairs). What an independent recognizer says: docs/results.md.
 
-The variant "strangers" goes on from that. The model `identity_x8_direct` came of it, in parts:
-docs/notebook/three_changes_at_16_px.md. The variant "smoothed" goes on from `identity_x8_direct`, with a convolution
-against its grid.
+The variant "strangers" continues that. The model `identity_x8_smoothed` came of it, in parts:
+docs/notebook/three_changes_at_16_px.md.
 """
 
 from ml_collections import ConfigDict
@@ -18,24 +17,15 @@ from lowres_jax.super_resolution.training import train_config
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """Returns the config of the training, or of its variants "strangers", "smoothed", "smoke" ("smoothed,smoke")."""
+    """Returns the config of the training, or of its variants "strangers", "smoke", "strangers,smoke"."""
     config = train_config.identity(scale=8, start="identity")  # a third doubling is drawn at random
-    return train_config.variant(config, variant, strangers=_strangers, smoothed=_smoothed)
+    return train_config.variant(config, variant, strangers=_strangers)
 
 
 def _strangers(config: ConfigDict) -> ConfigDict:
-    """Goes on from `identity_x8`: a direct tail, judges that see random views, strangers told apart."""
+    """Continues `identity_x8`: a direct tail with a convolution behind it, random views, strangers told apart."""
     config.start = "identity_x8"
-    config.model.fields.tail = "direct"
-    config.losses.identity.random_views = True
-    config.losses.identity.strangers.weight = 0.03
-    return config
-
-
-def _smoothed(config: ConfigDict) -> ConfigDict:
-    """Goes on from `identity_x8_direct`: a convolution behind the cells, judges that see random views."""
-    config.start = "identity_x8_direct"
     config.model.fields.tail = "direct_smoothed"
     config.losses.identity.random_views = True
-    config.steps = 940  # 15,000 faces
+    config.losses.identity.strangers.weight = 0.03
     return config

@@ -51,16 +51,10 @@ def test_the_table_of_equal_budgets_has_the_rows_that_are_done() -> None:
         for protocol in ("all_against_all", "searcher"):
             rows |= {(each["upscaler"], 16, judge, protocol): each for judge in ("dlib", "sface")}
     rows["equal_pixels_x8", 16, "dlib", "image_quality"] = {"metrics": {"psnr": 30.0, "ssim": 0.9}}
-    rows["equal_pixels_x8", 16, "dlib", "view1"] = {
-        "metrics": {"accuracy": 0.98, "identity_cosine": 0.9421},
-        "standard_error": {"identity_cosine": 0.0012},
-    }
-    rows["bicubic", 16, "dlib", "held_out"] = {"metrics": {"dir_at_far_1e-2": 0.255}}
     assert results_tables.equal_budgets(rows)[2:] == [
-        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | **-20.0 [-30.0, -10.0]** | 30.0 [20.0, 40.0] |  |  |  |  | 25.5 |",
+        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  | **-20.0 [-30.0, -10.0]** | 30.0 [20.0, 40.0] |  |  |  |",
         "| 16 px, L1 | 50.0 [40.0, 60.0] | **+20.0 [+10.0, +30.0]** |  | 50.0 [40.0, 60.0] "
-        "| **+20.0 [+10.0, +30.0]** | **+20.0 [+10.0, +30.0]** | 30.00 / 0.900 "
-        "| 98.0, 0.9421 (0.0012) |  |",
+        "| **+20.0 [+10.0, +30.0]** | **+20.0 [+10.0, +30.0]** | 30.00 / 0.900 |",
     ]
 
 
@@ -76,6 +70,17 @@ def test_the_comparison_has_the_rows_that_are_measured() -> None:
         "| 16 px, bicubic |  |  |  |  |  |  | 92.50, 93.50 |  |",
         "| 16 px, `identity_x8` † |  |  | 20.0 [10.0, 30.0] | +10.0 [-10.0, +30.0] | **+20.0 [+10.0, +30.0]** "
         "| **+20.0 [+10.0, +30.0]** | 95.00, 96.00 | 26.00 / 0.750 |",
+    ]
+
+
+def test_the_table_without_label_errors() -> None:
+    found = {"bicubic": row("bicubic", "dlib", 0.3), "srgan": row("srgan", "dlib", 0.1, bicubic=[-0.2, -0.3, -0.1])}
+    rows = {(name, 16, "dlib", "all_against_all"): each for name, each in found.items()}
+    rows["srgan", 16, "sface", "all_against_all"] = row("srgan", "sface", 0.6, bicubic=[0.02, -0.1, 0.1])
+    assert results_tables.label_errors(rows)[2:] == [
+        "| 16 px, bicubic | 30.0 [20.0, 40.0] |  |  |  |",
+        "| 16 px, SRGAN (DIV2K) | 10.0 [0.0, 20.0] | **-20.0 [-30.0, -10.0]** | 60.0 [50.0, 70.0] "
+        "| +2.0 [-10.0, +10.0] |",
     ]
 
 

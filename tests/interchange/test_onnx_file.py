@@ -85,7 +85,7 @@ def test_what_the_converter_does_not_know(
         # Their own weights are float16: nothing is lost.
         *((name, 1e-5) for name in ("identity", "identity_x8", "identity_footage", "initial", "canny_rgb")),
         # But the weights of the bicubic enlargement are rounded, by less than a twentieth of a level of 255.
-        ("identity_x8_direct", 2e-4),
+        ("identity_x8_smoothed", 2e-4),
     ],
 )
 def test_face_models_in_half_are_exact_and_small(name: str, difference: float, tmp_path: Path) -> None:

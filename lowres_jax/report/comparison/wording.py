@@ -50,7 +50,7 @@ _PRINTED_NAMES = {
     "dlib": "dlib",
     "identity": "Identity",
     "identity_x8": "Identity x8",
-    "identity_x8_direct": "Identity x8, direct",
+    "identity_x8_smoothed": "Identity x8, smoothed",
     "identity_footage": "Identity, footage",
     "initial": "Initial",
     "canny": "Canny",
