@@ -199,6 +199,13 @@ def kept(content: Mapping[str, Any], protocols: tuple[str, ...]) -> dict[str, An
     return {**{name: content[name] for name in ("dataset", "created", "versions")}, "rows": rows}
 
 
+def as_text(content: Mapping[str, Any]) -> str:
+    """JSON with a line for each row, so that a difference of two versions can be read."""
+    head = json.dumps({name: each for name, each in content.items() if name != "rows"})
+    rows = ",\n".join(json.dumps(row) for row in content["rows"])
+    return f'{head[:-1]}, "rows": [\n{rows}\n]}}\n'
+
+
 def written(document: str, name: str, lines: list[str]) -> str:
     """A document with a table's lines between its markers."""
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -218,7 +225,8 @@ def updated(document: str) -> str:
 
 def draw_figures() -> None:
     """Draws the differences of the two tables that compare upscalers, by dlib, both pictures small."""
-    for name, names in (("comparison", _METHODS), ("equal_budgets", {f"equal_{key}": _LOSSES[key] for key in _LOSSES})):
+    trainings = {f"equal_{name}{x8}": said for name, said in _LOSSES.items() for x8 in ("", "_x8")}
+    for name, names in (("comparison", _METHODS), ("equal_budgets", trainings)):
         rows = by_key(json.loads((KEPT / f"{name}.json").read_text()))
         labels = {key: said.strip("`† ") for key, said in names.items() if key not in ("none", "raw", "bicubic")}
         panels = {size: results_figures.differences(rows, labels, size) for size in (32, 16)}
@@ -257,7 +265,7 @@ def main() -> None:
         contents = [kept(json.loads(Path(file).read_text()), PROTOCOLS[name]) for file in files.split(",")]
         content = contents[0] | {"rows": [row for each in contents for row in each["rows"]]}
         KEPT.mkdir(exist_ok=True)
-        (KEPT / f"{name}.json").write_text(json.dumps(content, indent=0) + "\n")
+        (KEPT / f"{name}.json").write_text(as_text(content))
     draw_figures()
     DOCUMENT.write_text(updated(DOCUMENT.read_text()))
     ON_LFW.write_text(of_small_faces())

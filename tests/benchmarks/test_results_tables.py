@@ -105,6 +105,9 @@ def test_what_is_kept() -> None:
     assert len(found["rows"]) == 7
     assert found["rows"][6]["difference"]["sface"] == {"dir_at_far_1e-2": [0.05, -0.01, 0.11]}
     assert found["rows"][0]["metrics"] == {"dir_at_far_1e-2": 0.9}
+    text = results_tables.as_text(found)
+    assert json.loads(text) == found
+    assert len(text.splitlines()) == 9
 
 
 def test_only_what_is_between_the_markers_is_written() -> None:
