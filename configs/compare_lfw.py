@@ -12,10 +12,13 @@ cores; what is measured is kept, and the same command resumes):
         --config.recognizers=sface,dlib --config.protocols=lfw,all_against_all,searcher,blufr,open_set \
         --config.protocol_files=LFW --config.label_errors=LFW/label_errors.json --config.centering.share=1
 
-The comparison of docs/results.md: folds 1 and 2, every method on the same images, by SFace and dlib, at three sizes.
-What other runs measured is read from its files, so that this costs only what is new:
+The comparison of docs/results.md: folds 1 and 2, every method on the same images, by SFace and dlib; and at 8 px, by
+SFace. What other runs measured is read from its files, so that this costs only what is new:
 
     python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results
+    python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results_8 \
+        --config.lr_sizes=8, --config.recognizers=sface \
+        --config.upscalers=bicubic,srresnet,srgan,identity_x8,identity_x8_smoothed
 """
 
 from ml_collections import ConfigDict
@@ -39,10 +42,10 @@ def get_config(variant: str = "") -> ConfigDict:
 
 
 def _results(config: ConfigDict) -> ConfigDict:
-    config.folds, config.recognizers = (1, 2), ("sface", "dlib")
+    config.folds, config.recognizers, config.lr_sizes = (1, 2), ("sface", "dlib"), (32, 16)
     config.protocols = ("lfw", "lfw_searcher", "all_against_all", "searcher")
     config.upscalers = (
         *("bicubic", "bilinear@32", "srresnet", "srgan", "edsr@16", "esrgan@16", "initial@32", "canny_rgb@32"),
-        *("identity@32+16", "identity_x8@16+8", "identity_x8_smoothed@16+8"),
+        *("identity", "identity_x8@16", "identity_x8_smoothed@16"),
     )
     return config
