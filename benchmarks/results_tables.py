@@ -175,7 +175,12 @@ def _difference(row: Mapping[str, Any], reference: str) -> str:
     return f"{bold}{value:+.1f} [{low:+.1f}, {high:+.1f}]{bold}"
 
 
-TABLES = {"comparison": comparison, "small_faces": small_faces, "equal_budgets": equal_budgets}
+TABLES = {
+    "comparison": comparison,
+    "label_errors": label_errors,
+    "small_faces": small_faces,
+    "equal_budgets": equal_budgets,
+}
 
 
 def by_key(content: Mapping[str, Any]) -> Rows:

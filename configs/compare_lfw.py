@@ -15,7 +15,8 @@ cores; what is measured is kept, and the same command resumes):
 The comparison of docs/results.md: folds 1 and 2, every method on the same images, by SFace and dlib; and at 8 px, by
 SFace. What other runs measured is read from its files, so that this costs only what is new:
 
-    python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results
+    python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results \
+        --config.label_errors=LFW/label_errors.json
     python -m lowres_jax.main --config=configs/compare_lfw.py:results --workdir=workdirs/lfw_results_8 \
         --config.lr_sizes=8, --config.recognizers=sface \
         --config.upscalers=bicubic,srresnet,srgan,identity_x8,identity_x8_smoothed
