@@ -31,21 +31,17 @@ def differences(
     rows: Mapping[tuple[str, int, str, str], Mapping[str, Any]],
     names: Mapping[str, str],
     size: int,
-    judge: str = "dlib",
-    protocol: str = "all_against_all",
 ) -> list[Difference]:
-    """Differences to bicubic of the methods that were measured, the highest first.
+    """Differences to bicubic of the methods that were measured, by dlib, both pictures small, the highest first.
 
     Args:
       rows: rows of results.json by upscaler, size, recognizer and protocol.
       names: upscaler -> label.
       size: side of the small faces in pixels.
-      judge: recognizer.
-      protocol: protocol.
     """
     found = []
     for name, label in names.items():
-        row = rows.get((name, size, judge, protocol))
+        row = rows.get((name, size, "dlib", "all_against_all"))
         if row and METRIC in row["difference"].get("bicubic", {}):
             found.append(Difference(label, *(100.0 * each for each in row["difference"]["bicubic"][METRIC])))
     return sorted(found, key=lambda each: -each.value)

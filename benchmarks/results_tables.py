@@ -27,7 +27,7 @@ PROTOCOLS = {
     "small_faces": ("searcher", "searcher_centered"),
     "equal_budgets": ("all_against_all", "searcher", "image_quality"),
 }
-_METRIC = "dir_at_far_1e-2"
+_METRIC = results_figures.METRIC
 _METRICS = (_METRIC, "rank1", "far", "false_accepts", "accuracy", "psnr", "ssim")
 # Trainings of configs/equal_budgets.py: variant -> losses.
 _LOSSES = {

@@ -35,7 +35,7 @@ def variant(config: ConfigDict, names: str, **changes: Callable[[ConfigDict], Co
     Args:
       config: config without variants.
       names: names of the variants, separated by commas; "" for none.
-      **changes: what each variant makes of a config.
+      **changes: functions that change a config, by the names of their variants.
 
     Raises:
       ValueError: no such variant.
